@@ -117,6 +117,23 @@ def test_what_a_kernel_cannot_compute_is_named() -> None:
         load("run", HEAD + text_of("for one in x:\n    out[0] = one"), [kind, kind])
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "n = 0\nwhile n < 3:\n    n += 1",
+        "with x as y:\n    out[0] = y[0]",
+        "out[0] = sum([one for one in x])",
+        "for i in range(3):\n    n = i\nelse:\n    out[0] = n",
+        "n: int = 0\nout[0] = n",
+        "out[0] = (n := 3) + n",
+    ],
+)
+def test_what_nobody_lowers_is_named(body: str) -> None:
+    kind = ArrayType(np.dtype(float), 1)
+    with pytest.raises(TypeError, match="a kernel has no"):
+        load("run", HEAD + text_of(body), [kind, kind._replace(written=True)])
+
+
 def test_a_first_call_does_not_load_numba(place: object) -> None:
     program = """
 import sys, numpy as np, dout

@@ -142,6 +142,84 @@ def test_native_products_of_patches_are_numpys(window, threads, transposed, monk
         np.testing.assert_array_equal(*results)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("window", [(4, 1), (1, 1), (1, 2)])
+def test_nothing_is_written_beside_the_results_of_thin_windows(window, dtype, monkeypatch):
+    if not shared_products.takes_patches(dtype):
+        pytest.skip("vectors are too short")
+    monkeypatch.setattr(shared_products.threads, "number", lambda: 2)
+    length = window[0] * window[1]
+    for count, columns in [(3, 24), (1, 1), (2, 17)] * 20:
+        image = whole(count, 9, 13, 1, dtype=dtype)
+        matrix = whole(count * (10 - window[0]) * (14 - window[1]), columns, dtype=dtype)
+        memory = np.full(length * columns + 1024, 7, dtype)
+        out = memory[512:-512].reshape(length, columns)
+        shared_products.of_patches(window, True)(image, matrix, out)
+        rows = sliding_window_view(image, window, (1, 2)).transpose(0, 1, 2, 4, 5, 3).reshape(-1, length)
+        np.testing.assert_array_equal(out, rows.T @ matrix)
+        assert {*memory[:512], *memory[-512:]} == {7}
+
+
+def lying(x, d, high, wide):
+    """Patches as they lie in images (N, H, W, C), their product by rows, and the product of their transpose by that."""
+    views = sliding_window_view(x, (high, wide), (1, 2)).transpose(0, 1, 2, 4, 5, 3)
+    rows = views.reshape(len(x) * views.shape[1] * views.shape[2], high * wide * x.shape[3])
+    result = rows @ d
+    return result, rows.T @ (result - 1)
+
+
+@pytest.mark.parametrize("window", [(4, 1), (1, 1), (3, 3)])
+def test_patches_of_one_channel_compile(window):
+    def run(x, d):
+        return lying(x, d, *window)
+
+    fast, d = dout.compile(run), whole(window[0] * window[1], 16)
+    for _ in range(10):
+        x = whole(32, 30, 30, 1)
+        for got, expected in zip(fast(x, d), run(x, d), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("counts", [(8, 8, 0, 8, 0, 0, 8), (0, 0, 0, 8, 8, 8, 0)])
+@pytest.mark.filterwarnings("error")
+def test_a_batch_may_be_empty(counts):
+    def run(x, d):
+        return lying(x, d, 3, 3)
+
+    fast, d = dout.compile(run), whole(9 * 16, 16)
+    for count in counts:
+        x = whole(8, 20, 20, 16)[:count]
+        for got, expected in zip(fast(x, d), run(x, d), strict=True):
+            np.testing.assert_array_equal(got, expected)
+    assert not any(function.plainly for function in fast.plan().functions)
+    if shared_products.takes_patches(np.float32):
+        assert "patches(" in text_of(fast)
+
+
+@pytest.mark.parametrize("shape", [(0, 9, 9, 3), (2, 9, 9, 0)])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_sums_of_nothing_are_zeros(shape, transposed):
+    if not shared_products.takes_patches(np.float32):
+        pytest.skip("vectors are too short")
+    image, places, line = np.zeros(shape, "f4"), shape[0] * 7 * 8, 3 * 2 * shape[3]
+    out = np.full((line if transposed else places, 5), 7, "f4")
+    shared_products.of_patches((3, 2), transposed)(image, whole(places if transposed else line, 5), out)
+    np.testing.assert_array_equal(out, np.zeros_like(out))
+
+
+def test_patches_that_lie_well_are_read_where_that_costs_less():
+    def run(x, d):
+        return lying(x, d, 3, 3)[0]
+
+    if not shared_products.takes_patches(np.float32):
+        pytest.skip("vectors are too short")
+    for shape, columns, read in [((200, 5, 5, 3), 9, False), ((64, 28, 28, 1), 16, True), ((32, 14, 14, 8), 16, True)]:
+        fast = dout.compile(run)
+        for _ in range(2):
+            fast(whole(*shape), whole(9 * shape[3], columns))
+        assert ("patches(" in text_of(fast)) == read
+
+
 def test_another_batch_size_and_images_with_other_strides():
     plain, fast = (Layer(W, 1, False) for W in [whole(16, 16, 3, 3)] * 2)
     fast = dout.compile(fast)

@@ -194,7 +194,7 @@ def _line(step: Step, built: BuiltProgram, texts: Mapping[Node, str]) -> PlanLin
             f"{texts[step.node]} = patches({texts[step.image]}, window={step.window}){mark} @ {texts[step.inputs[1]]}"
         )
         size = np.dtype(step.node.dtype).itemsize
-        return PlanLine(text, "NumPy", places(step.nodes), bytes_moved(step), products=flops_of(step), itemsize=size)
+        return PlanLine(text, "kernel", places(step.nodes), bytes_moved(step), products=flops_of(step), itemsize=size)
     text = f"{texts[step]} = {_called(step, texts)}"
     view = isinstance(built.means.memory.places[step], ResultView)
     products = flops_of(step) if is_product(step) else 0

@@ -25,6 +25,7 @@ def _definitions(file: str) -> dict[tuple[int, str], Any]:
             first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
             found[first, node.name] = node
         elif isinstance(node, ast.Lambda):
+            assert (node.lineno, "<lambda>") not in found, f"which lambda of line {node.lineno} of {file} is meant?"
             found[node.lineno, "<lambda>"] = node
     return found
 
@@ -38,7 +39,10 @@ def surroundings(function: FunctionType) -> dict[str, Any]:
 
 @cache
 def changing(definition: Any) -> frozenset[str]:
-    """The names that are set more than once, or read outside of the statements in which they are set."""
+    """The names that are set more than once, or read outside of the statements in which they are set.
+
+    Raises TypeError for statements that nobody lowers, and expressions that set names.
+    """
     seen = _Names()
     for argument in definition.args.args:
         seen.stores[argument.arg] += 1
@@ -58,6 +62,13 @@ class _Names(ast.NodeVisitor):
         self.stores: Counter[str] = Counter()
         self.places: dict[str, tuple[int, ...]] = {}
         self.reads: list[tuple[str, tuple[int, ...]]] = []
+
+    def visit(self, node: ast.AST) -> None:
+        """Count what is in a node: other statements, and names in scopes of their own, would be counted wrongly."""
+        other = isinstance(node, ast.stmt) and not isinstance(node, _STATEMENTS)
+        if other or isinstance(node, _BINDING) or (isinstance(node, ast.For) and node.orelse):
+            raise TypeError(f"a kernel has no `{ast.unparse(node)}`")
+        super().visit(node)
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Store):
@@ -90,3 +101,9 @@ class _Names(ast.NodeVisitor):
         for node in nodes:
             self.visit(node)
         self.path = outer
+
+
+_STATEMENTS = (
+    ast.Assign, ast.AugAssign, ast.Break, ast.Continue, ast.Expr, ast.For, ast.If, ast.Pass, ast.Return,
+)  # fmt: skip
+_BINDING = ast.NamedExpr, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp

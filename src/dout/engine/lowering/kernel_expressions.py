@@ -1,4 +1,4 @@
-"""KernelExpressions of a kernel: what is known now is computed now, by Python; everything else becomes LLVM's code."""
+"""The expressions of a kernel: what is known now is computed now, by Python; everything else becomes LLVM's code."""
 
 from __future__ import annotations
 

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import takewhile
+
+import numpy as np
 
 from dout.engine.ir.cost_model import is_matrix_product
 from dout.engine.ir.kernel_group import PatchProduct, Step
 from dout.engine.memory.buffer_layout import BufferLayout
 from dout.engine.memory.memory_plan import makes
 from dout.engine.runtime.shared_products import takes_patches
-from dout.engine.windows.patch_products import patches_in
+from dout.engine.windows.patch_products import patches_in, reading_pays, written_in_lines
 from dout.graph import Node
 from dout.ops import PRIMITIVES
 
@@ -20,6 +23,8 @@ from dout.ops import PRIMITIVES
 def read_patches(steps: Sequence[Step], forms: Mapping[Node, BufferLayout], kept: Collection[Node]) -> tuple[Step, ...]:
     """Return the steps, in which products read patches where their image lies; `kept` is needed after the steps."""
     joined = {step: found for step in steps if (found := _read(step, forms)) is not None}
+    wanted = _wanted(steps, joined, kept)
+    joined = {step: found for step, found in joined.items() if _pays(found, wanted)}
     if not joined:
         return tuple(steps)
     needed, left = {*kept}, list[Step]()
@@ -28,6 +33,24 @@ def read_patches(steps: Sequence[Step], forms: Mapping[Node, BufferLayout], kept
             needed.update(step.inputs)
             left.append(step)
     return tuple(left[::-1])
+
+
+def _wanted(steps: Sequence[Step], joined: Mapping[Step, PatchProduct], kept: Collection[Node]) -> set[Node]:
+    """What is needed for something else than products that could read patches."""
+    wanted = {*kept}
+    for step in reversed(steps):
+        if step not in joined and not (_is_of_patches(step, joined) and wanted.isdisjoint(makes(step))):
+            wanted.update(step.inputs)
+    return wanted
+
+
+def _pays(step: PatchProduct, wanted: Collection[Node]) -> bool:
+    """Whether a product costs less where it reads the image than by its patches, which may be `wanted` anyway."""
+    rows = step.node.inputs[0]
+    written = takewhile(lambda node: node.inputs[0].primitive is not PRIMITIVES["windows"], _chain(rows))
+    shape, columns, alone = step.image.shape, step.node.shape[1], not any(node in wanted for node in written)
+    other = written_in_lines(shape, step.window, columns, alone=alone)
+    return reading_pays(shape, step.window, columns, other, np.dtype(step.node.dtype), transposed=step.transposed)
 
 
 def _is_of_patches(step: Step, joined: Mapping[Step, PatchProduct]) -> bool:

@@ -121,7 +121,7 @@ def _native(given: Sequence[Matrix], onto: Sequence[bool]) -> Callable[..., Any]
     """The products of matrices that lie as these do; None where the BLAS cannot take them."""
     dtype = given[0].dtype
     hows = [_how(matrix) for matrix in given]
-    if not all(hows) or any(matrix.dtype != dtype for matrix in given) or _entry(dtype) is None:
+    if not all(hows) or any(matrix.dtype != dtype or not matrix.size for matrix in given) or _entry(dtype) is None:
         return None
     if not all(out.flags.c_contiguous for out in given[2::3]):
         return None
@@ -188,6 +188,9 @@ def of_patches(window: Sequence[int], transposed: bool) -> Callable[..., None]:
     natives, plain = dict[tuple[int, ...], Callable[..., Any]](), by_numpy(window, transposed)
 
     def product(image: Matrix, matrix: Matrix, out: Matrix) -> None:
+        if not image.size or not matrix.size:
+            plain(image, matrix, out)
+            return
         image, matrix = np.ascontiguousarray(image), np.ascontiguousarray(matrix)  # as they are, almost always
         run = natives.get(image.shape)
         if run is None:
@@ -205,7 +208,7 @@ def by_numpy(window: Sequence[int], transposed: bool) -> Callable[..., None]:
 
     def product(image: Matrix, matrix: Matrix, out: Matrix) -> None:
         patches = np.lib.stride_tricks.sliding_window_view(image, tuple(window), (1, 2)).transpose(0, 1, 2, 4, 5, 3)
-        rows = patches.reshape(math.prod(patches.shape[:3]), -1)
+        rows = patches.reshape(math.prod(patches.shape[:3]), math.prod(patches.shape[3:]))
         np.dot(rows.T if transposed else rows, matrix, out=out)
 
     return product
@@ -217,34 +220,35 @@ def _patches(image: Matrix, matrix: Matrix, window: Sequence[int], transposed: b
     assert entry is not None, "who asks for a plan has asked for that"
     (count, height, width, depth), columns = image.shape, matrix.shape[1]
     (high, wide), size, lanes = window, image.itemsize, binding.vector() // image.itemsize
-    down, across, line = height - high + 1, width - wide + 1, width * depth
+    down, across, line, patch = height - high + 1, width - wide + 1, width * depth, wide * depth
     if transposed:
-        parts = _EACH if threads.number() > 1 else 1
+        parts = min(_EACH, patch) if threads.number() > 1 else 1
         for place in range(high):
             for part in range(parts):
-                begin, end = (wide * depth * i // parts for i in (part, part + 1))
+                begin, end = (patch * i // parts for i in (part, part + 1))
                 sizes = (TRANSPOSED, AS_IT_IS, end - begin, columns, across)
-                far = (place * line + begin) * size, 0, 0, 0, 0, (place * wide * depth + begin) * columns * size
+                far = (place * line + begin) * size, 0, 0, 0, 0, (place * patch + begin) * columns * size
                 tiles = entry.tiles[product_tiles.beside(end - begin, columns, lanes)]
                 jumps = count, height * line, down * across * columns, 0, line, across * columns
                 yield ProductPart(0, 1, 2, *sizes, 0, 0, 2, *far, columns, down, tiles, 0, *jumps)
         return
-    parts = max(1, -(-_EACH * threads.number() // count)) if threads.number() > 1 else 1
+    parts = min(down, -(-_EACH * threads.number() // count)) if threads.number() > 1 else 1
     tiles = entry.tiles[product_tiles.beside(across, columns, lanes)]
     for number in range(count):
         for part in range(parts):
             begin, end = (down * i // parts for i in (part, part + 1))
-            sizes = (AS_IT_IS, AS_IT_IS, across, columns, wide * depth)
+            sizes = (AS_IT_IS, AS_IT_IS, across, columns, patch)
             far = (number * height + begin) * line * size, 0, 0, 0, 0, (number * down + begin) * across * columns * size
-            jumps = end - begin, line, 0, across * columns, line, wide * depth * columns
-            if end > begin:
-                yield ProductPart(0, 1, 2, *sizes, 0, 0, 2, *far, columns, high, tiles, 0, *jumps)
+            jumps = end - begin, line, 0, across * columns, line, patch * columns
+            yield ProductPart(0, 1, 2, *sizes, 0, 0, 2, *far, columns, high, tiles, 0, *jumps)
 
 
 def _planned(dtype: Any, parts: Sequence[ProductPart]) -> Callable[..., Any]:
     """The function that computes all parts, of the arguments that these number."""
     entry = _entry(dtype)
     assert entry is not None, "who asks for a plan has asked for that"
+    least = min(min(part.rows, part.columns, part.inner, part.pieces, part.turns) for part in parts)
+    assert least > 0, "a loop of the machine code has one turn at least"
     tiled = [_with_tiles(part, dtype, entry) for part in parts]
     plan = b"".join(struct.pack(f"{len(one)}q", *one) for one in ((*entry.head, len(parts)), *tiled))
     definition = threads.keep(binding.MethodDef(b"products", entry.address, binding.METH_FASTCALL, None))
@@ -280,6 +284,7 @@ def _parts(
     fitting = _fitting(lengths, hows, _SUMS if side is None else side)
     pieces = math.ceil(lengths[_SUMS] / many / fitting) if side in (None, _SUMS) else 1
     many = max(many, math.ceil(lengths[side] / fitting)) if side in (0, 1) else many
+    many = many if side is None else min(many, lengths[side])
     for i in range(many):
         sizes, cuts = list(lengths), (0, 0, 0, 0, 0)
         if side is not None:

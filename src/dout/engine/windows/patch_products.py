@@ -33,6 +33,7 @@ _VECTOR = 32  # bytes
 _HEIGHTS, _TALL = (5, 6), 12  # rows of tiles; of those one vector wide
 _BEGUN = 4  # turns of a sum, in whose time a tile begins and ends
 _CALL = 2000  # multiplications, in whose time the tiles of a line begin
+_LINE = 330  # multiplications, in whose time one line of a window is copied, short as lines are
 _FETCHED, _COPIED, _ADDED = 8, 14, 24  # multiplications in whose time a number comes from memory, is copied, and added
 ROWS = (0, 1, 2, 4, 5, 3)  # the axes of windows of images (N, H, W, C) as rows (N, H, W) of (window, C)
 
@@ -286,6 +287,12 @@ def _read(image: Shape, window: Shape, columns: int, dtype: np.dtype[Any], trans
 def _written(image: Shape, window: Shape, columns: int, *, alone: bool) -> float:
     """What it costs where the patches are in memory; if it is `alone`, they are written for it."""
     return _many(image, window) * (columns + _FETCHED + _COPIED * alone)
+
+
+def written_in_lines(image: Shape, window: Shape, columns: int, *, alone: bool) -> float:
+    """The same of patches that go along the images: for them lines of a window are copied as they lie."""
+    many = _many(image, window)
+    return many * (columns + _FETCHED) + _LINE * many / (window[1] * image[3]) * alone
 
 
 def _folded(sums: int, inner: int) -> float:
