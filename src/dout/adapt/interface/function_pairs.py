@@ -79,7 +79,7 @@ def given_pair(forward: FunctionType, backward: FunctionType) -> type:
     return cls
 
 
-class _OfInstance(staticmethod):
+class _OfInstance(staticmethod):  # type: ignore[type-arg]
     """A static method of which each instance holds one of its own; `super()` finds that, too."""
 
     def __init__(self, name: str, function: FunctionType) -> None:

@@ -97,7 +97,7 @@ def _is_never_read(subject: Subject, name: str) -> bool:
     """Whether no method but the constructor and backward names a parameter, and backward makes no step of its own."""
     if not name.isidentifier() or (subject.interface is not None and subject.interface.steps):
         return False
-    texts = _other_methods(subject)
+    texts = other_methods(subject)
     return bool(texts) and not any(re.search(rf"\b{name}\b", text) for text in texts)
 
 

@@ -39,7 +39,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         if judged.only_axes_of_one:
             shapes = f"has shape {judged.gradient.shape}, {judged.name} has {judged.node.shape}"
             got, own = judged.gradient.shape, judged.node.shape
-            is_error = judged.parameter and not _may_be_subtracted(got, own) and not _may_be_reshaped(subject, judged.name)
+            is_error = judged.parameter and not _may_be_subtracted(got, own) and not _may_be_reshaped(subject, got, own)
             said = "subtracting it gives another shape" if is_error else "broadcasting may spread them"
             message = f"the gradient of {judged.name} {shapes}: the numbers fit, and {said}"
             severity = "error" if is_error else "warning"
@@ -55,11 +55,12 @@ def _may_be_subtracted(gradient: Shape, parameter: Shape) -> bool:
 
 
 @otherwise(False)
-def _may_be_reshaped(subject: Subject, parameter: str) -> bool:
+def _may_be_reshaped(subject: Subject, got: Shape, own: Shape) -> bool:
     """Whether a method of the layer's own reads the gradient that backward keeps, and does not subtract it as it is."""
     layer = subject.run().layer
     found = pairs(unchanged(subject.again(), layer), attributes_of(layer))
-    gradient = next(pair.gradient for pair in found if pair.name == parameter)
+    shapes = ((pair.gradient, np.shape(pair.gradient), np.shape(pair.parameter)) for pair in found)
+    gradient = next(gradient for gradient, *both in shapes if both == [got, own])
     path = next(place.path for place in places(layer) if place.item is gradient)
     holder = re.match(r"self\.\w+", path)
     texts = [text for text in other_methods(subject) if holder and re.search(rf"{holder[0]}\b", text)]
@@ -67,9 +68,7 @@ def _may_be_reshaped(subject: Subject, parameter: str) -> bool:
         operand
         for text in texts
         for node in ast.walk(ast.parse(textwrap.dedent(text)))
-        for operand in (
-            (node.left, node.right) if isinstance(node, ast.BinOp) else (getattr(node, "value", None),)
-        )
+        for operand in ((node.left, node.right) if isinstance(node, ast.BinOp) else (getattr(node, "value", None),))
         if isinstance(node, ast.BinOp | ast.AugAssign) and operand is not None
     ]
     return bool(texts) and path not in map(ast.unparse, operands)
