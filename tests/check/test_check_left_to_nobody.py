@@ -193,7 +193,7 @@ def test_a_step_with_another_sign_than_that_of_another_parameter_is_an_error():
     assert check(StepsUp).ok  # it may be given the target minus the output
 
 
-# --- right programs and layers, which were called wrong, and wrong ones that passed ------------------------------------
+# --- right programs and layers, which were called wrong, and wrong ones that passed -----------------------------------
 
 OF_LOGITS = """
 class OfLogits:

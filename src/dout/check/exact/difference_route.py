@@ -153,14 +153,14 @@ def _places(subject: Subject, first: PlainRun) -> Iterator[_Place]:
             loss = partial(_of_input, subject, first, i)
             yield _Place(name, value, gradient, loss, parameter=False, natural=output / size_of(value))
     rate = step_rate(first.layer, subject.interface) if subject.interface else None
-    for pair in pairs(unchanged(subject.again(), first.layer), attributes_of(first.layer)):
+    for pair in pairs(_unchanged(subject.again(), first.layer), attributes_of(first.layer)):
         loss = partial(_of_parameter, subject, first, pair.name, [])
         size = size_of(pair.parameter)
         lost = 4 * np.finfo(float).eps * size / abs(rate) if rate else 0.0
         yield _Place(pair.name, pair.parameter, pair.gradient, loss, True, natural=output / size, lost=lost)
 
 
-def unchanged(before: Any, after: Any) -> dict[str, Any]:
+def _unchanged(before: Any, after: Any) -> dict[str, Any]:
     """The attributes of a fresh layer, as the arrays of the one that ran where it still holds the same numbers.
 
     A gradient of another shape is that of a parameter only if the layer still holds this.
@@ -192,7 +192,7 @@ def _of_parameter(subject: Subject, first: PlainRun, name: str, found: list[str]
         if place.path in found and isinstance(place.item, np.ndarray):
             place.item[...] = value
             return _weighted(subject, layer, subject.fresh_inputs(), first)
-    for pair in pairs(attributes_of(layer), unchanged(first.layer, layer)):
+    for pair in pairs(attributes_of(layer), _unchanged(first.layer, layer)):
         if pair.name == name:
             found += [place.path for place in places(layer) if place.item is pair.parameter][:1]
             pair.put(layer, value)

@@ -9,15 +9,13 @@ import textwrap
 
 import numpy as np
 
-from dout.check.exact.difference_route import unchanged
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import OtherOrder
 from dout.check.rules.formula.wrong_gradients import is_summed_later, other_methods, wrong_finding, wrong_gradients
 from dout.graph import Shape
-from dout.run import attributes_of, otherwise, places
-from dout.trace.session.pairing import pairs
+from dout.run import otherwise, places
 
 RULE = Rule("D501", "error", "a gradient's shape is not its input's")
 
@@ -39,7 +37,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         if judged.only_axes_of_one:
             shapes = f"has shape {judged.gradient.shape}, {judged.name} has {judged.node.shape}"
             got, own = judged.gradient.shape, judged.node.shape
-            is_error = judged.parameter and not _may_be_subtracted(got, own) and not _may_be_reshaped(subject, got, own)
+            is_error = judged.parameter and not _may_be_subtracted(got, own) and not _may_be_reshaped(subject, got)
             said = "subtracting it gives another shape" if is_error else "broadcasting may spread them"
             message = f"the gradient of {judged.name} {shapes}: the numbers fit, and {said}"
             severity = "error" if is_error else "warning"
@@ -55,15 +53,11 @@ def _may_be_subtracted(gradient: Shape, parameter: Shape) -> bool:
 
 
 @otherwise(False)
-def _may_be_reshaped(subject: Subject, got: Shape, own: Shape) -> bool:
+def _may_be_reshaped(subject: Subject, got: Shape) -> bool:
     """Whether a method of the layer's own reads the gradient that backward keeps, and does not subtract it as it is."""
-    layer = subject.run().layer
-    found = pairs(unchanged(subject.again(), layer), attributes_of(layer))
-    shapes = ((pair.gradient, np.shape(pair.gradient), np.shape(pair.parameter)) for pair in found)
-    gradient = next(gradient for gradient, *both in shapes if both == [got, own])
-    path = next(place.path for place in places(layer) if place.item is gradient)
-    holder = re.match(r"self\.\w+", path)
-    texts = [text for text in other_methods(subject) if holder and re.search(rf"{holder[0]}\b", text)]
+    paths = [p.path for p in places(subject.run().layer) if isinstance(p.item, np.ndarray) and p.item.shape == got]
+    holders = {found[0] for path in paths if (found := re.match(r"self\.\w+", path))}
+    texts = [text for text in other_methods(subject) if any(re.search(rf"{one}\b", text) for one in holders)]
     operands = [
         operand
         for text in texts
@@ -71,7 +65,7 @@ def _may_be_reshaped(subject: Subject, got: Shape, own: Shape) -> bool:
         for operand in ((node.left, node.right) if isinstance(node, ast.BinOp) else (getattr(node, "value", None),))
         if isinstance(node, ast.BinOp | ast.AugAssign) and operand is not None
     ]
-    return bool(texts) and path not in map(ast.unparse, operands)
+    return bool(texts) and {*paths}.isdisjoint(map(ast.unparse, operands))
 
 
 def _in_another_order(subject: Subject) -> Findings:
