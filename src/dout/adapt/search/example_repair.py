@@ -131,6 +131,14 @@ def _axes(failure: Failure, number: str) -> Iterator[Change]:
                 yield {n: alike(wrong[n], shape, n) for n in (name, *like)}
 
 
+def _vectors(failure: Failure) -> Iterator[Change]:
+    """Give an argument of the constructor, or an input, one axis: `np.convolve` takes no more."""
+    for name, x in failure.init.items():
+        if name in failure.free and isinstance(x, np.ndarray) and x.ndim > 1:
+            yield {name: array_of((3,), name)}
+    yield from _axes(failure, "1")
+
+
 def _asserted(failure: Failure) -> Iterator[Change]:
     """Give an input the shape that the line that raised asserts: `assert x.shape == (self.d,)`."""
     for array, shape in failure.asserted_shapes():
@@ -366,6 +374,7 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
         _axes_indexed,
     ),
     (r"(?<!\d)([1-5])[ -]?d(?:im|\b)", _axes),
+    (r"object too deep", _vectors),
     (
         r"array element with a sequence|truth value of an array|where the mask is true|only (?:size-1|length-1|0-dim)",
         _a_number,

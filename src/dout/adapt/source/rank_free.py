@@ -1,11 +1,11 @@
-"""Whether a function is written for arrays of any number of axes."""
+"""Whether a function is written for arrays of any number of axes, or for several that it tells apart."""
 
 from __future__ import annotations
 
 import ast
 from typing import Any
 
-from dout.adapt.source.syntax import read, total, walk
+from dout.adapt.source.syntax import literal, name_of, read, total, walk
 from dout.trace.model.user_source import behind
 
 
@@ -23,3 +23,30 @@ def _is_rank_free(node: ast.AST) -> bool:
         case ast.Constant():
             return node.value is Ellipsis
     return False
+
+
+@total(tuple)
+def axis_counts(function: Any) -> tuple[int, ...]:
+    """The numbers of axes that a function tells apart: 4 of `x.ndim == 4`, 3 of `len(x.shape) > 2`.
+
+    `range(2, x.ndim)` has one axis with 3, two with 4, three with 5.
+    """
+    own = read(behind(function))
+    found: set[int] = set()
+    for node in walk(own.node) if own is not None else ():
+        match node:
+            case ast.Compare(left=ast.Attribute(attr="ndim") as left, ops=[op], comparators=[right]):
+                found.update(_told_apart(left, op, right))
+            case ast.Compare(left=ast.Call(args=[ast.Attribute(attr="shape")]) as left, ops=[op], comparators=[right]):
+                found.update(_told_apart(left, op, right))
+            case ast.Call(func=ast.Name("range"), args=[ast.Constant(value=int(first)), ast.Attribute(attr="ndim")]):
+                found.update(range(first + 1, first + 4))
+    return tuple(sorted(found))
+
+
+def _told_apart(left: ast.expr, op: ast.cmpop, right: ast.expr) -> list[int]:
+    if isinstance(left, ast.Call) and name_of(left.func) != "len":
+        return []
+    value = literal(right)
+    counts = value if isinstance(value, tuple | list) else [value]
+    return [n + isinstance(op, ast.Gt | ast.LtE) for n in counts if type(n) is int]

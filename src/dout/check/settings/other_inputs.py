@@ -52,6 +52,24 @@ def larger_inputs(subject: Subject) -> tuple[Any, ...] | None:
     return found
 
 
+def doubled_inputs(subject: Subject) -> tuple[Any, ...] | None:
+    """Inputs with twice as many rows, or twice as long behind them, if forward takes no others: it splits them."""
+    inputs = subject.fresh_inputs()
+    if is_taken(subject, inputs) or not inputs:
+        return None
+    for of_rows in (True, False):
+        doubled = tuple(_doubled(x, of_rows) if isinstance(x, np.ndarray) else x for x in inputs)
+        if is_taken(subject, doubled):
+            return doubled
+    return None
+
+
+def _doubled(x: Any, of_rows: bool) -> Any:
+    for axis in range(min(1, x.ndim)) if of_rows else range(1, x.ndim):
+        x = resized_along(x, axis, x.shape[axis], 2 * x.shape[axis])
+    return x
+
+
 def of_lengths(subject: Subject) -> Iterator[OtherSubject]:
     """With one element more along an axis: of each input by itself, and of all that have the same length there.
 
@@ -141,6 +159,52 @@ def of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
         may_know_its_shape = not held_arrays(layer)
         on_more = _on(subject, stacked, group)
         yield replace(on_more, meant=_flattens_a_table(subject), of_inputs=may_know_its_shape)
+
+
+def of_told_axes(subject: Subject) -> Iterator[OtherSubject]:
+    """With more axes, behind the samples or last, where the code tells so many apart: `x.ndim == 4`.
+
+    What it does otherwise than with the given number is meant for more, if it takes no fewer.
+    """
+    first = subject.inputs[0] if subject.inputs else None
+    if not isinstance(first, np.ndarray) or first.ndim < 1 or first.dtype.kind != "f":
+        return
+    own, layer = first.ndim, subject.again()
+    told = {n for method in (layer.forward, layer.backward) for n in source.axis_counts(method)}
+    counts = sorted(n for n in told if n > own)
+    if own in told and not any(is_taken(subject, _indexed(subject, index)) for index in (0, (..., 0))):
+        counts += [own + 1, own + 2]
+    for count in dict.fromkeys(counts):
+        for last in (False, True):
+            group = tuple(i for i, x in enumerate(subject.inputs) if _goes_along(x, first, last))
+            inputs = subject.fresh_inputs()
+            stacked = tuple(_stacked(x, count - own, last) if i in group else x for i, x in enumerate(inputs))
+            if is_taken(subject, stacked):
+                return (yield _on(subject, stacked, group))
+
+
+def _indexed(subject: Subject, index: Any) -> tuple[Any, ...]:
+    return tuple(x[index] if isinstance(x, np.ndarray) and x.ndim > 1 else x for x in subject.fresh_inputs())
+
+
+def _goes_along(x: Any, first: Any, last: bool) -> bool:
+    """Whether an input gets the axes that the first one gets: labels have those of samples alone."""
+    return isinstance(x, np.ndarray) and (x.shape == first.shape if last else x.ndim > 0 and len(x) == len(first))
+
+
+def _stacked(x: Any, count: int, last: bool) -> Any:
+    for way in (-0.75, 0.6)[:count]:
+        other = way * x if x.dtype.kind == "f" and not is_label(x) else x
+        x = np.stack([x, other], axis=x.ndim if last else 1)
+    return x
+
+
+@otherwise(False)
+def is_taken(subject: Subject, inputs: tuple[Any, ...]) -> bool:
+    """Whether forward runs on these inputs, and gives finite numbers."""
+    with quiet():
+        outputs = subject.runner.forward(subject.again(), inputs)
+    return all(np.all(np.isfinite(output)) for output in outputs)
 
 
 @otherwise(False)

@@ -18,19 +18,22 @@ from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
+from dout.check.lab.other_values import same
 from dout.check.settings.forward_settings import taken_in, with_default
 from dout.check.settings.instance_attributes import held_settings
 from dout.check.settings.other_inputs import (
     OtherSubject,
+    doubled_inputs,
     forward_of,
     larger_inputs,
     lengthened,
     of_images,
     of_lengths,
     of_more_axes,
+    of_told_axes,
 )
 from dout.judge.judged_run import STABILISER
-from dout.run import attributes_of, deep_copy, quiet
+from dout.run import attributes_of, deep_copy, otherwise, quiet
 
 MOST_STRINGS = 4  # of one argument
 _ACTIVATIONS = ("relu", "sigmoid", "tanh")
@@ -47,11 +50,14 @@ def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room:
     of_constructor = _of_constructor(subject, what, init) if what.is_class else ()
     for other in (*of_constructor, *_of_attributes(subject, what), *_of_forward(subject)):
         yield other
+        if (doubled := doubled_inputs(other.subject)) is not None:
+            yield replace(other, subject=replace(other.subject, inputs=doubled))
         larger = larger_inputs(other.subject) if room else None
         if larger is not None:
             yield replace(other, subject=replace(other.subject, inputs=larger))
     yield from of_lengths(subject)
     yield from of_images(subject)
+    yield from of_told_axes(subject)
     yield from of_more_axes(subject)
 
 
@@ -192,6 +198,34 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
         if isinstance(default, bool | int | float | str) and name not in fixed and place >= len(subject.inputs):
             for other in _others_of_forward(subject, name, default):
                 yield _at(f"{name} = {other!r}", with_default(subject, name, other, fixed), default)
+        elif default is None and not fixed and place >= len(subject.inputs):
+            yield from _weights_for(subject, name, place)
+
+
+def _weights_for(subject: Subject, name: str, place: int) -> Iterator[OtherSubject]:
+    """With a mask for an argument of forward that is None: an array that changes nothing but the output's numbers.
+
+    It may stand for the input itself, which is another input then: the keys of an attention.
+    """
+    first = subject.inputs[0] if subject.inputs else None
+    if not isinstance(first, np.ndarray) or first.dtype.kind != "f" or not first.ndim:
+        return
+    plain = _forward(subject)
+    as_input = _forward(_given_at(subject, place, first))
+    if plain is None or (as_input is not None and same(as_input, plain)):
+        return
+    for shape in (first.shape, first.shape[:-1]):
+        for kind in (float, bool):
+            other = _given_at(subject, place, np.resize([1, 0, 1, 1], shape).astype(kind))
+            found = _forward(other)
+            if found is not None and [*map(np.shape, found)] == [*map(np.shape, plain)] and not same(found, plain):
+                return (yield OtherSubject(f"with {name} = array{shape} of 0 and 1", other))
+
+
+@otherwise(None)
+def _forward(subject: Subject) -> Any:
+    with quiet():
+        return subject.runner.forward(subject.again(), subject.fresh_inputs())
 
 
 def _others_of_forward(subject: Subject, name: str, value: Any) -> list[Any]:
@@ -258,7 +292,7 @@ def _others(value: Any) -> list[Any]:
     """Other values of a setting: the neighbours of a whole number, a rate that is on, another share, the other flag.
 
     >>> _others(1), _others(0), _others(-1), _others(0.5), _others(0.0), _others((2, 2))
-    ([2, 0], [1], [0, 1], [0.35], [0.3], [(3, 3), (2, 3)])
+    ([2, 0], [1], [0, 1], [0.35], [0.3], [(3, 3), (2, 3), (2, 2, 2)])
     """
     if isinstance(value, bool):
         return [not value]
@@ -270,7 +304,9 @@ def _others(value: Any) -> list[Any]:
         share = round(0.6 * value + 0.05, 6)
         return [_SWITCHED_ON] if value == 0 else [share] if value > STABILISER else []
     if isinstance(value, tuple) and value and all(type(item) is int for item in value):
-        return [tuple(item + 1 for item in value), *([(*value[:-1], value[-1] + 1)] if len(value) > 1 else [])]
+        if len(value) == 1:
+            return [(value[0] + 1,), (*value, *value)]
+        return [tuple(item + 1 for item in value), (*value[:-1], value[-1] + 1), (*value, value[-1])]
     if isinstance(value, list) and value and all(type(item) is int for item in value):
         return [[*value, value[-1]]]
     return []

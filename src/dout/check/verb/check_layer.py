@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt import source
 from dout.adapt.interface.interface import Interface
 from dout.adapt.search.own_faults import has_chosen_parts
 from dout.check.conventions.convention import by_convention
@@ -153,7 +154,9 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
     The `len(t)` of a loss are samples, and of a single one the classes.
     """
     arrays = [(a, b) for a, b in zip(subject.inputs, there.inputs, strict=False) if isinstance(a, np.ndarray)]
+    told = source.axis_counts(subject.again().forward)
     other_axes = bool(arrays) and all(np.ndim(a) != np.ndim(b) for a, b in arrays)
+    other_axes = other_axes and not any(np.ndim(a) < np.ndim(b) in told for a, b in arrays)
     if judgement.elsewhere and judgement.is_loss and other_axes:
         return replace(judgement, not_meant=True)
     doubt = doubt_of(subject) if judgement.refuted and not judgement.elsewhere else ""

@@ -27,6 +27,7 @@ from dout.adapt.search.refusals import takes_target
 from dout.adapt.source import axes_for, keeps_for, kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
+from dout.check.lab.example_doubts import of_sequences
 from dout.check.lab.probe import Lab
 from dout.check.lab.shared_recording import recorded_of
 from dout.check.program.used_example import Closeness, UsedExample
@@ -81,7 +82,17 @@ class Grounds:
         if keywords:
             told = f"{', '.join(keywords)} by name only, and inputs are given by place"
             raise TargetError(f"{what.name}.forward takes {told}")
-        return cls(target, *as_found(target, chosen), chosen, is_told=how is not None)
+        return cls(target, *as_found(target, chosen), chosen, is_told=how is not None)._of_sequences()
+
+    def _of_sequences(self) -> Grounds:
+        """The same on two sequences where one was chosen, and the layer is right for several alone."""
+        inputs = self.example.inputs
+        if len(self.ordered) != 1 or {*inputs} != {*self.example.chosen_inputs}:
+            return self
+        several = of_sequences(subject_of(self.layer, self.ordered, self.example.init))
+        if several is None:
+            return self
+        return replace(self, ordered=[several], example=replace(self.example, inputs=dict.fromkeys(inputs, several)))
 
     @classmethod
     def of_use(cls, used: UsedExample) -> Grounds:
