@@ -191,3 +191,134 @@ class StepsUp(Steps):
 def test_a_step_with_another_sign_than_that_of_another_parameter_is_an_error():
     assert [f.argument for f in check(Steps).findings if f.severity == "error"] == ["weights"]
     assert check(StepsUp).ok  # it may be given the target minus the output
+
+
+# --- right programs and layers, which were called wrong, and wrong ones that passed -----------------------------------
+
+OF_LOGITS = """
+class OfLogits:
+    def forward(self, z, t):
+        z = z - z.max(axis=1, keepdims=True)
+        logp = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        self.p, self.t = np.exp(logp), t
+        return -np.sum(t * logp) / len(z)
+
+    def backward(self, dout=1.0):
+        return dout * (self.p - self.t) / len(self.p)
+
+
+class Identity:
+    def forward(self, x):
+        return x * 1.0
+
+    def backward(self, dout):
+        return dout
+
+"""
+CLASSES = PROGRAM.partition("\nsoftmax, loss")[0] + OF_LOGITS
+LABELS = "np.eye(3)[[0, 1, 2, 1]]"
+START = "x = np.random.default_rng(0).normal(size=(4, 3))\nsoftmax, keep = Softmax(), Identity()\n"
+LOGITS = f"{START}loss = OfLogits()\ny, value = softmax.forward(x), loss.forward(x, {LABELS})\n"
+BEHIND = f"{START}loss = CrossEntropy()\nvalue = loss.forward(keep.forward(softmax.forward(x)), {LABELS})\n"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        f"{LOGITS}dx = softmax.backward(loss.backward())",
+        f"{BEHIND}dx = softmax.backward(keep.backward(loss.backward()))",
+    ],
+)
+def test_a_loss_of_the_logits_or_behind_another_layer_does_the_work(tmp_path, program):
+    (tmp_path / "program.py").write_text(CLASSES.replace("GRADIENT", OF_BOTH) + program, encoding="utf-8")
+    command = [sys.executable, "-m", "dout", "check", "program.py", "--json"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False).stdout
+    (file,) = json.loads(said)["files"]
+    assert {layer["layer"] for layer in file["layers"]} >= {"Softmax"}
+    assert not [f for layer in file["layers"] for f in layer["findings"] if f["severity"] == "error"]
+
+
+class ReshapedColumns(Columns):
+    def update(self, rate=0.1):
+        self.params["W"] -= rate * self.grads["W"]
+        self.params["b"] -= rate * self.grads["b"][:, None]
+
+
+class SpreadColumns(Columns):
+    def update(self, rate=0.1):
+        self.params["W"] -= rate * self.grads["W"]
+        self.params["b"] = self.params["b"] - rate * self.grads["b"]
+
+
+@pytest.mark.parametrize(("layer", "severity"), [(ReshapedColumns, "warning"), (SpreadColumns, "error")])
+def test_a_layer_may_reshape_a_gradient_in_its_own_step(layer, severity):
+    report = check(layer(), np.random.default_rng(1).normal(size=(3, 4)))
+    assert [f.severity for f in report.findings if f.code == "D501"] == [severity]
+
+
+class Scale:
+    def __init__(self):
+        self.g = np.array([[0.5, 2.0, 3.0]])
+
+    def forward(self, x):
+        self.x = x
+        return x * self.g
+
+    def backward(self, dout):
+        self.dg = dout * self.x
+        return dout * self.g
+
+
+def test_one_row_is_a_batch_of_one():
+    assert "D503" in [f.code for f in check(Scale(), np.array([[1.0, 2.0, 3.0]])).findings]
+
+
+def made_affine(factor, calls):
+    W, grads, kept = np.random.default_rng(0).normal(size=(3, 2)), {}, {}
+
+    def count():
+        calls.append(1)
+
+    def forward(x):
+        count()
+        kept["x"] = x
+        return x @ W
+
+    def backward(dout):
+        grads["W"] = factor * kept["x"].T @ dout
+        return dout @ W.T
+
+    return forward, backward
+
+
+def test_what_closures_close_over_is_judged_and_stays_as_it_is():
+    calls = []
+    assert words(check(made_affine(1.0, calls))) == {"x": "exact", "W": "exact"}
+    assert not calls
+    assert words(check(made_affine(2.0, []))) == {"x": "exact", "W": "refuted"}
+
+
+class ByName(type):
+    def __eq__(cls, other):
+        return cls is other
+
+    __hash__ = None
+
+
+def test_a_class_that_cannot_be_hashed_is_checked():
+    cls = ByName("Square", (), {"forward": lambda self, x: x**2, "backward": lambda self, dout: dout})
+    assert words(check(cls)) == {"x": "refuted"}
+
+
+class Grows:
+    def forward(self, x):
+        self.x = x
+        return x**2
+
+
+def test_a_method_that_a_class_is_given_later_is_found():
+    assert not check(Grows).verdicts
+    Grows.backward = lambda self, dout: 7 * dout * self.x
+    assert words(check(Grows)) == {"x": "refuted"}
+    Grows.backward = lambda self, dout: 2 * dout * self.x
+    assert words(check(Grows)) == {"x": "exact"}

@@ -9,13 +9,16 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partialmethod
-from types import CellType, FunctionType
+from types import CellType, FunctionType, ModuleType
 from typing import Any
+
+import numpy as np
 
 from dout.adapt.argument_names import names_loss
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
 from dout.adapt.source.returned_names import gives_gradients
 from dout.run import deep_copy, filled_cells, names_of
+from dout.run.reached_functions import reached_functions
 
 PAIR = "dout_pair"
 
@@ -63,23 +66,63 @@ def function_pairs(names: Mapping[str, Any]) -> dict[str, type]:
 
 
 def given_pair(forward: FunctionType, backward: FunctionType) -> type:
-    """The class of a function and its backward; each instance has what they close over for itself."""
+    """The class of a function and its backward; each instance has what they close over for itself, and holds it."""
     made_in = forward.__qualname__.partition(".<locals>")[0] if forward.__closure__ else "pair"
     is_named = not forward.__closure__ and forward.__name__ != backward.__name__  # two lambdas have one name
     cls = pair_class(forward, backward, called=None if is_named else (made_in, f"{made_in}_backward"))
     if forward.__closure__ and backward.__closure__:
         functions = dict(zip(getattr(cls, PAIR), (forward, backward), strict=True))
+        for name, function in functions.items():
+            setattr(cls, name, _OfInstance(name, function))
         cls.__init__ = partialmethod(_close_over_copies, functions)  # type: ignore[misc]
+        cls.__deepcopy__ = _copy_of_closures  # type: ignore[attr-defined]
     return cls
 
 
+class _OfInstance(staticmethod):  # type: ignore[type-arg]
+    """A static method of which each instance holds one of its own; `super()` finds that, too."""
+
+    def __init__(self, name: str, function: FunctionType) -> None:
+        super().__init__(function)
+        self.name = name
+
+    def __get__(self, layer: Any, cls: Any = None) -> Any:
+        return vars(layer).get(self.name, self.__func__) if layer is not None else self.__func__
+
+
 def _close_over_copies(layer: Any, functions: Mapping[str, FunctionType]) -> None:
-    """Give a layer functions that share copies of the cells that the given ones share."""
-    held = {id(cell): cell for f in functions.values() for _, cell in filled_cells(f)}
-    cells = {key: CellType(deep_copy(cell.cell_contents)) for key, cell in held.items()}
+    """Give a layer copies of functions, and of those that they close over, on copies of all their cells.
+
+    Arrays in there, and what may hold some, are the layer's attributes, too, by their names.
+    """
+    reached = [f for f in reached_functions(functions.values()) if f.__closure__]
+    cells = {id(cell): CellType() for f in reached for cell in f.__closure__ or ()}
+    made = {id(f): _on_cells(f, cells) for f in reached}
+    held = {id(cell): (name, cell.cell_contents) for f in reached for name, cell in filled_cells(f)}
+    kept = {key: item for key, (_, item) in held.items() if not isinstance(item, FunctionType | ModuleType)}
+    copies = deep_copy(kept)  # at once: what two cells share, their copies share
+    for key, (name, item) in held.items():
+        cells[key].cell_contents = copies.get(key, made.get(id(item), item))
+        if isinstance(item, np.ndarray | dict | list) and name not in functions:
+            setattr(layer, name, copies[key])
     for name, f in functions.items():
-        own = tuple(cells.get(id(cell), cell) for cell in f.__closure__ or ())
-        setattr(layer, name, FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, own))
+        setattr(layer, name, made[id(f)])
+
+
+def _copy_of_closures(layer: Any, memo: dict[int, Any]) -> Any:
+    """A copy of such a layer, whose functions close over what it holds."""
+    new = memo[id(layer)] = object.__new__(type(layer))
+    attributes = vars(layer)
+    _close_over_copies(new, {name: attributes[name] for name in getattr(layer, PAIR)})
+    vars(new).update(deep_copy({name: item for name, item in attributes.items() if name not in vars(new)}))
+    return new
+
+
+def _on_cells(f: FunctionType, cells: Mapping[int, CellType]) -> FunctionType:
+    own = tuple(cells[id(cell)] for cell in f.__closure__ or ())
+    made = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, own)
+    made.__kwdefaults__ = f.__kwdefaults__
+    return made
 
 
 def pair_of(forward: Any) -> type | None:

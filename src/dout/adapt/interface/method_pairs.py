@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import operator
 import re
 from collections.abc import Mapping, Sequence, Set
 from types import FunctionType
@@ -46,13 +47,34 @@ _OF_OBJECT = frozenset(dir(object))
 _PLAIN = (type(None), bool, int, float, str, dict, list, tuple)
 
 
+class _AsWritten:
+    """A class as it is now, a key for what is read of it: another one once a later cell gave it another method."""
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        self.names = [name for base in mro_of(cls) for name in vars_of(base)]
+        self.items = [item for base in mro_of(cls) for item in vars_of(base).values()]
+
+    def __hash__(self) -> int:
+        return id(self.cls)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _AsWritten)
+            and self.cls is other.cls
+            and self.names == other.names
+            and all(map(operator.is_, self.items, other.items))
+        )
+
+
 def methods(cls: type, patterns: Sequence[str]) -> list[str]:
     """The methods of a class whose names match, in the order of `patterns`; none not implemented, and no tests."""
-    return list(_methods(cls, tuple(patterns)))
+    return list(_methods(_AsWritten(cls), tuple(patterns)))
 
 
-@functools.lru_cache(maxsize=64)
-def _methods(cls: type, patterns: tuple[str, ...]) -> tuple[str, ...]:
+@functools.lru_cache(maxsize=256)
+def _methods(written: _AsWritten, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    cls = written.cls
     order = {name: i for i, name in enumerate(_written_order(cls))}
     names = [name for name in sorted(order) if name not in _OF_OBJECT and inspect.isroutine(_static(cls, name))]
     found: dict[str, None] = {}
@@ -97,11 +119,12 @@ def writers_for(cls: type, forward: str, backward: str, held: Mapping[str, Any])
 
 def reads_and_writes(cls: type, method: str) -> tuple[Set[str], Set[str]]:
     """The attributes that a method reads and writes: itself, above it, and in the methods of its own that it calls."""
-    return _reads_and_writes(cls, method)
+    return _reads_and_writes(_AsWritten(cls), method)
 
 
 @functools.lru_cache(maxsize=256)
-def _reads_and_writes(cls: type, method: str) -> tuple[Set[str], Set[str]]:
+def _reads_and_writes(written: _AsWritten, method: str) -> tuple[Set[str], Set[str]]:
+    cls = written.cls
     reads, writes, left = set[str](), set[str](), [method]
     while left:
         name = left.pop()
@@ -220,7 +243,6 @@ def loss_names(cls: type) -> list[str]:
     return [name for name in methods(cls, (pattern,)) if not names_backward(name)]
 
 
-@functools.lru_cache(maxsize=256)
 def forwards_of(cls: type) -> list[str]:
     """The methods that may be the forward of a class, the likeliest first."""
     return methods(cls, _FORWARD)

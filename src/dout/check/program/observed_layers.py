@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import CodeType, FrameType
@@ -42,8 +43,9 @@ class LayerUse:
     `init` is None where the constructor was not seen, or takes what cannot be given again by name. `layer` is a copy,
     None of a pair of functions and where there is no copy. `called_at` is the program's line. `turn` says when a
     backward of its class was first called: it counts the classes that had theirs before; it is -1 where none was.
-    `is_asked` says that the program did something with what a backward of its class returned, and `dout_of` whose
-    backward returned what its own was given. `instead_of` is the class that was used, where this one takes the same.
+    `is_asked` says that the program did something with what a backward of its class returned, and `dout_of` the
+    loss whose forward was given what a forward of its class returned, and whose backward gave each backward its dout.
+    `instead_of` is the class that was used, where this one takes the same.
     """
 
     target: Any
@@ -94,6 +96,9 @@ class _LayerWatch:
     rests: bool = False  # it had a backward, and no forward since
     news: int | None = None  # how many uses were known when its round began
     rounds: int = 0  # of its own, in which nothing new came
+    took: tuple[Any, ...] = ()  # the arrays that its last forward was given
+    gave: tuple[Any, ...] = ()  # what that returned
+    ends: bool = False  # no other backward returned what its last backward was given
 
 
 class Observer:
@@ -108,15 +113,15 @@ class Observer:
         self._watches: dict[int, _LayerWatch] = {}
         self._turns: dict[type, int] = {}
         self._asked: set[type] = set()
-        self._going_back: dict[FrameType, type] = {}
-        self._returned: dict[str, tuple[Any, ...]] = {}  # by the class whose backward did, the last at the end
+        self._going: dict[FrameType, tuple[_LayerWatch, Kind]] = {}
+        self._returned: dict[type, tuple[_LayerWatch, tuple[Any, ...]]] = {}  # the last backward of each class
+        self._givers: dict[type, set[str]] = {}  # the losses that gave a class its dout; "" for anything else
         self._quiet = 0  # forwards since the last new use
 
     def hear(self, frame: FrameType, event: str, argument: Any) -> None:
         """Be told of a call, as by `sys.setprofile`. Raises EndOfRun where the program has shown enough."""
-        if event == "return" and (cls := self._going_back.pop(frame, None)) is not None:
-            self._returned.pop(cls.__qualname__, None)
-            self._returned[cls.__qualname__] = argument if isinstance(argument, tuple) else (argument,)
+        if event == "return" and (going := self._going.pop(frame, None)) is not None:
+            self._ended(*going, argument if isinstance(argument, tuple) else (argument,))
         if event != "call":
             return
         code = frame.f_code
@@ -126,6 +131,20 @@ class Observer:
         if known:
             with contextlib.suppress(Exception):  # of the user's classes, asked about themselves
                 self._met(frame, code)
+
+    def _ended(self, watch: _LayerWatch, kind: Kind, returned: tuple[Any, ...]) -> None:
+        """A forward or a backward returns."""
+        if kind != "backward":
+            watch.gave = returned
+        if kind != "forward":
+            self._returned[watch.use.target] = watch, returned
+
+    def _giver(self, watch: _LayerWatch, given: Sequence[Any]) -> str:
+        """The loss whose backward returned what a backward is given, if its forward was given what that one's gave."""
+        sources = [one for one, items in self._returned.values() if _shares(items, given)]
+        watch.ends = not sources
+        found = (one.use.name for one in sources if one.ends and _shares(one.took, watch.gave))
+        return next(found, "")
 
     def _met(self, frame: FrameType, code: CodeType) -> None:
         """A function of the user's begins: is it a layer's?"""
@@ -184,16 +203,20 @@ class Observer:
         elif kind in ("forward", "both"):
             has_none = getattr(type(layer), _BUILDS) is object.__init__
             unseen = _LayerWatch(LayerUse(type(layer), {} if has_none else None), layer)
-            self._goes_forward(self._watches.setdefault(id(layer), unseen), frame)
-            if kind == "both":
-                self._goes_back(self._watches[id(layer)], frame)
+            self._goes(self._watches.setdefault(id(layer), unseen), kind, frame)
         elif id(layer) in self._watches:
-            take = _take_target if kind == "told" else self._goes_back
-            take(self._watches[id(layer)], frame)
+            if kind == "told":
+                _take_target(self._watches[id(layer)], frame)
+            else:
+                self._goes(self._watches[id(layer)], kind, frame)
 
     def _of_a_pair(self, cls: type, kind: Kind, frame: FrameType) -> None:
-        watch = self._watches.setdefault(id(cls), _LayerWatch(LayerUse(cls, {})))
+        self._goes(self._watches.setdefault(id(cls), _LayerWatch(LayerUse(cls, {}))), kind, frame)
+
+    def _goes(self, watch: _LayerWatch, kind: Kind, frame: FrameType) -> None:
+        self._going[frame] = watch, kind
         if kind != "backward":
+            watch.took = _arrays_in(frame)
             self._goes_forward(watch, frame)
         if kind != "forward":
             self._goes_back(watch, frame)
@@ -228,12 +251,11 @@ class Observer:
         turn = self._turns.setdefault(use.target, len(self._turns))
         if frame.f_back is None or not is_dropped(frame.f_back):
             self._asked.add(use.target)
-        self._going_back[frame] = use.target
-        given = [item for item in frame.f_locals.values() if isinstance(item, np.ndarray)]
-        from_ = [name for name, items in self._returned.items() if any(a is b for a in items for b in given)]
+        givers = self._givers.setdefault(use.target, set())
+        givers.add(self._giver(watch, _arrays_in(frame)))
         for one in self.uses.get(use.target, ()):
             one.turn, one.is_asked = turn, use.target in self._asked
-            one.dout_of = from_[-1] if from_ else ""
+            one.dout_of = next(iter(givers)) if len(givers) == 1 else ""
         if not watch.went_back and watch.forwards > watch.kept_at:
             use.forward = ""  # it is kept anew at the next one
         watch.went_back = watch.rests = True
@@ -273,6 +295,16 @@ class Observer:
         ):
             above = above.f_back
         return users_place(above or frame.f_back)
+
+
+def _arrays_in(frame: FrameType) -> tuple[Any, ...]:
+    """The arrays that a function was given, where it begins."""
+    return tuple(item for item in frame.f_locals.values() if isinstance(item, np.ndarray))
+
+
+def _shares(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether one array is among both."""
+    return any(a is b for a in some for b in others)
 
 
 def _take_target(watch: _LayerWatch, frame: FrameType) -> None:

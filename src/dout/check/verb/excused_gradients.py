@@ -92,13 +92,23 @@ def _is_kept_here(verdict: Verdict, gradient: Gradient) -> bool:
 
 
 def _is_left_to_nobody(trace: Trace, call: LayerCall, verdict: Verdict) -> bool:
-    """Whether a layer that leaves its derivative to its loss is given the right gradient of another layer's input."""
-    if verdict.word != Word.PASSED:
+    """Whether a layer that leaves its derivative to its loss is given the right gradient of its own output.
+
+    A loss that was given the logits, or lies behind another layer that hands dout on, may have done the work.
+    """
+    if verdict.word != Word.PASSED or trace.joined or call.douts is None:
         return False
     wrong = {id(gradient) for gradient in trace.wrong}
-    uses = (use.gradient for other in trace.calls if other is not call for use in trace.arguments[other])
+    given = dict(zip(call.outputs, call.douts, strict=True))
+    returned = {node for one in trace.calls for node in one.gradients or () if node is not None}
     return any(
-        g.node in (call.douts or ()) and id(g) not in wrong for g in uses if g is not None and g.node is not None
+        other.inputs[use.argument] in given
+        and given[other.inputs[use.argument]] is use.gradient.node
+        and id(use.gradient) not in wrong
+        for other in trace.calls
+        if other is not call and returned.isdisjoint(other.douts or ())
+        for use in trace.arguments[other]
+        if use.gradient is not None and use.gradient.node is not None
     )
 
 

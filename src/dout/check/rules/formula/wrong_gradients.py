@@ -97,18 +97,18 @@ def _is_never_read(subject: Subject, name: str) -> bool:
     """Whether no method but the constructor and backward names a parameter, and backward makes no step of its own."""
     if not name.isidentifier() or (subject.interface is not None and subject.interface.steps):
         return False
-    texts = _other_methods(subject)
+    texts = other_methods(subject)
     return bool(texts) and not any(re.search(rf"\b{name}\b", text) for text in texts)
 
 
 def is_summed_later(subject: Subject) -> bool:
     """Whether another method reads what backward keeps, and sums: the gradients of all steps, before it takes one."""
     kept_by_backward = re.findall(r"self\.(\w+)[^=\n]*=[^=]", _text(getattr(subject.again(), _backward(subject), None)))
-    texts = [text for text in _other_methods(subject) if re.search(r"\bsum\(", text) and "def forward(" not in text]
+    texts = [text for text in other_methods(subject) if re.search(r"\bsum\(", text) and "def forward(" not in text]
     return any(re.search(rf"self\.{name}\b", text) for name in kept_by_backward for text in texts)
 
 
-def _other_methods(subject: Subject) -> list[str]:
+def other_methods(subject: Subject) -> list[str]:
     """The source of a layer's methods but the constructor and backward."""
     cls, own = type(subject.again()), {"__init__", "backward", _backward(subject)}
     return [text for name in dir(cls) if name not in own and (text := _text(getattr(cls, name, None)))]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import math
+import re
+import textwrap
 
 import numpy as np
 
@@ -10,8 +13,9 @@ from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import OtherOrder
-from dout.check.rules.formula.wrong_gradients import is_summed_later, wrong_finding, wrong_gradients
+from dout.check.rules.formula.wrong_gradients import is_summed_later, other_methods, wrong_finding, wrong_gradients
 from dout.graph import Shape
+from dout.run import otherwise, places
 
 RULE = Rule("D501", "error", "a gradient's shape is not its input's")
 
@@ -20,7 +24,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield a finding for each gradient of another shape.
 
     It is a warning if only axes of length 1 are too many or missing, and a step spreads no parameter over more numbers,
-    or if the gradients come in another order.
+    or a method of the layer may reshape the gradient first; or if the gradients come in another order.
     """
     yield from _in_another_order(subject)
     for wrong in wrong_gradients(subject, judgement):
@@ -33,7 +37,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         if judged.only_axes_of_one:
             shapes = f"has shape {judged.gradient.shape}, {judged.name} has {judged.node.shape}"
             got, own = judged.gradient.shape, judged.node.shape
-            is_error = judged.parameter and not _may_be_subtracted(got, own)
+            is_error = judged.parameter and not _may_be_subtracted(got, own) and not _may_be_reshaped(subject, got)
             said = "subtracting it gives another shape" if is_error else "broadcasting may spread them"
             message = f"the gradient of {judged.name} {shapes}: the numbers fit, and {said}"
             severity = "error" if is_error else "warning"
@@ -46,6 +50,22 @@ def _may_be_subtracted(gradient: Shape, parameter: Shape) -> bool:
         return math.prod(np.broadcast_shapes(gradient, parameter)) == math.prod(parameter)
     except ValueError:
         return False
+
+
+@otherwise(False)
+def _may_be_reshaped(subject: Subject, got: Shape) -> bool:
+    """Whether a method of the layer's own reads the gradient that backward keeps, and does not subtract it as it is."""
+    paths = [p.path for p in places(subject.run().layer) if isinstance(p.item, np.ndarray) and p.item.shape == got]
+    holders = {found[0] for path in paths if (found := re.match(r"self\.\w+", path))}
+    texts = [text for text in other_methods(subject) if any(re.search(rf"{one}\b", text) for one in holders)]
+    operands = [
+        operand
+        for text in texts
+        for node in ast.walk(ast.parse(textwrap.dedent(text)))
+        for operand in ((node.left, node.right) if isinstance(node, ast.BinOp) else (getattr(node, "value", None),))
+        if isinstance(node, ast.BinOp | ast.AugAssign) and operand is not None
+    ]
+    return bool(texts) and {*paths}.isdisjoint(map(ast.unparse, operands))
 
 
 def _in_another_order(subject: Subject) -> Findings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -79,13 +80,16 @@ def _in_a_batch(subject: Subject, judgement: Judgement) -> tuple[Subject, Judgem
     own = [one for one in judgement.examination.judged if one.parameter]
     if any(one.only_axes_of_one for one in own) or not any(len(one.node.shape) >= most for one in own):
         return None  # it is told already, or the inputs have the axis of a batch
+    join: Callable[[Sequence[Any]], Any] = np.stack
     if _has_rows(subject):
-        return None
-    batch = replace(subject, inputs=tuple(np.stack([x, x * 1.5]) for x in subject.fresh_inputs()))
+        if any(len(x) > 1 for x in subject.inputs):
+            return None
+        join = np.concatenate
+    batch = replace(subject, inputs=tuple(join([x, x * 1.5]) for x in subject.fresh_inputs()))
     run, alone = batch.run(), subject.run()
     each = [alone.outputs, subject.run(tuple(x * 1.5 for x in subject.fresh_inputs())).outputs]
-    pairs = zip(run.outputs, *each, strict=True)
-    if not all(np.shape(out) == (2, *np.shape(a)) and np.allclose(out, [a, b]) for out, a, b in pairs):
+    pairs = [(out, join([a, b])) for out, a, b in zip(run.outputs, *each, strict=True)]
+    if not all(np.shape(out) == both.shape and np.allclose(out, both) for out, both in pairs):
         return None
     return batch, judge(batch.recorded(run.douts), ends=subject.ends)
 
