@@ -119,23 +119,26 @@ class InLists(Net):
 EVERY = [GivenTheOutput, KeepsNothing, StepsAtARate, GivenItsCache, GivesItsLoss, LossKeepsTheTarget, InLists]
 
 
-def words(layer):
-    return {v.argument: str(v.word) for v in dout.check(layer).verdicts if v.argument.lower().startswith("w")}
+def words(report):
+    return {v.argument: str(v.word) for v in report.verdicts if v.argument.lower().startswith("w")}
 
 
 @pytest.mark.parametrize("network", EVERY)
 def test_it_is_judged_as_one_layer_with_its_loss(network):
-    assert set(words(network).values()) <= {"exact", "right up to a constant factor"}
-    assert len(words(network)) == 2
+    found = words(dout.check(network))
+    assert set(found.values()) <= {"exact", "right up to a constant factor"}
+    assert len(found) == 2
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("network", EVERY)
 def test_the_wrong_slope_of_an_inner_layer_is_found(network):
     wrong = type(network.__name__, (network,), {"slope": lambda self, inner: 1 - inner})
-    found = words(wrong)
+    report = dout.check(wrong)
+    found = words(report)
     assert "refuted" in found.values()
     assert "refuted" not in (found.get("W2"), found.get("weights[1]"))
-    assert not dout.check(wrong).ok
+    assert not report.ok
 
 
 class Flat:
@@ -152,7 +155,7 @@ class Flat:
 
 
 def test_weights_that_are_0_say_nothing_of_what_a_loss_depends_on():
-    assert words(Flat) == {"w": "refuted"}
+    assert words(dout.check(Flat)) == {"w": "refuted"}
 
 
 class OfEachSample(GivesItsLoss):

@@ -84,7 +84,7 @@ def test_one_turn_of_a_naive_pooling_is_told():
 
 def test_forward_tells_how_many_turns_come_before_and_what_they_make():
     told = _told(dout.explain(NaiveMaxPool, x=_drawn(2, 3, 4, 6)))
-    assert "… 35 turns of test_explained_turns.py:18–19, as the one below, which make" in told
+    assert "… 35 turns of test_explained_turns.py:20–21, as the one below, which make" in told
     assert told.count("max(window)") == 1
 
 
