@@ -1,12 +1,9 @@
-"""Where a round of a script begins and ends: with its batch, and where its layers go forward once more."""
-
-import math
+"""Where a round of a script begins and ends, and of which programs there is something to show."""
 
 import pytest
 from recorded_scripts import record_script
 
 from dout.errors import TargetError, UserCodeError
-from dout.graph import topological
 from dout.trace.tracer import script_tracer
 
 LAYERS = """
@@ -53,27 +50,92 @@ def test_a_backward_that_goes_forward_itself_is_a_step_whose_layers_are_shown(tm
     assert capsys.readouterr().out == "0\n"  # it was stopped where its second round begins
 
 
-def test_a_round_begins_with_its_batch(tmp_path):
-    script = tmp_path / "train.py"
-    script.write_text(LAYERS + TRAINING, encoding="utf-8")
-    trace = record_script(script)
-    assert trace.graph.inputs["x"].shape == (4, 3)
-    led = topological([node for call in trace.calls for node in call.outputs])
-    assert max(math.prod(node.shape) for node in led) == 12  # none of the whole data
-
-
-def test_what_makes_the_input_of_a_layer_is_shown_where_nothing_is_chosen_from_data(tmp_path):
+@pytest.mark.parametrize(
+    ("before", "shown"),
+    [
+        ("x = np.ones((2, 3)) * 2", "multiply"),
+        ("x = np.tanh(np.arange(15.).reshape(5, 3)[:2] @ np.ones((3, 3)))", "tanh"),
+        ("x = np.arange(15.).reshape(5, 3)[np.array([1, 2, 2])] * 2.0", "multiply"),
+    ],
+)
+def test_what_makes_the_input_of_a_layer_is_shown(before, shown, tmp_path):
     script = tmp_path / "run.py"
-    script.write_text(LAYERS + "x = np.ones((2, 3))\nAffine().forward(x * 2, np.ones((3, 1)))\n", encoding="utf-8")
-    assert "multiply" in {node.primitive.name for node in record_script(script).graph.nodes}
+    script.write_text(f"{LAYERS}{before}\nAffine().forward(x, np.ones((3, 1)))\n", encoding="utf-8")
+    assert shown in {node.primitive.name for node in record_script(script).graph.nodes}
 
 
-def test_the_first_of_a_menu_is_chosen_where_a_question_lists_it(tmp_path, capsys):
-    asks = "print([input(q) for q in ('1. digits\\n2. letters\\n', 'rate (0.1): ', 'x1: ')])\n"
+@pytest.mark.parametrize("first", ["net.loss.backward(1)", "net.affine.backward(net.loss.backward(1))"])
+def test_a_backward_is_one_though_a_layer_inside_went_back_before_it(first, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(
+        f"""{LAYERS}
+class Net:
+    def __init__(self):
+        self.affine, self.loss = Affine(), Loss()
+    def forward(self, x, t):
+        return self.loss.forward(self.affine.forward(x, np.ones((3, 2))), t)
+    def backward(self, dout):
+        return self.affine.backward(dout)[0]
+net = Net()
+net.forward(np.ones((4, 3)), np.ones((4, 2)))
+{first}
+net.backward(np.ones((4, 2)))
+""",
+        encoding="utf-8",
+    )
+    assert {call.cls: call.gradients is not None for call in record_script(script).calls}["Net"]
+
+
+def test_a_backward_that_computes_forward_again_is_no_step(tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(
+        f"""{LAYERS}
+class Again:
+    def forward(self, x):
+        self.x, self.affine = x, Affine()
+        return self.affine.forward(x, np.ones((3, 2)))
+    def backward(self, dout):
+        self.affine.forward(self.x, np.ones((3, 2)))
+        return self.affine.backward(dout)[0]
+again = Again()
+again.forward(np.ones((4, 3)))
+again.backward(np.ones((4, 2)))
+""",
+        encoding="utf-8",
+    )
+    trace = record_script(script)
+    assert next((call.cls, call.gradients is not None) for call in trace.calls) == ("Again", True)
+    assert not trace.wrong
+
+
+def test_the_first_of_a_menu_is_chosen_once_where_a_question_lists_several(tmp_path, capsys):
+    asks = """
+print(input("1. digits\\n2. letters\\n") == "1", [input(q) for q in ("rate (0.1): ", "x1: ", "Size of layer 1: ")])
+turns = 0
+while input(f"{turns} done. 1 = once more, 0 = stop: ") == "1":
+    turns += 1
+print(turns)
+"""
     script = tmp_path / "ask.py"
     script.write_text(LAYERS + asks + "Affine().forward(np.ones((2, 3)), np.ones((3, 1)))\n", encoding="utf-8")
     record_script(script)
-    assert capsys.readouterr().out.endswith("['1', '', '']\n")
+    lines = capsys.readouterr().out.splitlines()
+    assert "True ['', '', '']" in lines
+    assert lines[-1] == "1"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "from layers_of_mine import *\ny = np.tanh(np.arange(6.) * 2)\n",
+        LAYERS + "class Net(Affine):\n    def predict(self, x):\n        return x * 2\nNet().predict(np.arange(6.))\n",
+    ],
+    ids=["imported", "predict"],
+)
+def test_a_program_that_computes_without_a_forward_is_shown(program, tmp_path):
+    (tmp_path / "layers_of_mine.py").write_text(LAYERS, encoding="utf-8")
+    (script := tmp_path / "run.py").write_text(program, encoding="utf-8")
+    assert "multiply" in {node.primitive.name for node in record_script(script).graph.nodes}
 
 
 def test_of_a_program_that_calls_none_of_its_layers_the_preparation_is_not_shown(tmp_path):

@@ -21,6 +21,7 @@ from dout.files import is_there, text_of
 from dout.graph import Node, Where
 from dout.judge.judged_run import elements
 from dout.ops.create import number
+from dout.run import module_of, mro_of, qualname_of
 from dout.trace.model.recorded import Event
 from dout.trace.model.user_source import TAUGHT, is_ours, is_user_code
 from dout.trace.program import notebooks, project_root
@@ -55,14 +56,18 @@ class ScriptRun:
     error: UserCodeError | None = None
 
     @property
-    def layers(self) -> list[str]:
-        """The names of the layer classes that the script has."""
-        return [name for name, item in vars(self.main).items() if isinstance(item, type) and self.methods_of(item)]
+    def layers(self) -> dict[str, type]:
+        """The layer classes that the script has, by name."""
+        return {name: cls for name, cls in vars(self.main).items() if isinstance(cls, type) and self.methods_of(cls)}
 
     def shows(self) -> bool:
-        """Whether there is something to draw: of a program with layers, what prepares their data is nothing."""
+        """Whether there is something to draw: of a file that runs none of its layers, what prepares data is nothing."""
+        own = [cls for cls in self.layers.values() if module_of(cls) == self.main.__name__]
+        methods = tuple(f"{qualname_of(base)}." for cls in own for base in mro_of(cls))
+        ran = {site.f_code.co_qualname for site in self.tracer.site_of.values()}
+        runs = not own or any(name.startswith(methods) and "__init__" not in name for name in ran)
         computes = any(node.inputs for node in self.tracer.nodes)
-        return computes and bool(self.tracer.calls or self.tracer.updates.first or not self.layers)
+        return computes and bool(runs or self.tracer.calls or self.tracer.updates.first)
 
     def trace(self) -> Trace:
         """The trace of what was recorded. Raises TargetError where there is nothing to show, UnsupportedError …"""
@@ -90,6 +95,7 @@ class ScriptRun:
 
 
 _PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+_ANSWERED = "input() was answered with an empty line, with 1 where a number is asked for, once where it lists choices"
 _TOO_MANY = "a layer takes too many steps to be recorded; give it fewer or smaller samples, or draw a layer by itself"
 MOST_COMPARED = 50_000_000  # numbers in a run whose gradients are derived, which takes some times as long as the run
 
@@ -212,7 +218,7 @@ def _nothing_recorded(run: ScriptRun) -> str:
         return f"{path} ran without a layer: {answers}"
     if not run.layers:
         return f"{path} has no layer in it: no class with forward and backward, and no operation on NumPy arrays"
-    return f"{path} calls none of its layers ({', '.join(run.layers)}); name one: dout show {path}:{run.layers[-1]}"
+    return f"{path} calls none of its layers ({', '.join(run.layers)}); name one: dout show {path}:{[*run.layers][-1]}"
 
 
 def load_file(path: str | Path, name: str = "") -> ModuleType:
@@ -376,10 +382,14 @@ def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[s
 
     def answer(prompt: object = "") -> str:
         sys.stdout.write(f"{prompt}\n")
-        tracer.note("input", "input() was answered with an empty line, and with 1 where a number is asked for")
-        return _Answer("1" if re.search(r"(?<![\w.])1(?![\w.]*\w)", str(prompt)) else "")  # the first of a menu
+        tracer.note("input", _ANSWERED)
+        site = (line := sys._getframe(1)).f_code, line.f_lineno
+        choices = set(re.findall(r"(?<![\w.])\d+(?!\.\d)(?=\s*[]).:=/,-])", str(prompt)))
+        first = len(choices) > 1 and "1" in choices and site not in asked  # of a menu, once: a loop may ask for ever
+        asked.add(site)
+        return _Answer("1" if first else "")
 
-    before = {*sys.modules, "__main__"}
+    asked, before = set[Any](), {*sys.modules, "__main__"}
     return {
         **vars(builtins),
         "__import__": import_,

@@ -72,7 +72,7 @@ def recording(
             return original(self, *args, **kwargs)
         if tracer.stack and tracer.stack[-1].instance is self and tracer.stack[-1].kind == kind:  # it calls its super's
             return original(self, *args, **kwargs)
-        if not (tracer.begins(self, args) if kind == "forward" else tracer.goes_back(self)):
+        if not (tracer.begins(self) if kind == "forward" else tracer.goes_back(self)):
             return original(self, *args, **kwargs)
         inner = sys._getframe(1)
         site = calling_frame(inner, self)
@@ -82,9 +82,11 @@ def recording(
         tracer.stack.append(call)
         try:
             result = original(self, *args, **kwargs)
-            _close(tracer, call, result, site)
+            if call in tracer.stack:  # else it was found to be a training step
+                _close(tracer, call, result, site)
         finally:
-            tracer.stack.pop()
+            if call in tracer.stack:
+                tracer.stack.remove(call)
         return result
 
     return method

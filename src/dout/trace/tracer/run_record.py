@@ -217,7 +217,7 @@ class RunRecord(Recorder):
     def leave(self) -> None:
         """Told in a forked child, whose part of the program is its own."""
 
-    def begins(self, instance: Any, given: Any) -> bool:
+    def begins(self, instance: Any) -> bool:
         """Told when a layer's forward begins; whether it is recorded."""
         return True
 

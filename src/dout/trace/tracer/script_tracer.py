@@ -5,26 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from math import prod
 from threading import get_ident
 from typing import Any
 
 import numpy as np
 
 from dout.errors import EndOfRun, EscapeError, UnsupportedError
-from dout.graph import Node, Where, topological
-from dout.ops import PRIMITIVES, StandIn
+from dout.graph import Node, Where
+from dout.ops import StandIn
 from dout.run import flat, places
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LOSSES, Event
 from dout.trace.model.updates import Updates
 from dout.trace.tracer.open_call import OpenCall
-from dout.trace.tracer.traced import Traced, TracedArray, plain
+from dout.trace.tracer.traced import TracedArray, plain
 from dout.trace.tracer.tracer import Tracer, attempting
 
 PREPARATION = 2_000  # nodes that are recorded before the first layer is called
 WITHOUT_LAYERS = 20_000  # nodes that are recorded of a script without layers
-_PART = PRIMITIVES["getitem"]
 _OF_LIBRARIES = LOSSES | {"branch", "index"}
 _LASTING = frozenset({"data", "input", "preparation"})  # events that hold for all rounds
 MOST_SEARCHED = 15  # recordings of that length in which a training step is looked for
@@ -51,6 +49,7 @@ class ScriptTracer(Tracer):
         self.awaits_layers = awaits_layers  # whether the program has a layer, or will have one
         self.paused = False
         self.left_out = False  # whether a call was forgotten while it ran
+        self._steps: list[Any] = []  # what has a backward that goes forward itself
         self._evaluates = False  # whether it has recorded enough, and no backward among it
         self._woken = False
         self._under_way = False
@@ -154,32 +153,35 @@ class ScriptTracer(Tracer):
         self._forget("what ran before the first layer is not shown: it is long, and no layer is in it")
         return True
 
-    def begins(self, instance: Any, given: Any) -> bool:
+    def begins(self, instance: Any) -> bool:
         """A layer's forward begins. Return whether it is recorded: not where the next round begins with it.
 
-        A long evaluation goes through a layer once more. A round begins with its batch: if the first layer is given a
-        part of an array, what ran before prepared data.
+        A long evaluation goes through a layer once more.
         """
+        for call in [call for call in self.stack if call.kind == "backward" and not self._is_awaited(call)]:
+            self._is_step(call)
         if self.stack:
             return True
         if self._evaluates and any(call.instance is instance for call in self.calls):
             self._forget(_LONG)
-        elif not self.calls:
-            nodes = [self.node_of(item) for item in flat(given) if isinstance(item, Traced)]
-            if any(
-                node.primitive is _PART and prod(node.shape) < prod(node.inputs[0].shape) for node in topological(nodes)
-            ):
-                self.begin_again()
         forwards = [call for call in self.calls if call.instance is instance and call.kind == "forward"]
         return not forwards or self._waits(forwards[-1]) or self._next_round()
 
     def goes_back(self, instance: Any) -> bool:
-        """A layer's backward begins. Return whether one of its forwards waits for it; else it goes forward itself.
+        """A layer's backward begins. Return whether it is recorded: not where it was found to be a training step."""
+        return not any(step is instance for step in self._steps)
 
-        Such a training step is no call of a layer: those that it calls are shown.
-        """
-        forwards = [c for c in self.calls if c.instance is instance and c.kind == "forward" and c.done]
-        return any(self._waits(call) for call in forwards if not call.in_backward())
+    def _is_awaited(self, backward: OpenCall) -> bool:
+        """Whether a forward of its instance, outside of a backward, has none yet."""
+        forwards = [call for call in self.calls if call.instance is backward.instance and call.kind == "forward"]
+        return any(call.done and call.match is None and not call.in_backward() for call in forwards)
+
+    def _is_step(self, backward: OpenCall) -> None:
+        """A backward goes forward, and has no forward of its own: a training step, whose layers are shown instead."""
+        self._steps.append(backward.instance)
+        self.calls.remove(backward)
+        self.stack.remove(backward)
+        self.call_of = {node: call for node, call in self.call_of.items() if call is not backward}
 
     def _waits(self, forward: OpenCall) -> bool:
         """Whether no backward of a call, or of one inside it, has run."""
