@@ -197,6 +197,7 @@ def marked(key, faults):
     return [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [pytest.param(*row, id=key, marks=marked(key, FAULTS)) for key, row in JUDGED.items()],

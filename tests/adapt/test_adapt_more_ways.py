@@ -93,6 +93,7 @@ class Linear:
         return self.grad_W, dout @ self.W.T
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("cls", "names"),
     [

@@ -205,6 +205,7 @@ class WithoutARate:
 EVERY = [OneSample, OfLayers, SaidByTheLoss, OfWidths, Held, OneColumn, WithoutARate]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("network", EVERY)
 def test_it_is_judged_with_its_loss(network):
     report = dout.check(network)

@@ -123,6 +123,7 @@ def words(report):
     return {v.argument: str(v.word) for v in report.verdicts if v.argument.lower().startswith("w")}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("network", EVERY)
 def test_it_is_judged_as_one_layer_with_its_loss(network):
     found = words(dout.check(network))

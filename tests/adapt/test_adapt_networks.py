@@ -154,6 +154,7 @@ class Two:
 """
 
 
+@pytest.mark.long
 def test_without_a_loss_in_code_it_is_the_usual_one_for_which_some_parameter_is_stepped_rightly(tmp_path: Path) -> None:
     assert words(dout.check(loaded(tmp_path, RESIDUAL).Two)) == {"V": Word.EXACT, "W": Word.EXACT}
     joined = RESIDUAL.replace(" * self.out * (1 - self.out)", "")  # of the cross-entropy
@@ -163,6 +164,7 @@ def test_without_a_loss_in_code_it_is_the_usual_one_for_which_some_parameter_is_
     assert [finding.argument for finding in wrong.findings if finding.severity == "error"] == ["V"]
 
 
+@pytest.mark.long
 def test_where_no_parameter_is_stepped_rightly_for_a_usual_loss_nothing_is_judged(tmp_path: Path) -> None:
     with pytest.raises(dout.DoutError, match="takes the target itself"):
         dout.check(loaded(tmp_path, RESIDUAL.replace("(y - self.out)", "(y - self.out ** 3)")).Two)

@@ -166,6 +166,7 @@ class OfSettings:
         return self.part.product(dout, self.W.T)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("cls", [Pictures, WithAColumn, Words, Distance, OfSettings])
 def test_what_a_layer_raises_says_how_to_feed_it(cls):
     report = check(cls)
@@ -187,6 +188,7 @@ def test_large_sizes_by_default_become_small_ones():
     assert max(example(Words, {}, {}).init.values()) < 10
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("cls", [WithAWrongColumn, WordsOnce])
 def test_what_is_wrong_is_not_tried_away(cls):
     assert Word.REFUTED in [verdict.word for verdict in check(cls).verdicts]

@@ -1,6 +1,7 @@
 """Filters and images are given so that windows have several places, and a bias is as long as there are filters."""
 
 import numpy as np
+import pytest
 
 import dout
 from dout.adapt import example
@@ -43,6 +44,7 @@ def test_a_bias_of_the_constructor_takes_the_length_that_the_sum_asks_for_and_im
     assert {verdict.argument: str(verdict.word) for verdict in report.verdicts} == dict.fromkeys("xWb", "exact")
 
 
+@pytest.mark.long
 def test_a_sum_that_forgets_the_last_axis_of_places_is_no_right_gradient():
     report = dout.check(FiltersAlongOneAxis)
     assert [finding.argument for finding in report.findings if finding.severity == "error"] == ["b"]

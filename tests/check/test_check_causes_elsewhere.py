@@ -285,6 +285,7 @@ def test_a_parameter_in_a_list_is_named_after_the_argument_too():
     assert "the gradient of params[1] (b) is" in found.message
 
 
+@pytest.mark.long
 def test_a_repair_that_would_never_end_is_given_up():
     x, y = np.ones((2, 3, 4)), np.arange(1.0, 5)
     text = BROADCAST.replace("return dout * 1.0", "return dout, -sum_to(dout, self.shape)")

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from fair_examples import severities, table
 
 import dout
@@ -135,6 +136,7 @@ class Forgetting(Gated):
         return 0 * delta
 
 
+@pytest.mark.long
 def test_sizes_that_are_alike_by_chance_are_set_apart():
     assert len(set(example(Gated, {}, {}).init.values())) == 2
     assert set(words(dout.check(Gated)).values()) == {"exact"}
@@ -317,6 +319,7 @@ def half_margins_loss(W, X, y, reg):
     return loss, dW - 0.5 * reg * W
 
 
+@pytest.mark.long
 def test_constants_that_are_equal_are_no_kink():
     pairs = function_pairs(globals())
     assert words(dout.check(pairs["margins_loss"])) == {"W": "exact"}

@@ -119,6 +119,7 @@ class Grown:
 '''
 
 
+@pytest.mark.long
 def test_a_whole_backward_keeps_its_docstring_its_argument_and_what_forward_keeps(tmp_path):
     (tmp_path / "layers.py").write_text(RENAMED)
     run = dout_check(".", "--fix", "--unsafe-fixes", "--timeout", "60", cwd=tmp_path, timeout=300)
@@ -142,6 +143,7 @@ def test_a_whole_backward_is_indented_as_its_file_is(tmp_path):
     assert not any(line.startswith(("    ", "\t ")) for line in lines)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("imported", ["import numpy", "import numpy as nx", "from numpy import *"])
 def test_a_whole_backward_calls_numpy_as_its_file_does(tmp_path, imported):
     call = {"import numpy": "numpy.", "import numpy as nx": "nx."}.get(imported, "")

@@ -76,6 +76,7 @@ def severities(folder, source):
     return {(f["code"], f["severity"]) for f in layer["findings"] if f["code"] in ("D101", "D501")}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("factor", [1, 3])
 @pytest.mark.parametrize("source", [TWO_CLASSES, DOWN])
 def test_a_loss_is_only_wrong_where_it_is_on_its_own_labels(tmp_path, source, factor):
@@ -174,6 +175,7 @@ class RNN:
 """
 
 
+@pytest.mark.long
 def test_a_step_of_one_number_where_a_product_takes_a_row_is_no_example_that_refutes(tmp_path):
     write(tmp_path, RECURRENT)
     (layer,) = layers(document(".", cwd=tmp_path)).values()
@@ -324,6 +326,7 @@ class {name}:
 """
 
 
+@pytest.mark.long
 def test_a_loss_of_one_sample_that_is_right_there_is_no_error(tmp_path):
     right, wrong = LOG_OF_ONE.format(name="Right", taken=1.0), LOG_OF_ONE.format(name="Wrong", taken=2.0)
     write(tmp_path, f"{right}\n{wrong}")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from fair_examples import table
 from fair_readings import errors, said, shares
 
@@ -321,6 +322,7 @@ class OfLabelsTurned(OfLabels):
         return -super().backward()
 
 
+@pytest.mark.long
 def test_a_loss_that_is_right_on_labels_is_no_error(tmp_path):
     source = tmp_path / "losses.py"
     parts = map(inspect.getsource, (shares, OfLabels, OfLabelsTurned))

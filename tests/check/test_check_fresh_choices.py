@@ -4,6 +4,7 @@ import enum
 import sys
 
 import numpy as np
+import pytest
 from fair_examples import severities, table
 
 import dout
@@ -319,6 +320,7 @@ class EveryOther(Accumulating):
         return dout @ self.W.T
 
 
+@pytest.mark.long
 def test_a_step_with_a_sum_that_nothing_clears_is_an_error():
     assert severities(dout.check(Accumulating, table(4, 3)), "D207") == ["error"]
     assert "error" not in severities(dout.check(Clearing, table(4, 3)), "D207")

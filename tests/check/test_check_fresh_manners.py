@@ -4,6 +4,7 @@ import sys
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from fair_examples import severities, table
 
 import dout
@@ -126,6 +127,7 @@ class Chosen:
         return 2 * x
 
 
+@pytest.mark.long
 def test_an_attribute_whose_name_is_made_up_is_not_missing_by_itself():
     try:
         report = dout.check(Chosen)

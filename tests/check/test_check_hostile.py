@@ -204,6 +204,7 @@ def read(tmp_path_factory):
     return document(".", cwd=folder, timeout=300)
 
 
+@pytest.mark.long
 def test_a_file_that_python_cannot_read_is_told_in_a_line_by_the_other_commands(tmp_path):
     for what in ("signs without end", "an encoding of no text", "a null"):
         (tmp_path / "mine.py").write_bytes(UNREAD[what][0])
@@ -279,6 +280,7 @@ def test_in_a_folder_nothing_but_files_is_opened_and_the_others_are_told(kinds):
     assert "new\\nline\\x1b[31m.py" in shown
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("command", [["check"], ["show"], ["bench"], ["compile", "-o", "fast.py"]], ids=lambda c: c[0])
 def test_what_is_no_file_is_told_in_a_line_where_it_is_named(command, kinds):
     for name, (_, said) in KINDS.items():
@@ -307,6 +309,7 @@ def test_a_pipe_is_no_baseline_and_no_recording(kinds):
 # --- large files ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_layer_among_8_000_lines_is_judged(tmp_path):
     rows = "".join(f"x{i} = [{i}, {i}]\n" for i in range(8_000))
     (tmp_path / "long.py").write_text(FIRST + rows + LAST)
@@ -314,6 +317,7 @@ def test_a_layer_among_8_000_lines_is_judged(tmp_path):
     assert [found[name]["verdicts"][0]["word"] for name in ("First", "Last")] == ["exact", "exact"]
 
 
+@pytest.mark.long
 def test_a_layer_beside_a_text_of_30_mb_is_judged_or_left_in_words(tmp_path):
     with (tmp_path / "large.py").open("w") as file:
         file.write(f"{FIRST}\ntext = '{'a' * 3 * 10**7}'\n{LAST}")

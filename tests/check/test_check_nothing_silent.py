@@ -357,6 +357,7 @@ class Scaled:
 """
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("gradient", "word"),
     [("np.sum(self.x * dout, axis=0)", "exact"), ("-7 * np.sum(dout, axis=0)", "refuted")],

@@ -83,6 +83,7 @@ def test_it_is_an_error_on_inputs_that_were_given():
     assert not dout.check(Penalty(), np.array([0.5, -2.0]), 0.25).ok
 
 
+@pytest.mark.long
 def test_a_network_of_an_unknown_loss_is_judged_by_what_its_backward_begins_with():
     report = dout.check(Judge)
     assert {(v.argument, str(v.word)) for v in report.verdicts} == {

@@ -43,6 +43,7 @@ OWN = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("what", OWN)
 def test_what_raises_on_every_way_is_the_layers_own_fault(what, tmp_path):
     severity, message = verdict(tmp_path, **OWN[what])
@@ -167,6 +168,7 @@ class Layer:
 """
 
 
+@pytest.mark.long
 def test_a_wrong_call_by_name_is_an_error_whatever_the_constructor_is_given(tmp_path):
     write(tmp_path, PARTS_BY_NAME.format(argument="outputs=3", called="leaky"))
     (found,) = layers(document("mine.py", cwd=tmp_path))["Layer"]["findings"]

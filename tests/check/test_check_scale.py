@@ -167,6 +167,7 @@ def unhurried(monkeypatch):
             monkeypatch.setattr(module, "spent", lambda: 0.0)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_right_layer_is_told_the_same_at_another_scale(family):
@@ -182,7 +183,7 @@ def test_a_right_layer_is_told_the_same_at_every_scale(family):
     assert [d for one in layers for d in one.differences(every=True)] == []
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(9)
 @pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("name", [row[0] for row in JUDGED.values()])
 def test_a_layer_in_another_interface_is_told_the_same_at_another_scale(name):

@@ -236,6 +236,7 @@ def test_the_chart_is_a_small_svg_for_light_and_dark(file, tmp_path):
     assert ET.fromstring(text).attrib["aria-label"] == "bell: plain NumPy and compiled, float64"
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -1,5 +1,6 @@
 """`dout check` of programs as courses teach them, which say more of their layers than these say themselves."""
 
+import pytest
 from check_commands import document, layers
 
 BASE = """
@@ -67,6 +68,7 @@ for epoch in range(9):
 """
 
 
+@pytest.mark.long
 def test_labels_that_a_loss_is_given_after_forward_are_the_targets(tmp_path):
     (layer,) = checked(tmp_path, TOLD_LATER).values()
     assert words(layer) == {"scores": "exact"}

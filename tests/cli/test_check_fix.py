@@ -2,6 +2,7 @@
 
 import subprocess
 
+import pytest
 from check_commands import RIGHT, WRITES, WRONG, document, dout, write
 
 from dout.check.project.discover import Job
@@ -126,6 +127,7 @@ def test_a_wrong_line_is_derived_from_forward(tmp_path):
     assert dout("mine.py", cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.long
 def test_where_forward_keeps_nothing_a_whole_backward_is_written_with_unsafe_fixes(tmp_path):
     path = write(tmp_path, CUBE.format("", "        return dout * 0.123\n"))
     assert dout("mine.py", "--fix", cwd=tmp_path).returncode == 1
@@ -271,6 +273,7 @@ def test_fixes_that_are_left_for_unsafe_fixes_are_named(tmp_path):
     assert run.stderr.startswith("dout: mine.py is not fixed: add --unsafe-fixes for D101 in Cube, and look at")
 
 
+@pytest.mark.long
 def test_another_file_may_divide_for_a_loss_that_returns_its_gradient(tmp_path):
     layer, _ = SHARED.split("class MeanSquares")
     write(tmp_path, layer, "layers.py")

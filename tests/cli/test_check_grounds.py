@@ -173,6 +173,7 @@ def test_what_a_fact_confirms_is_an_error(found, name):
     assert messages(found[name], "error")
 
 
+@pytest.mark.long
 def test_the_command_that_repeats_a_warning_gives_it_again(found):
     for name in ("wave_forward", "Penalties", "LastUnit"):
         again = shlex.split(found[name]["again"])

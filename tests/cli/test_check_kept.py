@@ -106,6 +106,7 @@ CHANGES = {
 }  # fmt: skip
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("what", CHANGES)
 def test_what_a_check_has_read_is_noticed_when_it_changes(what, folder, ran):
     first = ran()
@@ -116,6 +117,7 @@ def test_what_a_check_has_read_is_noticed_when_it_changes(what, folder, ran):
     assert ran() == again
 
 
+@pytest.mark.long
 def test_a_program_that_uses_a_layer_is_noticed_when_it_comes_and_when_it_changes(tmp_path, environment):
     folder = write(tmp_path / "code", FACTOR, "layers.py").parent
 
@@ -138,6 +140,7 @@ def test_a_file_of_the_same_content_is_unchanged(folder, ran):
     assert ran() == first
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("options", [
     ["--timeout", "9"], ["--memory", "3"], ["--isolate"], ["--input", "x=[1.0, 2.0]"],
     ["--interface", "forward(x), backward(dout)"],
@@ -150,6 +153,7 @@ def test_a_setting_that_may_change_a_verdict_asks_anew(options, ran):
     assert ran("layers.py") == first
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("options", [["--json"], ["--output-format", "junit"], ["--all"], ["--strict"], ["-j", "1"]])
 def test_how_findings_are_printed_asks_nothing_anew(options, ran):
     assert ran() == ran(".", *options)
@@ -181,6 +185,7 @@ def test_the_cache_is_off_on_demand(ran):
     assert ran() == first
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty", "no answer"])
 def test_a_damaged_entry_is_checked_anew(harm, tmp_path, ran):
     first = ran()
@@ -236,6 +241,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path, monkeypatch)
     assert Question("a").answer() is None
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("warm", [False, True])
 def test_reports_baselines_and_fixes_are_the_same_from_the_cache(warm, tmp_path, environment):
     folder = write(tmp_path / "code", WRITES.format("", "") + WRONG).parent

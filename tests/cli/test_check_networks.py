@@ -67,6 +67,7 @@ def test_gradients_are_those_of_the_loss_of_what_forward_gives(tmp_path, text, u
     assert verdicts(tmp_path, text)[1] == words  # where no program uses it
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("old", "new", "severity"),
     [("/ len(X)\n        self.db", "\n        self.db", "error"), ("self.A - y", "3 * (self.A - y)", "warning")],
@@ -107,6 +108,7 @@ for epoch in range(100):
 """
 
 
+@pytest.mark.long
 def test_without_a_loss_it_is_the_usual_one_for_which_backward_is_right(tmp_path):
     _, words = verdicts(tmp_path, SOFTMAX)
     assert words == dict.fromkeys(("W1", "b1", "W2", "b2"), "exact")

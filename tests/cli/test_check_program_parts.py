@@ -1,5 +1,6 @@
 """Layers that a program uses in parts, and pairs of functions, as they are called."""
 
+import pytest
 from check_commands import document, dout, layers
 
 
@@ -96,6 +97,7 @@ train.fit(net, x, t, loss=SoftmaxWithLoss(), epochs=1, batch=4, progress=False)
 """
 
 
+@pytest.mark.long
 def test_the_first_wrong_layer_of_a_list_is_the_users(tmp_path):
     (tmp_path / "fit.py").write_text(FITTED)
     said = " ".join(dout("fit.py", cwd=tmp_path).stdout.split())

@@ -174,6 +174,7 @@ for step in range(20):
 """
 
 
+@pytest.mark.long
 def test_a_parameter_for_which_a_round_has_no_gradient_is_listed(tmp_path):
     gained = CRITIC.replace(
         "np.random.randn(h, 1) * 0.5", "np.random.randn(h, 1) * 0.5\n        self.gain = np.ones(h)"
@@ -221,6 +222,7 @@ def test_a_target_that_each_step_subtracts_from_is_no_parameter(tmp_path, way, w
     )
 
 
+@pytest.mark.long
 def test_an_interface_found_by_trial_gives_way_to_the_round_of_a_program(tmp_path):
     (tmp_path / "README.md").write_text("A critic.\n")
     (tmp_path / "critic.py").write_text(CRITIC)
@@ -262,6 +264,7 @@ for layer in LAYERS:
 """
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("used", ["right.Dense(3, 2), wrong.Dense(3, 2)", "wrong.Dense(3, 2)"])
 def test_a_round_says_nothing_of_a_class_of_the_same_name_or_of_a_factor(tmp_path, used):
     (tmp_path / "README.md").write_text("Layers.\n")

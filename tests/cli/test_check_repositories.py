@@ -71,6 +71,7 @@ def test_a_library_that_is_missing_is_needed_only_by_what_uses_it(tmp_path):
     assert found["remarks"] == ["mine.py: Net needs torch, which is not installed"]
 
 
+@pytest.mark.long
 def test_bars_plots_and_compilers_that_are_missing_are_not_missed(tmp_path):
     write(tmp_path, "import matplotlib.pyplot as plt\nfrom tqdm import tqdm\nfrom numba import njit, jit, prange\n"
           "fig, (a, b) = plt.subplots(1, 2)\na.plot([1])\nplt.show()\n"
@@ -121,6 +122,7 @@ STOPS = {
 }  # fmt: skip
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals of POSIX")
 @pytest.mark.parametrize("what", STOPS)
 def test_a_statement_that_comes_to_no_good_end_takes_no_layer_with_it(what, tmp_path):
@@ -144,6 +146,7 @@ def test_what_follows_from_a_statement_that_failed_is_no_fault_of_the_layer(tmp_
     assert "A needs what was to be made by mine.py:2 raised FileNotFoundError" in finding["message"]
 
 
+@pytest.mark.long
 def test_an_imported_file_that_trains_or_fails_gives_what_it_defines(tmp_path):
     write(tmp_path, "open('none.csv')\n" + TRIPLE + "\nwhile True:\n    pass\nlater = 1\n", "train.py")
     write(tmp_path, "from train import Triple, later, never\nclass Mine(Triple):\n    pass\n")
@@ -302,6 +305,7 @@ def test_a_notebook_is_one_module(tmp_path):
     assert ":5 raised FileNotFoundError" in outcome.remarks[0]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("text", ["[]", "3", '{"cells": [1]}', '{"cells": [{"cell_type": "code", "source": [1]}]}'])
 def test_json_that_is_no_notebook_takes_no_layer_with_it(tmp_path, text):
     write(tmp_path, text, "odd.ipynb")

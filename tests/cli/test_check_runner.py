@@ -60,6 +60,7 @@ CULPRITS = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("what", CULPRITS)
 def test_a_layer_that_ends_its_process_gets_a_finding_and_the_others_are_judged(what, tmp_path):
     lines, said = CULPRITS[what]
@@ -126,6 +127,7 @@ def test_children_of_user_code_are_gone_afterwards(tmp_path):
     assert processes("86399.125") == []
 
 
+@pytest.mark.long
 def test_many_files_leave_no_process_behind(tmp_path):
     for i in range(40):
         write(tmp_path, RIGHT if i % 8 else bad("Exits", "os._exit(1)"), f"layer_{i:02}.py")

@@ -37,6 +37,7 @@ def without_times(item):
     return [without_times(part) for part in item] if isinstance(item, list) else item
 
 
+@pytest.mark.long
 def test_workers_give_the_report_of_a_check_here(tmp_path):
     for name, factor in (("right", 3), ("wrong", 2)):
         (tmp_path / f"{name}.py").write_text(LAYER.format(factor=factor))

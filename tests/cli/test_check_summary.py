@@ -150,6 +150,7 @@ def test_codes_are_left_out_one_option_at_a_time_and_listed(tmp_path):
     assert "D201  error    backward writes into dout" in listed
 
 
+@pytest.mark.long
 def test_the_same_in_ascii_and_without_colour(tmp_path):
     name = "模型" * 30
     write(folder(tmp_path), WRONG, f"{name}/deep/{name}.py")

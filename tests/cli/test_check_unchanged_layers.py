@@ -52,6 +52,7 @@ def test_a_layer_whose_code_is_as_it_was_is_not_judged_again(judged):
     assert after["B"]["findings"][0]["message"] != before["B"]["findings"][0]["message"]
 
 
+@pytest.mark.long
 def test_a_layer_that_has_moved_is_told_where_it_is_now_and_its_fix_fits(judged):
     fixed = {"scale": "1.0", **WRONG}
     before = judged(text("A", "B", **fixed))
@@ -77,6 +78,7 @@ OTHERS = {
 }  # fmt: skip
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("what", OTHERS)
 def test_what_a_layer_stands_on_is_noticed_when_it_changes(what, judged):
     other, layer = OTHERS[what]

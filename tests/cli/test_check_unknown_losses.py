@@ -1,5 +1,6 @@
 """Networks whose backward begins with a gradient of its own making, of a loss that is in no code."""
 
+import pytest
 from check_commands import document, layers
 
 NET = """
@@ -35,6 +36,7 @@ def judged(folder, text):
     return layer, {verdict["argument"]: verdict["word"] for verdict in layer["verdicts"]}
 
 
+@pytest.mark.long
 def test_all_gradients_that_follow_from_the_first_one_of_backward_agree(tmp_path):
     _, words = judged(tmp_path, NET)
     assert words == dict.fromkeys(("A", "a", "B", "b"), "agrees within rounding")
@@ -51,6 +53,7 @@ def test_a_gradient_that_does_not_follow_from_the_first_one_is_named(tmp_path):
     assert [(item["code"], item["argument"]) for item in layer["findings"]] == [("D101", "A"), ("D101", "a")]
 
 
+@pytest.mark.long
 def test_a_backward_that_begins_with_no_gradient_of_a_loss_is_not_judged(tmp_path):
     layer, words = judged(tmp_path, NET.replace("3 * (self.out - y)", "3 * (self.out ** 3 - y)"))
     assert words == {}

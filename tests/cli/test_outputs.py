@@ -81,6 +81,7 @@ def _writes(call):
     return name if name in WRITERS else ""
 
 
+@pytest.mark.long
 def test_every_file_is_written_in_one_place():
     found = set()
     for file in HOUSE.rglob("*.py"):
@@ -167,6 +168,7 @@ FORGOTTEN = {  # what was typed, and what would be lost
 }  # fmt: skip
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("what", FORGOTTEN)
 def test_a_command_loses_nothing_of_the_users_and_says_so_in_a_line(what, tmp_path):
     arguments, lost, said = FORGOTTEN[what]
@@ -187,6 +189,7 @@ def test_a_command_loses_nothing_of_the_users_and_says_so_in_a_line(what, tmp_pa
     assert names(tmp_path) == before
 
 
+@pytest.mark.long
 def test_what_a_command_wrote_it_writes_again_and_anything_else_with_force(tmp_path):
     (tmp_path / "layers.py").write_text(LAYER)
     for arguments, kind in (

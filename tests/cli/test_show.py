@@ -69,6 +69,7 @@ TRAINED = ("digits", "mnist", "reverse", "zen")  # for long
 PLAIN = sorted(path for path in EXAMPLES.glob("*.py") if path.stem not in TRAINED)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.stem)
 def test_what_a_script_prints_comes_first_and_unchanged(path):
     plain = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True, cwd=HOME).stdout

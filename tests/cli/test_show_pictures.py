@@ -226,6 +226,7 @@ def test_odd_graphs_are_drawn_in_every_format(what, tmp_path):
         assert 0 < file.stat().st_size < 1_000_000
 
 
+@pytest.mark.long
 def test_a_table_of_layers_takes_the_place_of_the_picture(tmp_path):
     told = dout("show", EXAMPLES / "recurrent.py", "--summary")
     assert told.returncode == 0, told.stderr

@@ -174,7 +174,7 @@ def looked_at_before_a_write(x):
     return rows[-1]
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("function", [added_at, rows_changed, shifted_along, looked_at_before_a_write])
 @pytest.mark.parametrize("before", range(4))  # operations: where in a step the limit falls
 def test_a_write_at_which_the_limit_is_reached_happens_once(function, before):
@@ -190,6 +190,7 @@ def test_a_write_at_which_the_limit_is_reached_happens_once(function, before):
     assert not fast.plan().functions[0].programs  # of all of it: what it calls may have some
 
 
+@pytest.mark.long
 def test_the_gradient_of_a_loop_over_very_many_elements_is_derived_as_ever():
     def loss(x):
         total = 0.0

@@ -39,6 +39,7 @@ def same(layer, kernel, lengths, dtype, near, **options):
     return fast
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("kernel", "lengths", "options"), KERNELS.values(), ids=KERNELS)
 @pytest.mark.parametrize("layer", [Convolution, TransposedConvolution])
 def test_a_loop_over_the_places_of_a_kernel_gives_the_same_numbers(layer, kernel, lengths, options):

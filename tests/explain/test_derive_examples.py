@@ -52,6 +52,7 @@ class Strided:
 IMAGE = np.array([[3.0, 1.0, 0.0, 7.0], [2.0, 5.0, 4.0, 6.0], [9.0, 8.0, 1.5, 0.5], [0.2, 0.1, 0.3, 0.4]])
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("stride", "expected"),
     [

@@ -138,6 +138,7 @@ def written(target):
 
 @pytest.mark.parametrize("target", CASES, ids=lambda target: target.__name__)
 class TestEachLayer:
+    @pytest.mark.one_in(3)
     def test_the_backward_is_the_derivative_at_two_other_sizes(self, target):
         init, examples = CASES[target]
         if target is Embedding:

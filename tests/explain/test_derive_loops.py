@@ -121,6 +121,7 @@ def gradients(layer, init, inputs, dout):
     return [*held, *(found if isinstance(found, tuple) else (found,))]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("target", LAYERS, ids=lambda target: target.__name__)
 def test_the_backward_of_a_loop_is_the_derivative_at_other_sizes(target):
     derived_at, tried_at = LAYERS[target]
@@ -176,6 +177,7 @@ class ConvTurnByTurn:
         return out
 
 
+@pytest.mark.long
 def test_a_convolution_of_four_loops_has_four_in_backward_and_keeps_its_stride():
     found = derived(ConvTurnByTurn, {"W": array(3, 2, 3, 2), "b": array(3)}, [array(2, 2, 4, 3)])
     assert len(re.findall(r"for .* in reversed\(range\(", found.source)) == 4
@@ -338,6 +340,7 @@ class OnePlace:
         return np.sum(x[:, None, :, :rows, :columns] * self.W, axis=(2, 3, 4))
 
 
+@pytest.mark.long
 def test_channels_are_not_repeated_by_accident():
     made = derived(OnePlace)
     layer = made.layer(array(4, 2, 3, 3))
@@ -360,6 +363,7 @@ class BatchIsCalledB:
         return out
 
 
+@pytest.mark.long
 def test_a_loop_may_be_called_as_an_attribute_is():
     W, b = np.array([[1.0, -2.0, 3.0], [0.5, 0.0, 4.0]]), np.array([1.0, 2.0])
     layer = derived(BatchIsCalledB).layer(W, b)

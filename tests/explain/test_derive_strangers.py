@@ -169,6 +169,7 @@ class Every:
         return x[:, :: self.stride] * self.scale
 
 
+@pytest.mark.long
 def test_a_setting_that_is_tried_at_one_number_only_is_named():
     made = derived(Every)
     assert [dict(note.fields) for note in made.notes] == [{"flag": "stride", "value": "1"}]

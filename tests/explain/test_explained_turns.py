@@ -93,6 +93,7 @@ def test_a_turn_is_the_one_that_the_user_named_last():
     assert "window = x[1, 2, 2:4, 4:6]" in _told(told).replace("  ", " ")
 
 
+@pytest.mark.long
 def test_axes_along_which_the_turns_go_share_their_letter():
     conv = dout.explain(NaiveConv, init={"W": _drawn(4, 3, 2, 2), "b": _drawn(4)}, x=_drawn(2, 3, 4, 5))
     axes = {quantity.name: quantity.axes for quantity in conv.forward}
@@ -204,11 +205,13 @@ class MadeConv:
         return out
 
 
+@pytest.mark.long
 def test_the_output_has_the_letters_of_an_output_and_not_what_was_padded():
     told = dout.explain(NaiveConv, init={"W": _drawn(4, 3, 2, 2), "b": _drawn(4), "pad": 1}, x=_drawn(2, 3, 4, 5))
     assert next(q.axes for q in told.forward if q.name == told.outputs[0]) == ("N", "F", "OH", "OW")
 
 
+@pytest.mark.long
 def test_a_convolution_that_makes_its_weights_is_derived_for_its_channels_alone():
     made = dout.derive(MadeConv)
     assert set(made.verdict) == {"x", "W"}

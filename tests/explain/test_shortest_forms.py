@@ -153,6 +153,7 @@ def test_kept_values_are_chosen_by_the_memory_they_take():
     assert [(k.names, k.bytes) for k in keeping] == [(("mask",), 64), (("y",), 512), (("x",), 512)]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("function", "wanted"),
     [

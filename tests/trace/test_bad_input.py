@@ -52,6 +52,7 @@ HELD = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("what", HELD)
 def test_what_a_layer_holds_and_does_not_use_does_no_harm(what):
     layer = holding(held=HELD[what]())

@@ -236,7 +236,7 @@ def stops(function, number, file):
     return False
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(9)
 @every_idiom
 def test_everything_is_left_as_by_a_plain_run_that_raises_at_any_line(name):
     file = str(FOLDER / f"{name}.py")
