@@ -20,6 +20,7 @@ def shown(tmp_path_factory):
     return layers(document(file.name, cwd=folder))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("name", "arguments"),
     FUNCTIONS.values(),
@@ -38,6 +39,7 @@ def test_the_command_checks_one_pair_alone(tmp_path):
     assert list(layers(json.loads(ran.stdout))) == ["affine_forward"]
 
 
+@pytest.mark.long
 def test_the_command_finds_what_is_wrong_in_a_pair(tmp_path):
     wrong = source("affine_forward").replace("dw = x.reshape", "dw = -x.reshape")
     file = write(tmp_path, f"import numpy as np\n\n\n{wrong}\n\n{source('relu_forward')}")

@@ -148,6 +148,7 @@ class RnnTest:
     assert not Target(cls).has_both
 
 
+@pytest.mark.long
 def test_a_dict_of_settings_is_nobodys_input():
     report = check(layer(foreign_layers, "conv_forward_naive"))
     assert "conv_param" not in {f.argument for f in report.findings} | {v.argument for v in report.verdicts}

@@ -77,6 +77,7 @@ def test_gradients_in_another_order_are_told_apart_by_their_shapes_and_a_warning
     assert (words(report), told) == ORDERS[returned]
 
 
+@pytest.mark.long
 def test_gradients_whose_names_and_shapes_contradict_each_other_are_wrong():
     def misnamed(self, dout):
         db, da = dout @ self.b.T, self.a.T @ dout

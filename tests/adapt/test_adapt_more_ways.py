@@ -93,7 +93,7 @@ class Linear:
         return self.grad_W, dout @ self.W.T
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("cls", "names"),
     [
@@ -189,6 +189,7 @@ class ForgetsTheSecond(RecurrentCell):
         return super().backward(dout, 0 * dh_next)
 
 
+@pytest.mark.long
 def test_two_upstream_gradients_of_one_output_add_up():
     right, wrong = check(RecurrentCell), check(ForgetsTheSecond)
     assert {verdict.word for verdict in right.verdicts} == {Word.EXACT}

@@ -331,6 +331,7 @@ def back(layers, delta):
 """
 
 
+@pytest.mark.long
 def test_a_layer_whose_caller_multiplies_by_the_slope_of_its_activation_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "setup.py").write_text("")
     report = dout.check(loaded(tmp_path, OUTSIDE + CALLER).Dense)
@@ -338,6 +339,7 @@ def test_a_layer_whose_caller_multiplies_by_the_slope_of_its_activation_is_no_er
     assert any("self.z" in f.message for f in report.findings)
 
 
+@pytest.mark.long
 def test_it_is_an_error_where_nothing_else_reads_what_stands_before_the_activation(tmp_path: Path) -> None:
     (tmp_path / "setup.py").write_text("")
     report = dout.check(loaded(tmp_path, OUTSIDE).Dense)

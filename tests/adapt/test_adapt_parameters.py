@@ -198,6 +198,7 @@ def test_swapped_gradients_of_one_shape_are_both_wrong(name, old, new, arguments
     assert {v.argument for v in report.verdicts if v.word == Word.REFUTED} == arguments
 
 
+@pytest.mark.long
 def test_gradients_swapped_in_a_list_are_wrong(tmp_path):
     report = check(edited(tmp_path, "GradsInAList", "        self.grads[0][...] = self.x.T @ dout\n"
                           "        self.grads[1][...] = dout.sum(axis=0)",

@@ -81,6 +81,7 @@ class Averaged:
         return np.dot(dout, self.W)  # wrong: .T is missing
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("given", [True, False])
 def test_a_product_with_a_number_is_no_excuse(given):
     x = np.random.default_rng(1).normal(size=(5, 4))
@@ -132,6 +133,7 @@ def test_what_goes_over_all_numbers_in_a_line_may_be_meant_for_vectors():
     assert not dout.check(WrongSoftmaxOfAll).ok
 
 
+@pytest.mark.long
 def test_it_is_an_error_on_a_table_that_was_given():
     assert not dout.check(SoftmaxOfAll(), np.array([[0.5, 1.0], [-2.0, 0.25]])).ok
 
@@ -178,6 +180,7 @@ class WrongBanks(Banks):
         return dout @ self.p["W"].T
 
 
+@pytest.mark.long
 def test_a_dict_that_backward_fills_by_the_names_of_parameters_has_their_gradients():
     assert words(dout.check(Banks)) == dict.fromkeys(("x", "W", "b"), "exact")
     assert words(dout.check(WrongBanks)) == {"x": "exact", "W": "refuted", "b": "exact"}

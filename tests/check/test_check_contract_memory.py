@@ -1,6 +1,7 @@
 import inspect
 
 import numpy as np
+import pytest
 from check_commands import dout
 from contract_findings import X, Y, alarming, found, line
 
@@ -368,6 +369,7 @@ class StaticRelu:
         return x
 
 
+@pytest.mark.long
 def test_a_backward_that_writes_into_its_argument_works_on_a_copy(tmp_path):
     path = tmp_path / "mine.py"
     other = inspect.getsource(Otherwise).replace("(Scale)", "")

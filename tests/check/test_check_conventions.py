@@ -139,6 +139,7 @@ def test_an_affine_that_averages_one_gradient_and_sums_the_other_is_wrong_and_to
     assert "+        self.dW = self.x.T @ dout" in str(found["D101"].fix).splitlines()
 
 
+@pytest.mark.long
 def test_an_average_in_the_gradient_that_goes_on_stays_an_error_and_says_that_it_compounds():
     report = check(AllAveraged(), X)
     wrong = [f for f in report.findings if f.code == "D101"]
@@ -231,6 +232,7 @@ def test_a_gradient_that_is_clipped_is_a_convention(limit):
     assert formula(report)["D113"].severity == "note"
 
 
+@pytest.mark.long
 def test_what_is_wrong_for_small_gradients_too_is_not_clipped():
     assert words(check(Clipped(lambda gradient: by_norm(gradient) * 2), X))["W"] == "refuted"
 
@@ -278,6 +280,7 @@ class SquaresWithoutDout(WithoutDout):
         return self.d**2 / 2
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("rows", [3, 100])
 @pytest.mark.parametrize(("cls", "code"), [(WithoutDout, "D104"), (SquaresWithoutDout, "D103")])
 def test_a_backward_that_does_not_use_dout_is_told_at_every_size(cls, code, rows):

@@ -63,6 +63,7 @@ class HalfACosine(Cosine):
         return -self.b / (self.n * self.m), super().backward()[1]
 
 
+@pytest.mark.long
 def test_a_loss_that_no_multiple_changes_is_judged():
     assert words(dout.check(Cosine, table(3, 4), 1 + table(3, 4) ** 2)) == {"a": "exact", "b": "exact"}
     assert errors(dout.check(HalfACosine, table(3, 4), 1 + table(3, 4) ** 2)) == ["D101"]
@@ -79,6 +80,7 @@ class Columns:
         return -2 * self.d, 2 * self.d
 
 
+@pytest.mark.long
 def test_a_loss_that_makes_columns_of_its_inputs_may_be_meant_for_columns():
     assert errors(dout.check(Columns(), table(4, 1), table(4, 1) + 1)) == []
 
@@ -280,6 +282,7 @@ class NegativeOfOne(NegativeOfAll):
         return dx
 
 
+@pytest.mark.long
 def test_the_other_sign_of_all_parameters_may_be_meant_of_one_it_is_wrong():
     assert severities(dout.check(NegativeOfAll(), table(5, 4))) == ["warning"] * 2
     assert errors(dout.check(NegativeOfOne(), table(5, 4))) == ["D101"]
@@ -297,6 +300,7 @@ class AtTheLargest:
         return (self.p - self.y) / len(self.y)
 
 
+@pytest.mark.long
 def test_a_target_that_is_asked_for_its_largest_number_has_rows_with_one_1():
     assert errors(dout.check(AtTheLargest(), table(3, 4), table(3, 4) + 2)) == []
 
@@ -351,6 +355,7 @@ class Overwritten:
         return dx
 
 
+@pytest.mark.long
 def test_what_ignores_dout_is_not_right_for_each_number():
     assert set(severities(dout.check(Overwritten(), table(3, 4)))) | {"error"} == {"error"}
     assert not dout.check(Overwritten(), table(3, 4)).ok

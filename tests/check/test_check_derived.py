@@ -71,6 +71,7 @@ def patched(text, diff):
     return "".join(lines)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", ["Softmax", "Silu"])
 def test_the_patched_file_is_exact_and_the_rest_of_it_is_as_it_was(tmp_path, name):
     x = np.random.default_rng(0).normal(size=(3, 4))
@@ -133,6 +134,7 @@ def test_a_whole_backward_keeps_its_docstring_its_argument_and_what_forward_keep
     assert "self.was[1]" in grown
 
 
+@pytest.mark.long
 def test_a_whole_backward_is_indented_as_its_file_is(tmp_path):
     text = RENAMED[: RENAMED.index("class Grown")].rstrip() + "\n"
     (tmp_path / "layers.py").write_text(text.replace("    ", "\t"))
@@ -143,7 +145,7 @@ def test_a_whole_backward_is_indented_as_its_file_is(tmp_path):
     assert not any(line.startswith(("    ", "\t ")) for line in lines)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("imported", ["import numpy", "import numpy as nx", "from numpy import *"])
 def test_a_whole_backward_calls_numpy_as_its_file_does(tmp_path, imported):
     call = {"import numpy": "numpy.", "import numpy as nx": "nx."}.get(imported, "")

@@ -84,6 +84,7 @@ def test_a_loss_is_only_wrong_where_it_is_on_its_own_labels(tmp_path, source, fa
     assert ("error" in {severity for _, severity in found}) == (factor != 1)
 
 
+@pytest.mark.long
 def test_rows_of_one_have_a_gradient_that_is_none_of_the_numbers(tmp_path):
     assert severities(tmp_path, ROWS_OF_ONE) == {("D501", "warning")}
 
@@ -210,6 +211,7 @@ class Masked:
 """
 
 
+@pytest.mark.long
 def test_what_another_class_sets_of_itself_excuses_no_missing_attribute(tmp_path):
     write(tmp_path, "from others import Layer, Masked\n" + LACKS_MASK.format(name="Relu", base="Layer"))
     write(tmp_path, OTHERS, "others.py")
@@ -233,6 +235,7 @@ class MeanSquares:
 """
 
 
+@pytest.mark.long
 def test_an_argument_that_is_unpacked_may_be_several_inputs(tmp_path):
     write(tmp_path, SEVERAL)
     (layer,) = layers(document(".", cwd=tmp_path)).values()

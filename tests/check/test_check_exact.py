@@ -90,6 +90,7 @@ WRONG = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_gradient_is_refuted(name):
     report = check(WRONG[name], X.copy())
@@ -206,6 +207,7 @@ def test_what_cannot_be_traced_is_judged_by_differences(factor, word):
     assert any(f.code == "D002" for f in report.findings)
 
 
+@pytest.mark.one_in(1)
 @pytest.mark.parametrize(
     ("backward", "word"),
     [

@@ -177,6 +177,7 @@ def test_a_layer_that_is_checked_on_chosen_inputs_is_left_as_it_was():
     assert vars(layer) == {}
 
 
+@pytest.mark.long
 def test_what_cannot_be_guessed_is_named():
     class Wrapper(Affine):
         def __init__(self, net):

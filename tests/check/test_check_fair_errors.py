@@ -1,6 +1,7 @@
 """What is an error, and what is not: what backward leaves out, and what a step or a penalty does."""
 
 import numpy as np
+import pytest
 from fair_examples import severities, table
 
 import dout
@@ -84,6 +85,7 @@ class PerhapsWithoutBias(Linear):
         return x @ self.W + (self.b if self.use_bias else 0)
 
 
+@pytest.mark.long
 def test_a_gradient_for_what_no_other_method_reads_is_an_error():
     assert severities(dout.check(WithoutBias, table(2, 4))) == ["error"]
     assert severities(dout.check(PerhapsWithoutBias, table(2, 4))) == ["warning"]
@@ -217,6 +219,7 @@ class StepsTogether(StepsApart):
         self.W -= rate * self.grads["dW"].sum(axis=0)
 
 
+@pytest.mark.long
 def test_gradients_of_all_steps_that_another_method_sums_are_no_error():
     assert severities(dout.check(StepsTogether(), table(2, 5, 4)), "D501") == ["warning"]
     assert severities(dout.check(StepsApart(), table(2, 5, 4)), "D501") == ["error"]

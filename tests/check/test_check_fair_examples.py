@@ -144,6 +144,7 @@ class LastState:
         return dWx, dWh
 
 
+@pytest.mark.long
 def test_rows_that_fit_by_chance_are_no_error():
     assert severities(dout.check(LastState, table(2, 3), table(3, 4))) == ["warning"]
     assert severities(dout.check(LastState, table(2, 5, 3), table(5, 4))) == []

@@ -123,6 +123,7 @@ class Functions:
         return 1 - np.tanh(x)
 
 
+@pytest.mark.long
 def test_every_pair_of_a_class_of_functions_is_judged(tmp_path):
     source = tmp_path / "functions.py"
     source.write_text(f"import numpy as np\n\n\n{inspect.getsource(Functions)}\n\n{inspect.getsource(Averaged)}")

@@ -152,6 +152,7 @@ class InAnotherOrder:
         return d[:, 3:], d[:, :3]
 
 
+@pytest.mark.long
 def test_what_backward_is_given_and_the_order_of_what_it_gives_may_be_guessed():
     assert errors(dout.check(Probabilities, table(3, 4), np.eye(4)[:3])) == []
     assert errors(dout.check(InAnotherOrder(), table(4, 3), table(4, 2))) == []
@@ -188,6 +189,7 @@ class LossAndPrediction:
         return (self.p - self.targets) / self.p.size
 
 
+@pytest.mark.long
 def test_a_backward_without_dout_may_be_that_of_the_loss_alone():
     assert errors(dout.check(LossAndPrediction, table(3, 4), np.eye(4)[:3])) == []
 

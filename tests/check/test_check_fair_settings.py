@@ -210,6 +210,7 @@ def test_one_word_of_several_may_be_meant_for_tables_alone():
     assert [f.severity for f in report.findings if f.code == "D001"] == ["warning"]
 
 
+@pytest.mark.long
 def test_what_raises_with_another_word_on_every_array_is_an_error():
     class Half(Ends):
         def backward(self, dout):

@@ -168,6 +168,7 @@ class Propagation:
         return dout @ self.W.T  # wrong: S is left out
 
 
+@pytest.mark.long
 def test_what_is_no_loss_has_no_labels():
     A = np.array([[0.5, 0.25, 0.25], [0.125, 0.5, 0.375], [0.25, 0.125, 0.625]])
     assert "error" in severities(dout.check(Propagation, np.array(A[::-1]), A))
@@ -237,6 +238,7 @@ class Elu:
         return np.where(z > 0, z, self.alpha * np.exp(np.minimum(z, 0)))
 
 
+@pytest.mark.long
 def test_a_repair_names_nothing_of_ours():
     report = dout.check(Elu)
     assert "error" in severities(report)

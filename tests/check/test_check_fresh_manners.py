@@ -265,6 +265,7 @@ def shares_backward(dout, s):
     return s * (dout - dout.sum(1, keepdims=True))  # wrong: not weighed
 
 
+@pytest.mark.long
 def test_a_function_is_given_what_its_caller_has():
     assert "error" in severities(dout.check(pair("shares")))
 

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 import dout
 
@@ -91,6 +92,7 @@ def test_a_backward_that_a_loop_calls_for_one_sample_is_judged_on_one_sample():
     assert {str(verdict.word) for verdict in dout.check(OneSample).verdicts} == {"exact"}
 
 
+@pytest.mark.long
 def test_without_such_a_loop_a_bias_that_is_not_summed_is_wrong():
     assert errors(NotSummed) == {"D501"}
 

@@ -153,6 +153,7 @@ def test_it_says_what_it_did_not_look_at_or_put_back(what, said, judged):
     assert any(said in remark for remark in judged[NAMES[what]]["remarks"])
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "what",
     [
@@ -266,6 +267,7 @@ def kinds(tmp_path):
         (tmp_path / name).unlink()
 
 
+@pytest.mark.long
 def test_in_a_folder_nothing_but_files_is_opened_and_the_others_are_told(kinds):
     run = dout(".", "--json", cwd=kinds, timeout=100)
     found = {entry["file"]: entry for entry in json.loads(run.stdout)["files"]}
@@ -280,6 +282,7 @@ def test_in_a_folder_nothing_but_files_is_opened_and_the_others_are_told(kinds):
     assert "new\\nline\\x1b[31m.py" in shown
 
 
+@pytest.mark.long
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("command", [["check"], ["show"], ["bench"], ["compile", "-o", "fast.py"]], ids=lambda c: c[0])
 def test_what_is_no_file_is_told_in_a_line_where_it_is_named(command, kinds):

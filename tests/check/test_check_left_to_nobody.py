@@ -56,6 +56,7 @@ def test_a_softmax_may_pass_dout_on_only_where_its_loss_does_the_work(tmp_path, 
     assert found == errors
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("gradient", "red"), [(OF_THE_LOSS, True), (OF_BOTH, False)])
 def test_a_picture_excuses_it_there_alone(tmp_path, gradient, red):
     assert ("the first wrong edge" in told(tmp_path, "show", gradient)) is red
@@ -188,6 +189,7 @@ class StepsUp(Steps):
         return input_error
 
 
+@pytest.mark.long
 def test_a_step_with_another_sign_than_that_of_another_parameter_is_an_error():
     assert [f.argument for f in check(Steps).findings if f.severity == "error"] == ["weights"]
     assert check(StepsUp).ok  # it may be given the target minus the output

@@ -76,6 +76,7 @@ UNDIVIDED = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("symbol", UNDIVIDED)
 def test_a_loss_that_divides_in_forward_alone_is_warned_of(symbol):
     report = check(UNDIVIDED[symbol], X, X[::-1].copy())
@@ -113,6 +114,7 @@ def test_the_number_of_samples_is_told_from_two_and_from_the_number_of_columns(r
         assert verdict.constant == symbol
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("factor", [lambda y: -2.0, lambda y: 6.0, lambda y: 2 / 3, lambda y: 2.02, lambda y: 0.0])
 def test_a_factor_that_nobody_chooses_stays_an_error(factor):
     report = check(Squares(factor), X, X[::-1].copy())

@@ -65,6 +65,7 @@ def test_a_network_is_judged_by_the_loss_that_its_backward_calls(tmp_path, sign,
     assert sum(f["severity"] == "error" for f in found["findings"]) == errors
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("other", "severity"), [(CALLS, "warning"), (POINTS, "error")])
 def test_a_slope_is_left_to_the_caller_where_code_computes_it_of_the_layer(tmp_path, other, severity):
     found = verdicts(tmp_path, DENSE, other=other)

@@ -357,6 +357,7 @@ class Scaled:
 """
 
 
+@pytest.mark.long
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("gradient", "word"),

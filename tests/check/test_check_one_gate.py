@@ -69,6 +69,7 @@ def triple_backward(dout, cache):
     return dout * 2 * cache**2  # wrong
 
 
+@pytest.mark.long
 def test_the_command_says_the_same(tmp_path):
     written = [*map(inspect.getsource, (Penalty, triple_forward, triple_backward))]
     write(tmp_path, "import numpy as np\n\n\n" + "\n\n".join(written))
@@ -92,6 +93,7 @@ def test_a_network_of_an_unknown_loss_is_judged_by_what_its_backward_begins_with
     }
 
 
+@pytest.mark.long
 def test_a_network_whose_loss_nothing_tells_is_not_judged():
     with pytest.raises(TargetError, match="takes the target itself"):
         dout.check(OddJudge)

@@ -1,6 +1,7 @@
 """A backward that counts on one number in `dout` that is not 0."""
 
 import numpy as np
+import pytest
 
 from dout.check.verb.check_layer import check
 
@@ -35,6 +36,7 @@ def wrong(layer):
     return finding
 
 
+@pytest.mark.long
 def test_what_is_right_for_each_number_alone_is_a_warning_that_says_so():
     assert wrong(Softmax).severity == "warning"  # the loss of one label gives no other
     assert wrong(Softmax).message.endswith("only where more than one number in dout is not 0")

@@ -147,6 +147,7 @@ class Network:
         self.part.backward(self.last.backward(dout))
 
 
+@pytest.mark.long
 def test_a_network_may_pass_dout_on_through_the_softmax_at_its_end_to_its_parts():
     assert words(check(Network(), X)) == {"part.W": PASSED}
     assert words(check(Network(3.0), X)) == {"part.W": "refuted"}

@@ -167,7 +167,7 @@ def unhurried(monkeypatch):
             monkeypatch.setattr(module, "spent", lambda: 0.0)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(9)
 @pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_right_layer_is_told_the_same_at_another_scale(family):

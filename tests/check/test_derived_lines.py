@@ -38,6 +38,7 @@ class Attention:
 """
 
 
+@pytest.mark.long
 def test_the_line_where_it_begins_to_be_wrong_is_written_anew_and_all_other_lines_stay():
     found = the_finding(ATTENTION)
     assert added(found) == ["ds = a * (da - (da * a).sum(axis=-1, keepdims=True))"]
@@ -288,6 +289,7 @@ class Wave(Activation):
 """
 
 
+@pytest.mark.long
 def test_a_line_that_other_layers_run_too_is_not_written_for_one_of_them():
     found = the_finding(SHARED, X)
     assert found.fix is None or "dout * self.slope(self.x)" in found.fix.after

@@ -25,6 +25,7 @@ FILES = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("what", FILES)
 def test_the_command_says_in_a_line_what_is_wrong(what, tmp_path):
     forward, said = FILES[what]

@@ -158,6 +158,7 @@ def numbers_in(layer):
     return [[finding[key] for key in keys] for finding in layer["findings"] if finding["code"] != "D208"]  # once a file
 
 
+@pytest.mark.long
 def test_what_is_printed_can_be_pasted_into_a_shell_line_by_line(five):
     text = dout("mine.py:RNN", cwd=five[0]).stdout
     pasted, why = text[text.index("again:") + len("again:") : text.index("\n\n", text.index("again:"))].split("why:")
@@ -169,6 +170,7 @@ def test_what_is_printed_can_be_pasted_into_a_shell_line_by_line(five):
     assert max(map(len, pasted.splitlines())) <= 100
 
 
+@pytest.mark.long
 def test_an_interface_of_their_own_is_named(five):
     path, shown = five
     assert "  called as forward_pass(…), backward_pass(dout, rate)" in dout("mine.py:Dense", cwd=path).stdout

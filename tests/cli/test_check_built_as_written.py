@@ -134,6 +134,7 @@ def test_a_network_is_filled_and_called_as_its_training_does(tmp_path, wrong, wo
     assert "error" not in {finding["severity"] for finding in net["findings"]}, "it is an error of Tanh, once"
 
 
+@pytest.mark.long
 def test_what_was_found_first_stays_where_the_class_as_it_is_built_never_ends(tmp_path):
     endless = BLOCKS.replace("{wrong}", "").replace("assert", "while self.size == 2:\n            pass\n        assert")
     (tmp_path / "blocks.py").write_text(endless)

@@ -50,11 +50,13 @@ def test_without_a_branch_exact_is_all_that_is_said():
     assert "branches" not in text
 
 
+@pytest.mark.long
 def test_a_pipe_gets_no_colours_and_ascii_where_nothing_else_is_read():
     assert "\x1b" not in dout("examples/slide_layers.py").stdout
     assert dout("examples/slide_layers.py", env={**PLAIN, "PYTHONIOENCODING": "ascii"}).stdout.isascii()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="a terminal of our own is a pseudo terminal")
 def test_a_terminal_gets_colours_unless_it_wants_none():
     import pty
@@ -166,6 +168,7 @@ class Wrapper:
 """
 
 
+@pytest.mark.long
 def test_weights_and_labels_are_chosen_to_fit_and_said(tmp_path):
     write(tmp_path, AFFINE)
     shown = layers(document("mine.py", cwd=tmp_path))
@@ -265,6 +268,7 @@ def test_exit_codes(tmp_path):
     assert dout(cwd=tmp_path).returncode == 1  # of the current folder
 
 
+@pytest.mark.long
 def test_strict_counts_warnings(tmp_path):
     write(tmp_path, "class Add:\n    def forward(self, x, y):\n        return x + y\n    def backward(self, dout):\n"
                     "        return dout, dout\n")  # fmt: skip

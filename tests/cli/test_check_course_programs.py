@@ -108,6 +108,7 @@ for epoch in range(9):
 """
 
 
+@pytest.mark.long
 def test_a_gradient_that_a_program_does_not_ask_for_is_no_error(tmp_path):
     first = checked(tmp_path, UNASKED.replace("BACK", "first.backward(square.backward(y))"))["First"]
     assert first["used"].startswith("as used in net.py")
@@ -171,6 +172,7 @@ for epoch in range(9):
 """
 
 
+@pytest.mark.long
 def test_lists_that_forward_makes_are_no_parameters(tmp_path):
     (layer,) = checked(tmp_path, LISTS).values()
     assert set(words(layer).values()) == {"exact"}
@@ -289,6 +291,7 @@ class Network:
 """
 
 
+@pytest.mark.long
 def test_a_network_without_parts_is_no_error(tmp_path):
     found = checked(tmp_path, NO_PARTS)["Network"]
     assert "error" not in severities(found, "D101", "D103", "D501")

@@ -85,6 +85,7 @@ def test_the_diff_is_what_would_be_written_and_writes_nothing(tmp_path):
     ]
 
 
+@pytest.mark.long
 def test_patch_takes_the_diff_of_a_folder_and_writes_what_fix_writes(tmp_path):
     path = write(tmp_path, "", "sub/mine.py")
     text = MISTAKES.replace("latin-1", "utf-8").replace("\n", "\r\n")
@@ -94,6 +95,7 @@ def test_patch_takes_the_diff_of_a_folder_and_writes_what_fix_writes(tmp_path):
     assert path.read_bytes() == mended(text.replace("\r", "")).replace("\n", "\r\n").encode()
 
 
+@pytest.mark.long
 def test_a_finding_that_is_not_reported_is_not_fixed(tmp_path):
     path = write(tmp_path, WRITES.format("", "  # dout: ignore[D201]"))
     assert dout("mine.py", "--fix", cwd=tmp_path).returncode == 0
@@ -102,6 +104,7 @@ def test_a_finding_that_is_not_reported_is_not_fixed(tmp_path):
     assert path.read_text() == WRONG
 
 
+@pytest.mark.long
 def test_a_layer_that_takes_its_backward_from_another_file_is_left(tmp_path):
     write(tmp_path, WRONG, "base.py")
     write(tmp_path, "from base import Square\nclass Mine(Square):\n    pass\n")
@@ -120,6 +123,7 @@ def test_of_a_class_that_is_defined_twice_the_one_that_counts_is_fixed(tmp_path)
 CUBE = "class Cube:\n    def forward(self, x):\n{}        return x * x * x\n\n    def backward(self, dout):\n{}"
 
 
+@pytest.mark.long
 def test_a_wrong_line_is_derived_from_forward(tmp_path):
     path = write(tmp_path, CUBE.format("        self.x = x\n", "        return dout * 0.123 + self.x\n"))
     assert dout("mine.py", "--fix", cwd=tmp_path).returncode == 0
@@ -224,6 +228,7 @@ class MeanSquares:
 """
 
 
+@pytest.mark.long
 def test_a_loss_whose_division_another_layer_makes_has_no_fix(tmp_path):
     path = write(tmp_path, SHARED)
     layers = document("mine.py", cwd=tmp_path)["files"][0]["layers"]
@@ -257,6 +262,7 @@ LAMBDA = """class Square:
 """
 
 
+@pytest.mark.long
 def test_what_is_not_fixed_is_said_with_the_reason(tmp_path):
     path = write(tmp_path, LAMBDA)
     run = dout("mine.py", "--fix", cwd=tmp_path)

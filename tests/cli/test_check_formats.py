@@ -58,6 +58,7 @@ def test_sarif_is_valid_and_fit_for_code_scanning(found):
     assert {("Wrong", "D101"), ("Relu", "D201")} <= set(found[1])
 
 
+@pytest.mark.long
 def test_the_fixes_in_sarif_make_the_file_that_fix_writes(found):
     folder, results = found
     lines = (folder / "a b/mine.py").read_text().splitlines(keepends=True)
@@ -74,6 +75,7 @@ def test_the_fixes_in_sarif_make_the_file_that_fix_writes(found):
     assert (folder / "a b/mine.py").read_text() == "".join(lines)
 
 
+@pytest.mark.long
 def test_fingerprints_stay_when_lines_are_added_above(tmp_path):
     marks = []
     for above in ("", "", "# one\n\n\nimport math\n"):

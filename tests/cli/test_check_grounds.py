@@ -180,6 +180,7 @@ def test_the_command_that_repeats_a_warning_gives_it_again(found):
         assert layers(document(*again[2:], cwd=found[""]))[name]["ok"]
 
 
+@pytest.mark.long
 def test_a_program_that_uses_the_layer_says_what_backward_is_given(tmp_path):
     program = """
 if __name__ == "__main__":
@@ -193,6 +194,7 @@ if __name__ == "__main__":
         assert messages(layers(document(file, cwd=tmp_path))["Twice"], severity)
 
 
+@pytest.mark.long
 def test_an_interface_that_is_given_is_a_fact(found):
     said = "ridge_penalty, ridge_penalty_der(dout, strength)"
     told = layers(document("several.py:Penalties", "--interface", said, cwd=found[""]))["Penalties"]

@@ -106,7 +106,7 @@ CHANGES = {
 }  # fmt: skip
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("what", CHANGES)
 def test_what_a_check_has_read_is_noticed_when_it_changes(what, folder, ran):
     first = ran()
@@ -140,7 +140,7 @@ def test_a_file_of_the_same_content_is_unchanged(folder, ran):
     assert ran() == first
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("options", [
     ["--timeout", "9"], ["--memory", "3"], ["--isolate"], ["--input", "x=[1.0, 2.0]"],
     ["--interface", "forward(x), backward(dout)"],
@@ -153,12 +153,13 @@ def test_a_setting_that_may_change_a_verdict_asks_anew(options, ran):
     assert ran("layers.py") == first
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("options", [["--json"], ["--output-format", "junit"], ["--all"], ["--strict"], ["-j", "1"]])
 def test_how_findings_are_printed_asks_nothing_anew(options, ran):
     assert ran() == ran(".", *options)
 
 
+@pytest.mark.long
 def test_a_changed_file_leaves_the_answers_of_others(folder, environment, ran):
     write(folder, LAYER.replace("Says", "Other"), "other.py")
     first = dout(".", "--json", cwd=folder, env=environment).stdout
@@ -169,6 +170,7 @@ def test_a_changed_file_leaves_the_answers_of_others(folder, environment, ran):
     assert said[0]["Other"] != said[1]["Other"]
 
 
+@pytest.mark.long
 def test_another_dout_asks_anew(tmp_path, ran):
     home = tmp_path / "home" / "dout"
     shutil.copytree(Path(cache_folder.__file__).parent, home)
@@ -179,12 +181,14 @@ def test_another_dout_asks_anew(tmp_path, ran):
     assert ran(**place) != first
 
 
+@pytest.mark.long
 def test_the_cache_is_off_on_demand(ran):
     first = ran()
     assert first not in (ran(".", "--no-cache"), ran(**{OFF: "1"}))
     assert ran() == first
 
 
+@pytest.mark.long
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("harm", ["cut", "flip", "empty", "no answer"])
 def test_a_damaged_entry_is_checked_anew(harm, tmp_path, ran):
@@ -203,6 +207,7 @@ def test_a_damaged_entry_is_checked_anew(harm, tmp_path, ran):
     assert ran() == again
 
 
+@pytest.mark.long
 def test_two_checks_at_once_do_not_disturb_each_other(folder, environment, ran):
     command = [sys.executable, "-m", "dout", "check", "."]
     both = [subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE) for _ in range(2)]
@@ -211,6 +216,7 @@ def test_two_checks_at_once_do_not_disturb_each_other(folder, environment, ran):
     assert any(ran() in text for text in texts)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("slow", "kept"), [("while True: pass", True), ("time.sleep(99)", False)])
 def test_what_a_limit_of_work_has_said_is_kept_and_what_the_clock_on_the_wall_has_said_is_not(slow, kept, folder, ran):
     append(folder / "layers.py", f"class Slow:\n    def forward(self, x):\n        {slow}\n" + BACKWARD)
@@ -218,6 +224,7 @@ def test_what_a_limit_of_work_has_said_is_kept_and_what_the_clock_on_the_wall_ha
     assert any(same) == kept  # a machine that is busy with other work may let the clock come first
 
 
+@pytest.mark.long
 def test_a_problem_is_kept_until_its_file_is_there_or_right(tmp_path, environment):
     write(tmp_path, "class Square\n")
     problems = [dout("mine.py", "other.py", cwd=tmp_path, env=environment).stderr for _ in range(2)]
@@ -241,6 +248,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path, monkeypatch)
     assert Question("a").answer() is None
 
 
+@pytest.mark.long
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("warm", [False, True])
 def test_reports_baselines_and_fixes_are_the_same_from_the_cache(warm, tmp_path, environment):

@@ -54,6 +54,7 @@ def verdicts(folder, text):
     return layer, {v["argument"]: v["word"] for v in layer["verdicts"] if v["word"] != "inconclusive"}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("text", "used", "at"),
     [(CLASS, CLASS_USED, "net.py:19"), (FUNCTIONS, FUNCTIONS_USED, "net.py:15")],
@@ -67,6 +68,7 @@ def test_gradients_are_those_of_the_loss_of_what_forward_gives(tmp_path, text, u
     assert verdicts(tmp_path, text)[1] == words  # where no program uses it
 
 
+@pytest.mark.long
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("old", "new", "severity"),
@@ -116,6 +118,7 @@ def test_without_a_loss_it_is_the_usual_one_for_which_backward_is_right(tmp_path
     assert words == {"W1": "exact", "b1": "refuted", "W2": "exact", "b2": "exact"}
 
 
+@pytest.mark.long
 def test_where_backward_is_right_for_no_usual_loss_nothing_is_judged(tmp_path):
     layer, words = verdicts(tmp_path, SOFTMAX.replace("dZ2 = A2 - one_hot(Y)", "dZ2 = A2 ** 3 - one_hot(Y)"))
     assert words == {}
@@ -140,6 +143,7 @@ for i in range(100):
 """
 
 
+@pytest.mark.long
 def test_the_label_of_one_sample_stays_a_line_with_one_1_at_smaller_sizes(tmp_path):
     layer, words = verdicts(tmp_path, ONE_SAMPLE)
     assert words == {"W": "exact"}

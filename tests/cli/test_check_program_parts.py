@@ -26,6 +26,7 @@ if __name__ == "__main__":
     assert {verdict["word"] for verdict in layer["verdicts"]} == {"exact"}
 
 
+@pytest.mark.long
 def test_a_layer_that_a_script_uses_in_parts_or_that_cannot_be_judged_is_told(tmp_path):
     (tmp_path / "nets.py").write_text("""
 import numpy as np

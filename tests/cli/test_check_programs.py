@@ -99,6 +99,7 @@ except MemoryError:
 """
 
 
+@pytest.mark.long
 def test_a_program_that_keeps_all_of_its_memory_leaves_enough_to_judge_its_layers(project):
     (project / "train.py").write_text(TRAIN.replace("for epoch", f"{GREEDY}for epoch"))
     found = layers(document("layers.py", "--memory", "0.5", cwd=project))
@@ -123,6 +124,7 @@ class Ends:
 """
 
 
+@pytest.mark.long
 def test_a_program_that_gives_several_samples_comes_before_one_that_gives_one(tmp_path):
     (tmp_path / "README.md").write_text("A loss.\n")
     (tmp_path / "ends.py").write_text(ENDS)
@@ -136,6 +138,7 @@ def test_a_program_that_gives_several_samples_comes_before_one_that_gives_one(tm
     assert not [item for item in found["findings"] if item["severity"] == "error"]
 
 
+@pytest.mark.long
 def test_a_layer_that_is_wrong_where_a_script_uses_it_is_an_error_there(project):
     (project / "layers.py").write_text(LAYERS.replace("dout @ self.W.T", "dout @ self.W"))
     run = dout("train.py", cwd=project)
@@ -155,6 +158,7 @@ def test_a_program_leaves_nothing_and_ends_though_it_trains_for_hours(project):
     assert sorted(path.name for path in project.iterdir()) == before
 
 
+@pytest.mark.long
 def test_a_program_that_ends_before_its_layers_says_so_and_they_are_judged_without_it(project):
     (project / "train.py").write_text(TRAIN.replace("net = [", "import sys; sys.exit(3)\nnet = [", 1))
     run = dout("train.py", cwd=project)
@@ -171,6 +175,7 @@ def test_a_statement_that_fails_is_told_and_the_program_goes_on_without_it(proje
     assert "2 layers: 4 gradients exact" in run.stdout
 
 
+@pytest.mark.long
 def test_what_a_library_gives_is_stood_for_and_the_report_says_so(project):
     loads = (
         "from keras.datasets import mnist\n(x, t), _ = mnist.load_data()\nx = x[:100].reshape(100, 784)[:, :32] / 255\n"
@@ -206,6 +211,7 @@ layer.backward(layer.forward(np.ones((20, 9)) / 7))
     ) or "as used in train.py:6 it is right" in " ".join(run.stdout.split())
 
 
+@pytest.mark.long
 def test_each_manner_of_use_is_judged_and_the_forward_that_a_backward_follows(project):
     (project / "layers.py").write_text("""
 def double(x):
@@ -349,6 +355,7 @@ def test_a_program_that_is_killed_leaves_no_made_up_data(tmp_path, end):
     assert not list(scratch.iterdir())
 
 
+@pytest.mark.long
 def test_a_program_draws_the_same_in_every_check(tmp_path):
     (tmp_path / "README.md").write_text("Draws.\n")
     (tmp_path / "net.py").write_text(f"""

@@ -62,6 +62,7 @@ def project(tmp_path):
     return made
 
 
+@pytest.mark.long
 def test_gradients_that_follow_from_one_upstream_gradient_are_right(project):
     net = layers(document("network.py", cwd=project()))["Perceptron"]
     assert net["used"] == "as recorded in train.py"
@@ -70,12 +71,14 @@ def test_gradients_that_follow_from_one_upstream_gradient_are_right(project):
     assert not net["findings"]
 
 
+@pytest.mark.long
 def test_the_text_says_how_it_was_judged(project):
     shown = dout("network.py", "--all", cwd=project())
     assert "as recorded in train.py" in shown.stdout
     assert "agrees within rounding by the numbers of its program" in shown.stdout
 
 
+@pytest.mark.long
 def test_a_slope_that_is_left_out_is_told_of_what_is_before_it(project):
     net = layers(document("network.py", cwd=project(hidden='delta @ s["W2"].T')))["Perceptron"]
     words = {verdict["argument"]: verdict["word"] for verdict in net["verdicts"]}
@@ -86,6 +89,7 @@ def test_a_slope_that_is_left_out_is_told_of_what_is_before_it(project):
         assert abs(finding["expected"] - finding["got"]) > 1e-3
 
 
+@pytest.mark.long
 def test_updates_that_go_up_the_loss_are_told_and_nothing_is_right(project):
     folder = project()
     source = (folder / "network.py").read_text()
@@ -130,6 +134,7 @@ for i in range(40):
 """
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("slope", "ok"), [("(slope - self.share @ slope)", True), ("slope", False)])
 def test_a_crash_on_chosen_inputs_gives_way_to_the_round_of_a_program(tmp_path, slope, ok):
     (tmp_path / "README.md").write_text("A network of bags.\n")
@@ -264,6 +269,7 @@ for layer in LAYERS:
 """
 
 
+@pytest.mark.long
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("used", ["right.Dense(3, 2), wrong.Dense(3, 2)", "wrong.Dense(3, 2)"])
 def test_a_round_says_nothing_of_a_class_of_the_same_name_or_of_a_factor(tmp_path, used):

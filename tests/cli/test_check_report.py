@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pytest
 from check_commands import PLAIN, WRONG, dout, write
 from contract_findings import finding
 
@@ -207,6 +208,7 @@ def test_sarif_of_the_command_says_what_could_not_be_run(tmp_path):
     assert uris == {"100%25%20a%2Cb.py"}
 
 
+@pytest.mark.long
 def test_annotations_for_github_on_request_and_on_its_runners(tmp_path):
     write(tmp_path, WRONG, "100% a,b.py")
     line = r"^::error file=100%25 a%2Cb\.py,line=\d+,title=D101::the gradient of x"

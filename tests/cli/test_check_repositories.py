@@ -94,6 +94,7 @@ def test_an_import_that_its_author_guarded_fails_as_they_meant_it_to(tmp_path):
     assert judged(file(tmp_path)) == ["A"]
 
 
+@pytest.mark.long
 def test_a_file_of_another_library_alone_is_skipped_and_says_why(tmp_path):
     write(tmp_path, "import torch" + LAYER.format(name="Net", base="torch.nn.Module", forward="x"))
     write(tmp_path, RIGHT, "right.py")
@@ -122,7 +123,7 @@ STOPS = {
 }  # fmt: skip
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals of POSIX")
 @pytest.mark.parametrize("what", STOPS)
 def test_a_statement_that_comes_to_no_good_end_takes_no_layer_with_it(what, tmp_path):
@@ -275,6 +276,7 @@ class Net:
 )
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("run", ["", "net = Net()\nnet.forward(np.ones((2, 3)))\nnet.backward(np.ones((2, 3)))\n"])
 @pytest.mark.parametrize("order", [1, -1])
 def test_an_old_name_in_a_function_belongs_to_the_layer_that_calls_it_whichever_is_judged_first(tmp_path, run, order):
@@ -305,7 +307,7 @@ def test_a_notebook_is_one_module(tmp_path):
     assert ":5 raised FileNotFoundError" in outcome.remarks[0]
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("text", ["[]", "3", '{"cells": [1]}', '{"cells": [{"cell_type": "code", "source": [1]}]}'])
 def test_json_that_is_no_notebook_takes_no_layer_with_it(tmp_path, text):
     write(tmp_path, text, "odd.ipynb")
@@ -347,6 +349,7 @@ def test_a_module_that_is_data_is_not_run(tmp_path):
     assert [found["file"] for found in shown["files"]] == ["mine.py"]
 
 
+@pytest.mark.long
 def test_a_large_module_with_a_layer_in_it_is_judged(tmp_path):
     write(tmp_path, TRIPLE + DATA, "data.py")
     assert judged(file(tmp_path, "data.py")) == ["Triple"]
@@ -391,6 +394,7 @@ class Pair:
 """
 
 
+@pytest.mark.long
 def test_an_interface_is_given_as_it_is_printed(tmp_path):
     write(tmp_path, TWO_PAIRS)
     shown = document("mine.py", "--interface", "one, two(x), local", cwd=tmp_path)

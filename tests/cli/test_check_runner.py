@@ -60,7 +60,7 @@ CULPRITS = {
 }
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("what", CULPRITS)
 def test_a_layer_that_ends_its_process_gets_a_finding_and_the_others_are_judged(what, tmp_path):
     lines, said = CULPRITS[what]
@@ -78,6 +78,7 @@ def test_a_layer_that_ends_its_process_gets_a_finding_and_the_others_are_judged(
     assert words(shown, "Square") == words(shown, "Triple") == ["exact"]
 
 
+@pytest.mark.long
 def test_a_layer_that_runs_and_is_not_judged_in_the_time_is_a_warning(tmp_path):
     write(tmp_path, bad("Slow", "global calls", "calls += 1", "while calls > 20: pass", before="calls = 0"))
     (finding,) = layers(document("mine.py", "--timeout", "2", cwd=tmp_path))["Slow"]["findings"]
@@ -158,6 +159,7 @@ def test_an_interrupt_ends_everything_with_130(tmp_path):
     assert processes("86399.25") == []
 
 
+@pytest.mark.long
 def test_a_file_that_hangs_while_it_is_loaded_cannot_be_run(tmp_path):
     write(tmp_path, RIGHT + "while True:\n    pass\n")
     command = dout("mine.py", "--timeout", "1", cwd=tmp_path)
@@ -165,6 +167,7 @@ def test_a_file_that_hangs_while_it_is_loaded_cannot_be_run(tmp_path):
     assert command.stderr == "dout: mine.py did not end within 1 s, while it was loaded; it was stopped\n"
 
 
+@pytest.mark.long
 def test_a_process_that_is_started_anew_says_the_same_as_one_that_is_forked(tmp_path):
     path = write(tmp_path, bad("Exits", "os._exit(1)"))
     job = Job(str(path), "file")
@@ -202,6 +205,7 @@ def test_imports_may_count_from_a_folder_above(tmp_path):
     assert sorted(layer["layer"] for file in read["files"] for layer in file["layers"]) == ["Far", "Near"]
 
 
+@pytest.mark.long
 def test_the_layers_of_one_file_are_shared_by_two_processes(tmp_path):
     slow = "\n\n".join(
         f"class Slow{i}:\n    def __init__(self):\n        time.sleep(0.005)\n        self.where = str(os.getpid())\n"

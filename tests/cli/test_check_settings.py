@@ -9,6 +9,7 @@ from dout.check.rules import rules
 from dout.errors import TargetError
 
 
+@pytest.mark.long
 def test_select_and_ignore_take_codes_and_beginnings_and_the_longer_wins(tmp_path):
     write(tmp_path, WRITES.format("", ""))
     assert codes(document("mine.py", "--select", "D201", "--ignore", "D2", cwd=tmp_path), "Relu") == ["D201"]
@@ -40,6 +41,7 @@ def test_a_comment_on_the_line_the_function_or_the_class_silences(tmp_path):
     assert layers(shown).keys() == (told | silent).keys()
 
 
+@pytest.mark.long
 def test_a_baseline_knows_what_was_there_after_lines_have_moved_and_counts_what_is_new(tmp_path):
     write(tmp_path, WRONG)
     first = dout("mine.py", "--baseline", "known.json", "--write-baseline", cwd=tmp_path)
@@ -56,6 +58,7 @@ def test_a_baseline_knows_what_was_there_after_lines_have_moved_and_counts_what_
     assert (codes(new), "D101" in codes(new, "Another")) == ([], True)
 
 
+@pytest.mark.long
 def test_pyproject_settles_codes_files_and_strictness(tmp_path):
     write(tmp_path, WRITES.format("", ""), "a.py")
     write(tmp_path, WRITES.format("", ""), "old/b.py")

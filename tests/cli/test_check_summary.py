@@ -81,6 +81,7 @@ def plain(lines):
 # --- what a person sees -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_of_a_folder_what_is_wrong_is_told_in_detail_errors_first_and_everything_in_a_table(printed):
     blocks = printed.split("\n\n")
     assert blocks[0].startswith("Square  b/wrong.py:")
@@ -100,6 +101,7 @@ def test_of_a_folder_what_was_not_judged_and_what_was_refused_is_a_line_each(pri
     assert re.search(r"^codes: .*\bD101 × 1\b", printed, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_all_tells_every_layer_in_detail(tmp_path):
     text = dout(".", "--all", cwd=folder(tmp_path)).stdout
     assert {"Square  a/right.py:", "Triple  writes.py:", "Wrapper  wrapper.py:"} <= {
@@ -107,6 +109,7 @@ def test_all_tells_every_layer_in_detail(tmp_path):
     }
 
 
+@pytest.mark.long
 def test_one_layer_is_told_whole_and_several_that_are_right_in_a_line_each(tmp_path):
     write(tmp_path, RIGHT, "one.py")
     assert re.match(r"Square  one\.py:\d+\n  on x", dout("one.py", cwd=tmp_path).stdout)
@@ -116,6 +119,7 @@ def test_one_layer_is_told_whole_and_several_that_are_right_in_a_line_each(tmp_p
     assert "Triple  mine.py:" in dout("mine.py", "--all", cwd=tmp_path).stdout
 
 
+@pytest.mark.long
 def test_notes_and_conditions_that_were_not_covered_are_counted_and_printed_when_asked_for(tmp_path):
     write(tmp_path, NOTED)
     quiet, whole = (dout("mine.py", *options, cwd=tmp_path).stdout for options in ((), ("--notes",)))
@@ -141,6 +145,7 @@ def test_a_package_has_the_layers_that_it_exports(tmp_path):
     assert list(layers(document("outer.net", cwd=tmp_path))) == ["Triple"]
 
 
+@pytest.mark.long
 def test_codes_are_left_out_one_option_at_a_time_and_listed(tmp_path):
     write(tmp_path, WARNS + NOTED.replace("import numpy as np", ""))
     assert {"D208", "D301"} <= codes_in(document("mine.py", cwd=tmp_path))
@@ -261,6 +266,7 @@ def folders_page(tmp_path_factory):
     return (path / "report.html").read_text(encoding="utf-8"), run
 
 
+@pytest.mark.long
 def test_the_page_has_a_table_that_leads_to_every_layer_and_a_picture_of_what_is_wrong(folders_page):
     text, run = folders_page
     found = Page(text)

@@ -44,6 +44,7 @@ def judged(tmp_path):
 WRONG = {"factor": 3}
 
 
+@pytest.mark.long
 def test_a_layer_whose_code_is_as_it_was_is_not_judged_again(judged):
     before = judged(text("A", "B", **WRONG))
     after = judged(text("A", **WRONG) + text("B", before="", factor=4))
@@ -78,7 +79,7 @@ OTHERS = {
 }  # fmt: skip
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("what", OTHERS)
 def test_what_a_layer_stands_on_is_noticed_when_it_changes(what, judged):
     other, layer = OTHERS[what]
@@ -96,6 +97,7 @@ LED_NOWHERE = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("what", LED_NOWHERE)
 def test_what_a_layer_does_not_lead_to_judges_nothing_again(what, judged):
     old, new = LED_NOWHERE[what]
@@ -106,6 +108,7 @@ def test_what_a_layer_does_not_lead_to_judges_nothing_again(what, judged):
     assert judged(new + calm.replace("else 2", "else 3"))["A"]["seconds"] != before["A"]["seconds"]
 
 
+@pytest.mark.long
 def test_a_layer_of_two_functions_is_kept_as_a_class_is(judged):
     pair = (
         "def {0}_forward(x):\n    return x * x, x\n\n\ndef {0}_backward(dout, cache):\n    return {1} * dout * cache\n"
@@ -115,6 +118,7 @@ def test_a_layer_of_two_functions_is_kept_as_a_class_is(judged):
     assert [before[name]["seconds"] == after[name]["seconds"] for name in before] == [False, True]
 
 
+@pytest.mark.long
 def test_a_program_runs_again_only_for_a_layer_that_it_uses(judged, tmp_path):
     program = (
         "import time\nimport numpy as np\nfrom mine import A\n\nA(time.time_ns() / 1e18).forward(np.ones((2, 3)))\n"
@@ -128,6 +132,7 @@ def test_a_program_runs_again_only_for_a_layer_that_it_uses(judged, tmp_path):
     assert judged(layers.replace("x * x", "x * x * 1", 1))["A"]["chosen"] != first["chosen"]
 
 
+@pytest.mark.long
 def test_two_classes_of_a_name_and_a_broken_file_are_judged_anew(judged):
     before = judged(text("A", "B"))
     assert judged("class A") == {}

@@ -263,6 +263,7 @@ def test_in_place_and_a_file_contradict_each_other(mine, half):
 # --- the whole process ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_file_that_is_not_there_is_one_message(tmp_path):
     from show_commands import dout
 

@@ -309,6 +309,7 @@ def no_room():
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
 
 
+@pytest.mark.long
 def test_a_full_disk_leaves_what_was_there_and_what_was_found_is_told(tmp_path):
     (tmp_path / "layers.py").write_text(LAYER)
     assert run("check", "layers.py", "--html", "report.html", cwd=tmp_path).returncode == 0

@@ -121,6 +121,7 @@ def test_a_wrong_gradient_is_said_with_the_right_one():
     assert "! Relu.backward writes into its argument dout, at examples/residual.py:35" in shown
 
 
+@pytest.mark.long
 def test_a_saved_trace_is_drawn_again_without_running_anything(tmp_path):
     path = script(
         tmp_path, LAYER + "mul = MulLayer()\nprice = mul.forward(100, 2)\nmul.backward(1)\nopen('ran', 'a').write('x')"
@@ -232,6 +233,7 @@ def test_a_main_block_runs_and_input_does_not_wait(tmp_path):
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -274,6 +276,7 @@ def test_bad_scripts_get_one_message_with_file_and_line(tmp_path, text, said):
     refused(dout("show", script(tmp_path, text), "--timeout", "1"), *said)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -117,6 +117,7 @@ def test_a_layer_by_itself_is_excused_too(tmp_path: Path) -> None:
     assert "Softmax: the gradient of x: passed through" in run.stdout
 
 
+@pytest.mark.long
 def test_what_is_wrong_stays_red(tmp_path: Path) -> None:
     program = "one, two = Halved(), Averaging(rng.normal(size=(3, 4)))\n"
     program += "one.backward(two.backward(two.forward(one.forward(x))))"

@@ -46,6 +46,7 @@ def shown(tmp_path):
 # --- formats ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_suffix_names_a_format_and_the_file_is_said(suffix, tmp_path):
     run = dout("show", APPLE, "-o", f"fig{suffix}", cwd=tmp_path)
@@ -216,6 +217,7 @@ ODD = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("what", ODD)
 def test_odd_graphs_are_drawn_in_every_format(what, tmp_path):
     path = script(tmp_path, LAYER + ODD[what] + "\n")

@@ -34,6 +34,7 @@ def test_where_the_trace_ends_the_picture_says_so(tmp_path, inside, given, after
     assert event["line"] == line
 
 
+@pytest.mark.long
 def test_a_training_loop_is_stopped_after_its_round_unless_it_is_to_run_on(tmp_path):
     text = LAYER + "mul = MulLayer()\nfor turn in range(3):\n    mul.forward(2.0, 3.0)\n    mul.backward(1.0)\n"
     text += "    print('turn', turn)\n"
@@ -62,6 +63,7 @@ def test_what_a_script_did_before_it_failed_is_drawn_and_the_error_follows(tmp_p
     assert "NameError: name 'missing'" in run.stderr
 
 
+@pytest.mark.long
 def test_at_the_time_limit_what_a_script_did_is_drawn(tmp_path):
     text = LAYER + "MulLayer().forward(2.0, 3.0)\nwhile True:\n    pass\n"
     run = dout("show", script(tmp_path, text), "--timeout", "1")

@@ -156,6 +156,7 @@ def test_dead_units_are_rows_where_samples_are_columns(tmp_path, weight):
     assert re.search(r"^  dead units +60%$", dout("show", path, "--rounds", "1").stdout, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_the_table_is_no_wider_than_the_terminal(tmp_path):
     path = program(tmp_path, [AFFINE.format(size=0.4), "Relu()", AFFINE.format(size=0.4)])
     for width in (60, 80):
@@ -166,6 +167,7 @@ def test_the_table_is_no_wider_than_the_terminal(tmp_path):
         assert numbers == [*"12345678"]
 
 
+@pytest.mark.long
 def test_a_layer_is_no_training_and_a_graph_no_chart(tmp_path):
     refused(dout("show", "Sigmoid", "--rounds", "1"), "is no script; --rounds is for a program that trains")
     path = program(tmp_path, [AFFINE.format(size=0.4)])
@@ -269,6 +271,7 @@ def test_a_chart_of_a_round_that_there_is_not_is_no_file(tmp_path):
     assert not (tmp_path / "chart.svg").exists()
 
 
+@pytest.mark.long
 def test_a_file_of_somebody_else_is_refused_before_the_program_runs(tmp_path):
     path = program(tmp_path, ["Relu()"], steps=3)
     path.write_text(f"print('it ran')\n{path.read_text()}")

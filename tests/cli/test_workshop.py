@@ -58,6 +58,7 @@ SWAPPED = """class Mul:
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("jq") is None, reason="the runners of GitHub have jq")
 def test_the_summary_of_the_action_has_the_findings_and_a_picture_of_the_wrong_gradients(tmp_path):
     (script,) = (step["run"] for step in ACTION["runs"]["steps"] if step.get("id") == "check")

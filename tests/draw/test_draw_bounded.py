@@ -38,6 +38,7 @@ def test_what_is_too_large_first_loses_what_the_pointer_tells(monkeypatch: pytes
     assert "the pointer tells nothing: else this picture has 0.0 MB" in smaller
 
 
+@pytest.mark.long
 def test_what_is_too_large_unfolded_is_folded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = recurrent(60)
     monkeypatch.setattr(bounded, "MOST_BYTES", 60_000)

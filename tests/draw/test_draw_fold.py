@@ -89,6 +89,7 @@ def test_the_border_of_an_open_layer_goes_on_below() -> None:
     assert below.splitlines()[0].endswith("╌┐")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("width", [40, 60, 80])
 @pytest.mark.parametrize("opened", ["none", "all"])
 def test_every_label_and_every_edge_of_the_whole_is_in_the_bands_once(width: int, opened: str) -> None:
@@ -129,6 +130,7 @@ def test_no_cut_parts_a_name_from_the_number_after_it() -> None:
     assert grid.crossing(8) == [1]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("unicode", [True, False])
 def test_no_line_of_a_band_is_wider_than_the_terminal(unicode: bool) -> None:
     for seed in range(0, 24, 3):

@@ -25,6 +25,7 @@ from dout.trace.record.trace import Trace
 WAYS = ("right", "down")
 
 
+@pytest.mark.one_in(1)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("opened", ["none", "all", "auto"])
 def test_nothing_overlaps_in_random_graphs(opened: str, way: Direction) -> None:
@@ -33,6 +34,7 @@ def test_nothing_overlaps_in_random_graphs(opened: str, way: Direction) -> None:
         assert problems(paint(build_scene(trace, View(opened)), Look(direction=way))) == [], seed
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_overlaps_where_edges_carry_arrays(way: Direction) -> None:
     rng = np.random.default_rng(0)
@@ -174,6 +176,7 @@ def test_whole_units_keep_their_distance() -> None:
     assert all(b - a >= 3 for a, b in pairwise(rows))
 
 
+@pytest.mark.long
 def test_two_thousand_nodes_become_a_picture() -> None:
     picture = draw(random_trace(1, 2000, layers=False)).svg()
     assert picture.count("<circle") >= 2000

@@ -40,6 +40,7 @@ def test_the_page_works_in_its_frame_and_touches_nothing_outside(notebook: Calla
     assert page.locator("svg").count() == 0
 
 
+@pytest.mark.long
 def test_a_page_that_a_notebook_hides_at_first_is_drawn_when_it_is_shown(notebook: Callable[[str], Any]) -> None:
     page = notebook(f"<div style='width: 0'>{one_layer()._repr_html_()}</div>")
     frame = page.frame_locator("iframe")

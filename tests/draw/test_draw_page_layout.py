@@ -101,6 +101,7 @@ def numbers_in_the_page(layout: Any) -> Iterator[float]:
         yield from numbers_in_the_page(layout["inside"][i])
 
 
+@pytest.mark.long
 def test_page_and_python_give_every_level_the_same_coordinates(cases: list[Case]) -> None:
     assert sum(len(case.open) for case in cases) > len(cases)
     for case, layout in zip(cases, answers(cases, LAYOUTS), strict=True):
@@ -115,6 +116,7 @@ def test_gaps_have_one_home(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(numbers_in_the_page(there)) == pytest.approx([*numbers(case.arranged)], abs=NEAR)
 
 
+@pytest.mark.long
 def test_page_and_python_draw_the_same_edges(cases: list[Case]) -> None:
     for case, things in zip(cases, answers(cases, THINGS), strict=True):
         shapes = Painter(PaintSizes()).level(case.arranged, 0, 0, 0)

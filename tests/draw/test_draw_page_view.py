@@ -206,6 +206,7 @@ def test_every_change_of_the_state_is_told_with_the_state_before(sigmoid: Page) 
     assert sigmoid.evaluate("[told.before.step === told.state.step, told.state.step]") == [False, 3]
 
 
+@pytest.mark.long
 def test_the_things_in_a_layer_that_nobody_looks_into_are_not_made(browser_page: Open) -> None:
     page = browser_page(traces.random_trace(3, 600), view={"open": "all"}, reduced_motion="reduce")
     made = page.evaluate("dout.stage.things.size")

@@ -80,6 +80,7 @@ def test_a_loop_of_a_few_turns_is_drawn_turn_by_turn() -> None:
     assert [item.text for item in layers(recurrent(3))] == ["Cell"] * 3
 
 
+@pytest.mark.long
 def test_everything_is_drawn_where_that_is_asked_for() -> None:
     assert [item.text for item in layers(recurrent(40), unfold=True)] == ["Cell"] * 40
     assert len(layers(recurrent(40), open="all")) == 0
@@ -130,6 +131,7 @@ class Words:
         return dout
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("turns", [30, 300])
 def test_of_a_list_of_inputs_a_loop_shows_both_ends(turns: int) -> None:
     trace = dout.trace(Words(), [np.full(3, 0.1 * i) for i in range(turns)])

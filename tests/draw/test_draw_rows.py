@@ -41,6 +41,7 @@ def texts(drawing: Drawing) -> list[str]:
     return [shape.text for shape in drawing.shapes if isinstance(shape, Text)]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("opened", ["none", "all"])
 @pytest.mark.parametrize("seed", range(6))
 def test_rows_hold_every_text_once_and_nothing_overlaps(seed: int, opened: str) -> None:
@@ -185,6 +186,7 @@ def test_no_row_has_only_the_border_of_an_open_layer() -> None:
         assert any(left <= box[0] and box[2] <= right and top <= box[1] and box[3] <= low for box in things)
 
 
+@pytest.mark.long
 def test_no_row_has_only_the_name_of_a_result() -> None:
     trace = run_script(str(EXAMPLES / "lstm_step.py")).trace()
     for millimetres in range(120, 220, 4):

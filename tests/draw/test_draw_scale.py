@@ -168,6 +168,7 @@ def huge() -> Trace:
     return random_trace(1, 21_000, layers=False)
 
 
+@pytest.mark.long
 def test_parts_have_parts_where_they_are_large(huge: Trace) -> None:
     names = {item.caption for item in build_scene(huge, View(("part2", "part2.4"))).level.everything()}
     assert {"part1", "part2", "part2.4", "part2.5"} <= names
@@ -178,6 +179,7 @@ def test_what_fits_on_one_level_is_not_divided() -> None:
     assert all(item.kind != "layer" for item in build_scene(trace).level.items)
 
 
+@pytest.mark.long
 def test_everything_open_is_everything() -> None:
     trace = random_trace(1, 3000, layers=False)
     items: list[Item] = list(build_scene(trace, View("all")).level.everything())
@@ -213,6 +215,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.long
 def test_names_of_any_length_and_script_stay_within_their_room() -> None:
     for seed, name in enumerate(NAMES):
         trace = random_trace(seed, 12)

@@ -23,6 +23,7 @@ def written(file: Path) -> list[str]:
     return [f"{''.join(text.itertext())} at {text.get('x')}, {text.get('y')}" for text in texts]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("figure", MAKE["FIGURES"])
 def test_a_figure_is_what_its_command_draws(figure, tmp_path, monkeypatch):
     monkeypatch.chdir(PROJECT)

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import numpy as np
+import pytest
 from browser import Opener, browser, browser_page, fruits, said, shown, type_into
 from fruit_layers import Fruits, Multiply
 
@@ -180,6 +181,7 @@ def test_a_drawn_backward_runs_again_from_what_it_kept(browser_page: Open) -> No
     assert "2.2" not in texts
 
 
+@pytest.mark.long
 def test_notes_say_that_they_are_about_the_recorded_numbers(browser_page: Open) -> None:
     page = browser_page(dout.trace(Wrong(), 3.0, 2.0))
     notes = page.locator("#notes li")

@@ -136,6 +136,7 @@ def test_escape_closes_everything(browser_page: Open) -> None:
     assert not page.is_visible("#help")
 
 
+@pytest.mark.long
 def test_nothing_of_a_phone_s_page_is_off_screen(browser_page: Open) -> None:
     page = browser_page(program("named_layers"), viewport=SIZES["phone"])
     wide = page.evaluate("""() => [...document.querySelectorAll('header *, #timeline *, #notes')]

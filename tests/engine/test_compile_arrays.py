@@ -262,6 +262,7 @@ ORDERS = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("computed", COMPUTED)
 def test_what_a_layer_keeps_lies_in_memory_as_plainly(computed, order):

@@ -68,6 +68,7 @@ def test_the_plan_names_the_outermost_loop(little):
     assert why == f"{budget.TOO_LONG}, at {__file__}:{line}"
 
 
+@pytest.mark.long
 def test_a_recording_is_not_broken_off_where_the_code_would_notice(little, capsys):
     @contextmanager
     def noted():

@@ -176,6 +176,7 @@ def test_a_name_for_the_loaded_modules_leaves_them_as_they_are():
     assert other.plan().programs
 
 
+@pytest.mark.long
 def test_numbers_in_the_rows_of_a_long_table_are_watched():
     table = [[0.5, 1.0] for _ in range(2000)]
     fast = dout.compile(lambda x: x * table[3][1])

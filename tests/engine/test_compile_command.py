@@ -216,6 +216,7 @@ def test_functions_of_the_module_that_a_layer_needs_come_with_it(layers):
     assert plain_calls(LAYERS, layers, *(case("Gelu", dtype, calls) for dtype in ONE)) == []
 
 
+@pytest.mark.long
 def test_one_layer_alone_takes_along_nothing_of_the_others(tmp_path):
     text = written(f"{LAYERS}:SoftmaxWithLoss", tmp_path).read_text()
     assert "def cross_entropy_error" in text
@@ -326,6 +327,7 @@ class Slots:
 """
 
 
+@pytest.mark.long
 def test_a_written_method_sets_what_stood_there_already(tmp_path):
     file = tmp_path / "keeps.py"
     file.write_text(KEEPS)

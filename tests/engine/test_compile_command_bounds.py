@@ -62,6 +62,7 @@ def test_a_long_axis_does_not_make_the_short_ones_long(module):
     assert max(module.sizes) < 10 * 600 * 6 * 11
 
 
+@pytest.mark.long
 def test_a_loop_too_long_to_record_is_recorded_once_and_its_method_says_so(module, monkeypatch):
     recorded = []
 
@@ -75,5 +76,6 @@ def test_a_loop_too_long_to_record_is_recorded_once_and_its_method_says_so(modul
     assert recorded.count("forward") == 1
 
 
+@pytest.mark.long
 def test_the_backward_of_a_layer_whose_forward_is_too_long_is_compiled(module):
     assert made(module, "Rows", 600, 6, 11).fast == ("Rows.backward",)

@@ -8,10 +8,12 @@ import sys
 import tracemalloc
 
 import numpy as np
+import pytest
 
 import dout
 
 
+@pytest.mark.long
 def test_the_recorded_values_are_not_kept():
     def loss(x):
         return np.sum(np.tanh(np.exp(np.sin(x * 0.5 + 1) * 0.25)))

@@ -240,6 +240,7 @@ def test_names_of_the_module_are_set():
         assert x[end - 1] == LATEST
 
 
+@pytest.mark.long
 def test_the_next_process_has_nothing_to_compile(tmp_path):
     script = tmp_path / "sums.py"
     script.write_text(

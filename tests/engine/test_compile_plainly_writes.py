@@ -135,6 +135,7 @@ class Elementwise:
         return dout * self.scale
 
 
+@pytest.mark.long
 def test_a_loop_over_very_many_elements_is_left_to_numpy():
     plain, fast = Elementwise(), dout.compile(Elementwise())
     for seed in range(2):
@@ -174,7 +175,7 @@ def looked_at_before_a_write(x):
     return rows[-1]
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("function", [added_at, rows_changed, shifted_along, looked_at_before_a_write])
 @pytest.mark.parametrize("before", range(4))  # operations: where in a step the limit falls
 def test_a_write_at_which_the_limit_is_reached_happens_once(function, before):

@@ -72,6 +72,7 @@ class Affine:
         return dout @ self.params["W"].T
 
 
+@pytest.mark.long
 def test_a_compiled_layer_in_each_thread_is_right():
     def work(number):
         plain, layer = (Affine(np.random.default_rng(number)) for _ in range(2))

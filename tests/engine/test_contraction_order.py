@@ -220,6 +220,7 @@ def no_kernels(monkeypatch):
     monkeypatch.setattr(loop_sites, "_ASKING", 0.0)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("first", range(0, 400, 100))
 def test_random_nests_give_what_they_give(first, no_kernels):
     assert sum(compare_nest(seed) for seed in range(first, first + 100)) >= 5

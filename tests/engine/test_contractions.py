@@ -92,6 +92,7 @@ def call(function, form, given, s):
     function(given[first], given["w"], given["b"], given[last], s)
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(
     form=st.sampled_from(list(FORMS)),
@@ -134,6 +135,7 @@ def test_the_plan_says_what_a_loop_computes():
     ]
 
 
+@pytest.mark.long
 @settings(max_examples=20, deadline=None)
 @given(sizes=st.tuples(*[st.integers(1, 9)] * 4), how=st.integers(0, 4), seed=st.integers(0, 99))
 def test_products_by_loops_give_what_their_loops_give(sizes, how, seed):

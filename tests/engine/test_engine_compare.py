@@ -194,6 +194,7 @@ def exact(graph, data):
     return evaluate(graph.nodes, given, wide)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="long double has no more digits than float64")
 @FEWER
 @given(programs())

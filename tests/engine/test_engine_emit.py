@@ -333,6 +333,7 @@ def kernels_of(function, inputs):
     return group, values, bool(group.nodes) and all(map(fusible, group.nodes)) and emits(group)
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(expressions(), st.booleans())
 def test_any_expression_is_what_numpy_makes_of_it(made, parallel):
@@ -344,6 +345,7 @@ def test_any_expression_is_what_numpy_makes_of_it(made, parallel):
 REDUCE = [np.sum, np.mean, np.max, np.min]
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.integers(1, 4), min_size=1, max_size=4),

@@ -3,6 +3,7 @@
 import random
 
 import numpy as np
+import pytest
 from differentiated import differentiate
 from engine_graphs import graph_of
 from engine_steps import (
@@ -264,6 +265,7 @@ def test_a_view_moves_nothing_and_a_product_is_counted_by_its_sums():
 # --- any program, any graph -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @FEWER
 @given(programs())
 def test_the_steps_of_any_program_compute_its_bits(program):

@@ -72,6 +72,7 @@ def test_a_kernel_run_by_python_gives_what_numpy_gives(case, parallel):
     agree(*CASES[case], parallel=parallel)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("case", CASES)
 def test_a_compiled_kernel_gives_what_numpy_gives(case, cache_folder):
     agree(*CASES[case], run=compiled)

@@ -57,6 +57,7 @@ def _makes(step):
     return step.outputs if hasattr(step, "outputs") else (step,)
 
 
+@pytest.mark.long
 @ORDINARY
 @given(situations())
 def test_planned_memory_gives_the_values_of_the_graph(situation):

@@ -245,6 +245,7 @@ def test_between_any_two_instructions_another_call_takes_another_array(held, swe
     assert 15 < instruction < 2999
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("held", range(64, 69))
 def test_an_array_that_a_full_ring_lets_go_of_while_another_call_looks_at_it_is_not_taken(held):
     def other():

@@ -108,6 +108,7 @@ def test_channels_in_front_are_normalised_where_they_lie():
     assert names([group]) == [["sum", "divide", "subtract"]]
 
 
+@pytest.mark.long
 @FEWER
 @given(programs())
 def test_any_program_taken_apart_computes_its_values(program):

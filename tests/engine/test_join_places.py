@@ -39,7 +39,7 @@ def same(layer, kernel, lengths, dtype, near, **options):
     return fast
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize(("kernel", "lengths", "options"), KERNELS.values(), ids=KERNELS)
 @pytest.mark.parametrize("layer", [Convolution, TransposedConvolution])
 def test_a_loop_over_the_places_of_a_kernel_gives_the_same_numbers(layer, kernel, lengths, options):
@@ -51,6 +51,7 @@ def products_of(fast, number):
     return text.count(" @ ") + text.count("dot(")
 
 
+@pytest.mark.long
 def test_there_is_one_product_for_all_places_each_way():
     fast = same(Convolution, (8, 4, 3, 3), (12, 11), np.float32, 1e-3, pad=1)
     assert (products_of(fast, 0), products_of(fast, -1)) == (1, 2)

@@ -65,6 +65,7 @@ def check(step, *arrays):
     return steps_of(fast)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, float])
 @pytest.mark.parametrize("window", [(2, 2), (3, 2), (1, 3)])

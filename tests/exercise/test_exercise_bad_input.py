@@ -112,6 +112,7 @@ def test_what_an_answer_may_not_do_is_told_before_it_runs(body):
     assert len(credit.why) < 500
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("body", "kind"), JUDGED.values(), ids=JUDGED)
 def test_what_an_answer_does_is_told_within_the_limit(body, kind):
     began = time.monotonic()
@@ -277,6 +278,7 @@ def test_the_command_says_in_one_line_what_is_no_sheet(name, tmp_path):
     assert done.stdout == ""
 
 
+@pytest.mark.long
 def test_the_command_tells_what_an_answer_did(tmp_path):
     (tmp_path / "sheet.py").write_text(answered(7, "while True: pass").text, encoding="utf-8")
     done = tried("sheet.py", "--json", "--timeout", "1", folder=tmp_path)

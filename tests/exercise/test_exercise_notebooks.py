@@ -40,6 +40,7 @@ def run(text):
     return notebook.cells[-1].outputs
 
 
+@pytest.mark.long
 def test_the_cell_below_grades_what_was_written(tmp_path):
     text = made(tmp_path).read_text(encoding="utf-8")
     (shown,) = run(filled(text, WRONG))
@@ -47,6 +48,7 @@ def test_the_cell_below_grades_what_was_written(tmp_path):
     assert "a sign is wrong" in shown.data["text/html"]
 
 
+@pytest.mark.long
 def test_nbgrader_reads_the_points_from_the_value_of_a_locked_cell(tmp_path):
     text = made(tmp_path, "nbgrader").read_text(encoding="utf-8")
     notebook = json.loads(text)
@@ -71,6 +73,7 @@ def test_otter_has_a_test_for_each_quarter_of_the_points_and_its_failure_is_the_
     ]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"cells": 3}', '{"cells": [{"cell_type": "code", "source": "x = 1"}]}']
 )

@@ -81,6 +81,7 @@ def written(body):
     return SHEET.text.replace('        raise NotImplementedError("backward is yours to write")', lines)
 
 
+@pytest.mark.long
 def test_the_grader_of_the_question_writes_its_results(question, tmp_path):
     job = handed_in(question, tmp_path, written(RIGHT.replace("dout.sum(axis=0)", "dout.sum(axis=1)")))
     subprocess.run([sys.executable, str(job / "tests" / "grade.py")], check=True, cwd="/")

@@ -46,7 +46,7 @@ def solved(exercise):
     )
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(15)
 @ALL
 def test_the_derived_backward_has_all_points(exercise):
     grade = graded(solved(exercise))
@@ -83,6 +83,7 @@ def test_neither_sheet_nor_hints_give_a_line_of_the_solution(exercise, tmp_path)
             assert side not in re.sub(r"[\s()]", "", text)
 
 
+@pytest.mark.long
 def test_the_command_prints_a_hint_and_how_to_get_the_next(tmp_path):
     file = tmp_path / "affine.py"
     file.write_text(next(e for e in exercises() if e.name == "Affine").sheet.text, encoding="utf-8")

@@ -102,7 +102,7 @@ def answered(sheet, folder):
     return replace(sheet, answers=tuple(replace(a, text=t) for a, t in zip(sheet.answers, texts, strict=True)))
 
 
-@pytest.mark.one_in(6)
+@pytest.mark.one_in(12)
 @pytest.mark.parametrize("exercise", exercises(), ids=lambda e: e.name)
 def test_derived_steps_of_each_exercise_have_all_points(exercise, tmp_path):
     sheet = step_sheet(loaded(exercise.text, exercise.name, tmp_path))
@@ -110,6 +110,7 @@ def test_derived_steps_of_each_exercise_have_all_points(exercise, tmp_path):
     assert grade.ok, grade_text(grade)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", ["LeakyRelu", "Dropout"])
 def test_a_value_without_a_gradient_is_a_constant_of_its_step(name, tmp_path):
     (exercise,) = (one for one in exercises() if one.name == name)
@@ -117,6 +118,7 @@ def test_a_value_without_a_gradient_is_a_constant_of_its_step(name, tmp_path):
     assert grade.ok, grade_text(grade)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", ["Scaled", "Entropy", "Rows"])
 def test_derived_steps_of_other_classes_have_all_points(name, tmp_path):
     sheet = step_sheet(loaded(OWN, name, tmp_path))

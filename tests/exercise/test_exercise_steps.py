@@ -76,6 +76,7 @@ def test_right_steps_have_all_points(steps_of):
     assert [credit.what for credit in grade.credits][1] == "step 2: s = 1 / c"
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("label", "lines", "kind"), [
     ("step 1", "return dout * self.x, dout * self.s", "swapped"),
     ("step 2", "return dout * self.s**2", "sign"),
@@ -92,6 +93,7 @@ def test_a_wrong_step_makes_no_other_wrong_and_is_named(steps_of, label, lines, 
     assert f"the first that is not is {label}: " in " ".join(told.split())
 
 
+@pytest.mark.long
 def test_steps_that_are_put_together_in_a_wrong_way_are_told(steps_of):
     wrong = "_, ds = self.step1.backward(dout)\n" + "dx = ds\n" + "return dx"
     assert lost(steps_of("Swish"), SWISH | {"backward": wrong}).keys() == {"backward"}
@@ -145,6 +147,7 @@ def test_a_class_with_a_step_that_has_no_line_is_refused_in_one_line(tmp_path):
         step_sheet(class_in(text, "SumOfSquares", tmp_path))
 
 
+@pytest.mark.long
 def test_the_command_makes_a_sheet_of_steps_and_grades_it(tmp_path):
     (tmp_path / "mine.py").write_text(SUM, encoding="utf-8")
     command = [sys.executable, "-m", "dout", "exercise"]

@@ -220,6 +220,7 @@ class TrainedOnATarget:
         self.W -= 0.1 * X.T @ (self.forward(X) - y) / len(X)
 
 
+@pytest.mark.long
 def test_a_forward_whose_backward_cannot_be_called_is_explained_alone():
     made = explained(TrainedOnATarget, {}, {})
     assert [step.operator for step in made.steps] == ["tanh", "X @ W"]

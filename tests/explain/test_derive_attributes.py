@@ -70,7 +70,7 @@ class Drawn:
         return x @ self.W
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("cls", [Filters, Pool, Drawn])
 def test_every_gradient_is_exact(cls):
     report = check(derived(cls).layer)
@@ -78,6 +78,7 @@ def test_every_gradient_is_exact(cls):
     assert all(verdict.word == "exact" for verdict in report.verdicts)
 
 
+@pytest.mark.long
 def test_a_value_is_read_where_forward_keeps_it():
     backward = derived(Filters).source.partition("def backward")[2]
     assert "self.image.shape" in backward

@@ -92,6 +92,7 @@ def lines_of(layer, *inputs, **init):
     return [ast.unparse(line) for line in backward.body]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("layer", "inputs", "init", "lines"),
     [

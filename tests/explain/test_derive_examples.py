@@ -52,7 +52,7 @@ class Strided:
 IMAGE = np.array([[3.0, 1.0, 0.0, 7.0], [2.0, 5.0, 4.0, 6.0], [9.0, 8.0, 1.5, 0.5], [0.2, 0.1, 0.3, 0.4]])
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("stride", "expected"),
     [
@@ -157,6 +157,7 @@ class Times:
         return self.f.forward(x) * self.g.forward(x)
 
 
+@pytest.mark.long
 def test_two_layers_that_are_given_are_told_apart():
     layer = derived(Times).layer(Switch(), Tripled())
     x, dout = np.array([[1.0, -2.0, 4.0]]), np.array([[1.0, 2.0, 3.0]])

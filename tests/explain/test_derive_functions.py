@@ -171,6 +171,7 @@ def by_place(x, w, dout, pad, stride):
     return dx, dw
 
 
+@pytest.mark.long
 def test_loops_that_add_up_from_0_take_other_numbers_of_a_dict():
     x, w = np.array([1.0, -2.0, 4.0, 0.5, 3.0]), np.array([2.0, -1.0, 0.25])
     made = derived(strided, inputs={"x": x, "w": w, "conv_param": {"pad": 1, "stride": 1}})
@@ -256,6 +257,7 @@ class Wide:
         return h @ self.W2
 
 
+@pytest.mark.long
 def test_a_layer_that_is_large_by_default_is_derived_at_small_sizes():
     made = derived(Wide)
     assert made.subject.init["inputs"] < 100

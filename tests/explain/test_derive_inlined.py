@@ -79,6 +79,7 @@ class Blocks:
         return out
 
 
+@pytest.mark.long
 def test_numbers_that_have_to_be_equal_vary_together():
     layer = derived(Blocks).layer(3, 3)
     x = np.arange(12.0).reshape(2, 6)

@@ -1,6 +1,7 @@
 """A backward that is right, but for very large numbers or for a dtype, is written, and says so."""
 
 import numpy as np
+import pytest
 
 from dout.explain.loops.looped_class import derived
 from dout.explain.model.reasons import REASONS
@@ -46,6 +47,7 @@ def keys(made):
     return [note.key for note in made.notes]
 
 
+@pytest.mark.long
 def test_a_loss_that_overflows_is_derived_with_its_limit():
     x, y = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.5]]), np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
     made = derived(OverLabels, {}, {"x": x, "y": y})

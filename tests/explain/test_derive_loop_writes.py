@@ -22,6 +22,7 @@ class Patches:
         return out
 
 
+@pytest.mark.long
 def test_a_loop_does_what_changes_at_each_turn_alone():
     rng = np.random.default_rng(0)
     layer = derived(

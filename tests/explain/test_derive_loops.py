@@ -121,7 +121,7 @@ def gradients(layer, init, inputs, dout):
     return [*held, *(found if isinstance(found, tuple) else (found,))]
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("target", LAYERS, ids=lambda target: target.__name__)
 def test_the_backward_of_a_loop_is_the_derivative_at_other_sizes(target):
     derived_at, tried_at = LAYERS[target]
@@ -151,6 +151,7 @@ def test_what_forward_computes_in_a_loop_is_kept_at_every_turn_and_a_parameter_s
     assert "dxs[:, t] = " in backward
 
 
+@pytest.mark.long
 def test_a_value_that_the_user_writes_into_an_array_is_read_there():
     source = derived(PoolTurnByTurn, {}, [array(2, 3, 4, 6)]).source
     assert "self.out[:, :, i, j]" in source
@@ -210,6 +211,7 @@ class HeadByHead:
         return np.concatenate(outs, axis=1)
 
 
+@pytest.mark.long
 def test_slices_that_have_a_name_go_with_the_number_of_heads():
     found = derived(HeadByHead, {"Wq": array(2, 4), "Wk": array(2, 4), "Wv": array(2, 4)}, [array(3, 2)])
     Wq, Wk, Wv, x, dout = array(3, 6), array(3, 6), array(3, 6), array(5, 3), array(5, 6)
@@ -315,6 +317,7 @@ class PlacedWindows:
         return out
 
 
+@pytest.mark.long
 def test_loops_over_places_that_are_computed_are_written_in_reverse():
     made = derived(PlacedWindows, {"W": array(3)}, [array(2, 4)])
     x, W, dout = array(3, 7), array(2), array(3, 8)

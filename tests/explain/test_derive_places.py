@@ -49,6 +49,7 @@ class PooledByRows:
         return out
 
 
+@pytest.mark.long
 def test_numbers_that_a_layer_holds_in_a_row_are_read_there():
     layer = derived(PooledByRows).layer((2, 3), stride=(1, 2), padding=(1, 2))
     x = np.random.default_rng(0).normal(size=(2, 5, 6))

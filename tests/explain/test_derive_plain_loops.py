@@ -157,6 +157,7 @@ def run(target, x, dout, *init, **given):
     return layer, layer.backward(dout)
 
 
+@pytest.mark.long
 def test_a_counter_beside_a_loop_counts_its_turns_if_there_are_any():
     x, dout = RNG.normal(size=(2, 6, 9)), RNG.normal(size=(2, 2, 3))
     made = derived(Counted).layer
@@ -192,6 +193,7 @@ def test_a_method_that_yields_in_its_loops_is_written_out():
     assert np.allclose(dx, right, rtol=1e-12)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("target", [Remembering, OfCells, OfParts])
 def test_a_state_that_is_an_attribute_is_carried_from_turn_to_turn(target):
     Wx, Wh, xs = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 4)), RNG.normal(size=(2, 5, 3))

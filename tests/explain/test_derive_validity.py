@@ -68,6 +68,7 @@ class OfRows:
         return x * self.gamma
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("layer", "note"),
     [
@@ -141,6 +142,7 @@ class Third:
         return np.concatenate([np.tanh(x[:, :k]), x[:, k:] ** 2], axis=1)
 
 
+@pytest.mark.long
 def test_a_part_of_a_length_is_that_part_at_every_size():
     layer = derived(Third).layer()
     x = np.arange(1.0, 10.0)[None, :]

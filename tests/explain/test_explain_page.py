@@ -81,6 +81,7 @@ class Sigmoid:
 """
 
 
+@pytest.mark.long
 def test_formula_and_edge_light_up_together(opened, tmp_path):
     (tmp_path / "layer.py").write_text(LAYER)
     command = [sys.executable, "-m", "dout", "explain", f"{tmp_path}/layer.py:Sigmoid", "-o", f"{tmp_path}/page.html"]
@@ -98,6 +99,7 @@ def test_the_styles_of_the_picture_are_applied(opened):
     assert page.eval_on_selector("svg text.value", "one => getComputedStyle(one).fontWeight") == "600"
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("explanation", [sigmoid(), affine(), mixed()], ids=lambda e: e.name)
 def test_axe_finds_nothing(opened, explanation, theme):

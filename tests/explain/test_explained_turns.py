@@ -109,6 +109,7 @@ def test_the_lines_of_the_users_loop_are_steps_of_the_turn():
     assert "✗" not in pool
 
 
+@pytest.mark.long
 def test_a_wrong_line_in_a_loop_is_marked():
     class Wrong(NaiveMaxPool):
         def backward(self, dout):
@@ -240,6 +241,7 @@ class ConvOfEachSample:
         return out
 
 
+@pytest.mark.long
 def test_what_the_outer_loops_choose_does_not_part_the_turns_of_the_inner_one():
     init = {"w": np.arange(16.0).reshape(2, 2, 2, 2), "b": np.array([1.0, 2.0])}
     told = dout.explain(ConvOfEachSample, np.arange(24.0).reshape(2, 2, 2, 3), init=init)

@@ -75,6 +75,7 @@ def test_a_net_is_written_with_its_names_and_lines(folder):
     np.testing.assert_allclose(ran(model.SerializeToString(), x)[0], scope["net"].forward(x, False), rtol=1e-12)
 
 
+@pytest.mark.long
 def test_a_method_is_exported_and_a_file_with_one_net_needs_no_name(folder):
     assert run("mine.py:net.predict", "places.onnx", "--input", "x=array(2,3)", cwd=folder).returncode == 0
     assert onnx.load(folder / "places.onnx").graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.INT64
@@ -102,6 +103,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_cannot_be_exported_is_one_line(what, tmp_path):
     body, said = REFUSED[what]
@@ -150,6 +152,7 @@ epochs, batch, seed = 3, 10, 0
 """
 
 
+@pytest.mark.long
 def test_a_checkpoint_gives_the_parameters_that_were_learned(tmp_path):
     (tmp_path / "line.py").write_text(LINE)
     where = ["--input", "x=array(2,3)"]
@@ -177,6 +180,7 @@ def test_a_checkpoint_gives_the_parameters_that_were_learned(tmp_path):
     assert weights.all()
 
 
+@pytest.mark.long
 def test_a_checkpoint_of_another_net_or_none_is_refused(folder):
     for target, said in [("mine.py:net", "cannot be read"), ("mine.py:Net", "no object that was trained")]:
         found = run(target, "model.onnx", "--checkpoint", "nowhere.safetensors", cwd=folder)
@@ -184,6 +188,7 @@ def test_a_checkpoint_of_another_net_or_none_is_refused(folder):
         assert said in found.stderr
 
 
+@pytest.mark.long
 def test_a_class_is_built_anew_and_a_note_says_whose_parameters_those_are(folder):
     found = run("mine.py:Affine", "model.onnx", cwd=folder)
     assert "note: Affine is a class: dout built one, and chose W, b" in found.stdout
@@ -191,6 +196,7 @@ def test_a_class_is_built_anew_and_a_note_says_whose_parameters_those_are(folder
     assert "note: Net is a class: dout built one, with the parameters that it begins with" in found.stdout
 
 
+@pytest.mark.long
 def test_a_file_whose_net_is_a_list_needs_no_name(tmp_path):
     (tmp_path / "line.py").write_text(LINE)  # `other` is one, too
     assert run("line.py", "model.onnx", cwd=tmp_path).returncode == 0

@@ -102,6 +102,7 @@ def is_near(model, layer, count):
     return found.shape == wanted.shape and np.max(np.abs(found - wanted)) <= 1e-5 * np.max(np.abs(wanted))
 
 
+@pytest.mark.long
 @settings(max_examples=8)
 @given(
     kind=st.sampled_from([Patches, Einsum, Shifts, Loops, IndexArrays]), stride=st.integers(1, 3),

@@ -276,6 +276,7 @@ OTHERWISE = {  # what a model does otherwise
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", [name for name in IDIOMS if name not in OTHERWISE])
 def test_an_idiom_agrees_with_onnxruntime(name):
     spec = importlib.util.spec_from_file_location(f"exported_{name}", FOLDER / f"{name}.py")
@@ -293,6 +294,7 @@ def test_an_idiom_agrees_with_onnxruntime(name):
         np.testing.assert_allclose(got, np.asarray(one), rtol=1e-6 if got.dtype == np.float32 else 1e-12, atol=1e-12)
 
 
+@pytest.mark.long
 @given(programs())
 @settings(FEWER, max_examples=40)
 def test_random_programs_agree_with_onnxruntime(program):

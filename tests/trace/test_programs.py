@@ -31,6 +31,7 @@ FOUND = [
 ]
 
 
+@pytest.mark.long
 @ORDINARY
 @also(FOUND)
 @given(programs())
