@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from types import FrameType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class EndlessError(Exception):
@@ -22,6 +26,8 @@ class LineCount:
 
     def passed(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Count what Python's tracing tells of: a line, or a call or its end. Raises EndlessError."""
+        if frame.f_code.co_filename == __file__:
+            return None
         self.number += 1
         if self.number > self.most:
             raise EndlessError
@@ -43,3 +49,18 @@ def counted_lines(most: float = math.inf) -> Iterator[LineCount]:
     finally:
         if is_free:
             sys.settrace(None)
+
+
+def uncounted(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """The function, whose lines are not counted: what it returns is kept, and is not computed where it is known."""
+
+    @wraps(function)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        counting = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            sys.settrace(counting)
+
+    return run

@@ -19,7 +19,7 @@ from dout.adapt.source.attribute_reads import own_attributes
 from dout.adapt.source.empty_methods import is_unwritten
 from dout.adapt.source.returned_names import gives_gradients, has_no_return, returned_by
 from dout.adapt.source.syntax import name_of, read, total, walk
-from dout.run import mro_of, vars_of
+from dout.run import mro_of, uncounted, vars_of
 from dout.trace.model.user_source import behind
 
 _FORWARD = (
@@ -56,7 +56,7 @@ class _AsWritten:
         self.items = [item for base in mro_of(cls) for item in vars_of(base).values()]
 
     def __hash__(self) -> int:
-        return id(self.cls)
+        return hash((id(self.cls), *map(id, self.items)))  # of a class that counts its instances each state is another
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -73,6 +73,7 @@ def methods(cls: type, patterns: Sequence[str]) -> list[str]:
 
 
 @functools.lru_cache(maxsize=256)
+@uncounted
 def _methods(written: _AsWritten, patterns: tuple[str, ...]) -> tuple[str, ...]:
     cls = written.cls
     order = {name: i for i, name in enumerate(_written_order(cls))}
@@ -123,6 +124,7 @@ def reads_and_writes(cls: type, method: str) -> tuple[Set[str], Set[str]]:
 
 
 @functools.lru_cache(maxsize=256)
+@uncounted
 def _reads_and_writes(written: _AsWritten, method: str) -> tuple[Set[str], Set[str]]:
     cls = written.cls
     reads, writes, left = set[str](), set[str](), [method]
