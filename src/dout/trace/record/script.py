@@ -144,6 +144,7 @@ def run_script(
             if not EndOfRun.begun:  # it may call it an error to be stopped
                 run.error = _told(errors, [files.stood_for, *_answers(tracer)])
         except EndOfRun as end:
+            over()  # before anything is asked of the run: it must not be ended once more
             end.arrived()
             if tracer.left_out and not tracer.calls and str(end):
                 raise LimitError(f"{path} {end}: {_TOO_MANY}") from None
