@@ -7,7 +7,7 @@ It may stand in any method, `self.criterion.forward(self.out, labels)` in backwa
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,7 +77,7 @@ def has_residual(backward: Any, target: str) -> bool:
     return False
 
 
-def _calls(own: Function, forward: str, target: str, kept: Set[str]) -> Iterator[LossCall]:
+def _calls(own: Function, forward: str, target: str, kept: set[str]) -> Iterator[LossCall]:
     """The calls of losses in one method, with two arguments: what forward gave, and the target."""
     nodes = walk(own.node)
     bound = [pair for node in nodes for pair in bindings(node)]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
-import operator
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -19,7 +17,7 @@ from dout.adapt.source.attribute_reads import own_attributes
 from dout.adapt.source.empty_methods import is_unwritten
 from dout.adapt.source.returned_names import gives_gradients, has_no_return, returned_by
 from dout.adapt.source.syntax import name_of, read, total, walk
-from dout.run import mro_of, uncounted, vars_of
+from dout.run import mro_of, vars_of
 from dout.trace.model.user_source import behind
 
 _FORWARD = (
@@ -47,35 +45,8 @@ _OF_OBJECT = frozenset(dir(object))
 _PLAIN = (type(None), bool, int, float, str, dict, list, tuple)
 
 
-class _AsWritten:
-    """A class as it is now, a key for what is read of it: another one once a later cell gave it another method."""
-
-    def __init__(self, cls: type) -> None:
-        self.cls = cls
-        self.names = [name for base in mro_of(cls) for name in vars_of(base)]
-        self.items = [item for base in mro_of(cls) for item in vars_of(base).values()]
-
-    def __hash__(self) -> int:
-        return hash((id(self.cls), *map(id, self.items)))  # of a class that counts its instances each state is another
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, _AsWritten)
-            and self.cls is other.cls
-            and self.names == other.names
-            and all(map(operator.is_, self.items, other.items))
-        )
-
-
 def methods(cls: type, patterns: Sequence[str]) -> list[str]:
     """The methods of a class whose names match, in the order of `patterns`; none not implemented, and no tests."""
-    return list(_methods(_AsWritten(cls), tuple(patterns)))
-
-
-@functools.lru_cache(maxsize=256)
-@uncounted
-def _methods(written: _AsWritten, patterns: tuple[str, ...]) -> tuple[str, ...]:
-    cls = written.cls
     order = {name: i for i, name in enumerate(_written_order(cls))}
     names = [name for name in sorted(order) if name not in _OF_OBJECT and inspect.isroutine(_static(cls, name))]
     found: dict[str, None] = {}
@@ -83,7 +54,7 @@ def _methods(written: _AsWritten, patterns: tuple[str, ...]) -> tuple[str, ...]:
         fitting = [name for name in names if re.fullmatch(rf"(?!test)({pattern})", name, re.IGNORECASE)]
         ranks = {n: (not required(getattr(cls, n), bound=True), _is_private(n), order[n]) for n in fitting}
         found.update(dict.fromkeys(sorted(fitting, key=ranks.__getitem__)))
-    return tuple(name for name in found if not is_unwritten(cls, name))
+    return [name for name in found if not is_unwritten(cls, name)]
 
 
 def _is_private(name: str) -> bool:
@@ -118,15 +89,8 @@ def writers_for(cls: type, forward: str, backward: str, held: Mapping[str, Any])
     return [name for name in methods if name in found]
 
 
-def reads_and_writes(cls: type, method: str) -> tuple[Set[str], Set[str]]:
+def reads_and_writes(cls: type, method: str) -> tuple[set[str], set[str]]:
     """The attributes that a method reads and writes: itself, above it, and in the methods of its own that it calls."""
-    return _reads_and_writes(_AsWritten(cls), method)
-
-
-@functools.lru_cache(maxsize=256)
-@uncounted
-def _reads_and_writes(written: _AsWritten, method: str) -> tuple[Set[str], Set[str]]:
-    cls = written.cls
     reads, writes, left = set[str](), set[str](), [method]
     while left:
         name = left.pop()

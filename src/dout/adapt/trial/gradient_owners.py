@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -140,7 +140,7 @@ def _is_called_after(gradient: str, owner: str) -> bool:
     return is_named_as_gradient(gradient) and stem(gradient) == stem(owner.removesuffix("[]"))
 
 
-def _written_by_forward(cls: type, interface: Interface) -> Set[str]:
+def _written_by_forward(cls: type, interface: Interface) -> set[str]:
     """The attributes that forward makes anew: no parameters."""
     network = loss_of(cls)
     return reads_and_writes(cls, network.forward if network is not None else interface.forward)[1]
