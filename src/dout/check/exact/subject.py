@@ -98,6 +98,11 @@ class Subject:
         self.cost.learn(self.runner.layer, trace.graph.nodes)
         return trace
 
+    def forward(self, inputs: tuple[Any, ...] | None = None) -> list[Any]:
+        """The outputs of a fresh layer's forward alone, in silence: backward may write into them."""
+        with quiet():
+            return self.runner.forward(self.again(), self.fresh_inputs() if inputs is None else inputs)
+
     def run(self, inputs: tuple[Any, ...] | None = None, douts: tuple[Any, ...] | None = None) -> PlainRun:
         """Run forward and backward once, plainly, in silence, from the same random state each time."""
         count(self.seconds)

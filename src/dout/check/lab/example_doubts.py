@@ -307,10 +307,12 @@ def of_sequences(subject: Subject) -> np.ndarray | None:
     `x[t].T @ dz` is a matrix for several sequences, and a number for one.
     """
     (x,) = subject.fresh_inputs()
+    if np.ndim(x) != 2:
+        return None
     each = [replace(subject, inputs=(way * x,)) for way in (1, -0.75)]
     both = replace(subject, inputs=(np.stack([x, -0.75 * x], axis=1),))
     parts = zip(*(one.run().outputs for one in each), strict=True)
-    is_alike = np.ndim(x) == 2 and same(both.run().outputs, [np.stack(pair, axis=1) for pair in parts])
+    is_alike = same(both.run().outputs, [np.stack(pair, axis=1) for pair in parts])
     return both.inputs[0] if is_alike and all(map(_is_wrong, each)) and not _is_wrong(both) else None
 
 

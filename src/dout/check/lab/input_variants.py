@@ -24,7 +24,7 @@ from dout.clock import WorkBudget
 from dout.judge.judged_run import STABILISER, is_label, is_one_hot
 from dout.judge.judging_points import SCALES, far, nearby, of_sign
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, attributes_of, copied, is_float_array, otherwise, quiet
+from dout.run import PlainRun, attributes_of, copied, is_float_array, otherwise
 from dout.trace.capture.covered_sides import FALSE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
 
@@ -73,9 +73,7 @@ def with_more_columns(subject: Subject) -> Subject | None:
         return None
     (x,) = subject.fresh_inputs()
     wider = replace(subject, inputs=(resized_along(x, x.ndim - 1, 1, _COLUMNS),))
-    with quiet():
-        outputs = wider.runner.forward(wider.again(), wider.fresh_inputs())
-    return wider if outputs else None
+    return wider if wider.forward() else None
 
 
 @otherwise(None)

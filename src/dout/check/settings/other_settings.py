@@ -224,8 +224,7 @@ def _weights_for(subject: Subject, name: str, place: int) -> Iterator[OtherSubje
 
 @otherwise(None)
 def _forward(subject: Subject) -> Any:
-    with quiet():
-        return subject.runner.forward(subject.again(), subject.fresh_inputs())
+    return subject.forward()
 
 
 def _others_of_forward(subject: Subject, name: str, value: Any) -> list[Any]:

@@ -154,11 +154,11 @@ def _perhaps_meant(judgement: Judgement, subject: Subject, there: Subject) -> Ju
     The `len(t)` of a loss are samples, and of a single one the classes.
     """
     arrays = [(a, b) for a, b in zip(subject.inputs, there.inputs, strict=False) if isinstance(a, np.ndarray)]
-    told = source.axis_counts(subject.again().forward)
     other_axes = bool(arrays) and all(np.ndim(a) != np.ndim(b) for a, b in arrays)
-    other_axes = other_axes and not any(np.ndim(a) < np.ndim(b) in told for a, b in arrays)
     if judgement.elsewhere and judgement.is_loss and other_axes:
-        return replace(judgement, not_meant=True)
+        told = source.axis_counts(subject.again().forward)
+        if not any(np.ndim(a) < np.ndim(b) in told for a, b in arrays):
+            return replace(judgement, not_meant=True)
     doubt = doubt_of(subject) if judgement.refuted and not judgement.elsewhere else ""
     names = {outcome.judged.name for outcome in judgement.refuted.values()}
     if names and not doubt and not judgement.elsewhere and names <= {*judgement.parameters}:

@@ -40,15 +40,13 @@ def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any
             verdicts[call.cls] = _kept(layers[call.cls], ask)
         for name, gradient in suspects.items():
             verdict = verdicts[call.cls].get(name)
-            kept = (
-                verdict is not None
-                and _is_kept_here(verdict, gradient)
-                and not _is_left_to_nobody(trace, call, verdict)
-            )
-            if kept and verdict is not None and gradient.node is not None:
-                excused[gradient.node] = _said(call.cls, verdict)
-                if verdict.word == Word.SCALED and verdict.role in ("loss", "losses"):
-                    factors[_ratio(gradient)] = excused[gradient.node]
+            if verdict is None or gradient.node is None or not _is_kept_here(verdict, gradient):
+                continue
+            if _is_left_to_nobody(trace, call, verdict):
+                continue
+            excused[gradient.node] = _said(call.cls, verdict)
+            if verdict.word == Word.SCALED and verdict.role in ("loss", "losses"):
+                factors[_ratio(gradient)] = excused[gradient.node]
     for gradient in trace.wrong if factors else ():
         fits = [said for factor, said in factors.items() if is_near(gradient.value, factor * gradient.expected)]
         if gradient.node is not None and fits:

@@ -19,7 +19,7 @@ from dout.check.report.source_places import is_users, raised_at
 from dout.check.report.verdicts import Finding, Raised
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.judge.judged_run import is_label
-from dout.run import otherwise, quiet
+from dout.run import otherwise
 
 RULE = Rule("D001", "error", "forward or backward raises")
 
@@ -78,8 +78,7 @@ def _refuses_to_be_built(error: Exception) -> bool:
 @otherwise(False)
 def _gives_several(subject: Subject) -> bool:
     """Whether forward runs, and gives several outputs: of which backward wants a gradient was guessed."""
-    with quiet():
-        return len(subject.runner.forward(subject.again(), subject.fresh_inputs())) > 1
+    return len(subject.forward()) > 1
 
 
 def _calls_an_array(subject: Subject, error: Exception) -> bool:
@@ -106,6 +105,5 @@ def _takes_its_inputs(subject: Subject) -> bool:
         return False
     if any(map(names_label, subject.names)):
         return False
-    with quiet():
-        outputs = subject.runner.forward(subject.again(), subject.fresh_inputs())
-        return bool(outputs) and all(np.all(np.isfinite(output)) for output in outputs)
+    outputs = subject.forward()
+    return bool(outputs) and all(np.all(np.isfinite(output)) for output in outputs)
