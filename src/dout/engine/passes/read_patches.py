@@ -23,25 +23,21 @@ from dout.ops import PRIMITIVES
 def read_patches(steps: Sequence[Step], forms: Mapping[Node, BufferLayout], kept: Collection[Node]) -> tuple[Step, ...]:
     """Return the steps, in which products read patches where their image lies; `kept` is needed after the steps."""
     joined = {step: found for step in steps if (found := _read(step, forms)) is not None}
-    wanted = _wanted(steps, joined, kept)
+    others = _needed([step for step in steps if step not in joined], joined, kept)
+    wanted = {*kept}.union(*(step.inputs for step in others))
     joined = {step: found for step, found in joined.items() if _pays(found, wanted)}
-    if not joined:
-        return tuple(steps)
+    return _needed([joined.get(step, step) for step in steps], joined, kept) if joined else tuple(steps)
+
+
+def _needed(steps: Sequence[Step], joined: Mapping[Step, PatchProduct], kept: Collection[Node]) -> tuple[Step, ...]:
+    """The steps without those that do nothing but arrange windows of joined products, which nobody else needs."""
+    arranged = {node for product in joined.values() for node in _chain(product.node.inputs[0])}
     needed, left = {*kept}, list[Step]()
-    for step in reversed([joined.get(step, step) for step in steps]):
-        if isinstance(step, PatchProduct) or not _is_of_patches(step, joined) or not needed.isdisjoint(makes(step)):
+    for step in reversed(steps):
+        if not arranged.issuperset(makes(step)) or not needed.isdisjoint(makes(step)):
             needed.update(step.inputs)
             left.append(step)
     return tuple(left[::-1])
-
-
-def _wanted(steps: Sequence[Step], joined: Mapping[Step, PatchProduct], kept: Collection[Node]) -> set[Node]:
-    """What is needed for something else than products that could read patches."""
-    wanted = {*kept}
-    for step in reversed(steps):
-        if step not in joined and not (_is_of_patches(step, joined) and wanted.isdisjoint(makes(step))):
-            wanted.update(step.inputs)
-    return wanted
 
 
 def _pays(step: PatchProduct, wanted: Collection[Node]) -> bool:
@@ -51,11 +47,6 @@ def _pays(step: PatchProduct, wanted: Collection[Node]) -> bool:
     shape, columns, alone = step.image.shape, step.node.shape[1], not any(node in wanted for node in written)
     other = written_in_lines(shape, step.window, columns, alone=alone)
     return reading_pays(shape, step.window, columns, other, np.dtype(step.node.dtype), transposed=step.transposed)
-
-
-def _is_of_patches(step: Step, joined: Mapping[Step, PatchProduct]) -> bool:
-    """Whether a step does nothing but arrange windows."""
-    return all(any(node in _chain(other.node.inputs[0]) for other in joined.values()) for node in makes(step))
 
 
 def _chain(node: Node) -> list[Node]:

@@ -109,6 +109,12 @@ def target() -> Any:
     return llvm.Target.from_triple(llvm.get_process_triple())
 
 
+def machine(opt: int) -> Any:
+    """This machine with all that it can, for which LLVM writes code, optimised so far."""
+    name, features = host()
+    return target().create_target_machine(cpu=name, features=features, opt=opt, jit=True)
+
+
 def empty_engine() -> Any:
     """What machine code is loaded into, one for each file of it: their names never meet.
 

@@ -49,9 +49,7 @@ def optimised(name: str, text: str, types: Sequence[KernelType], results: Sequen
 
 @cache
 def _machine() -> Any:
-    """This machine, as LLVM compiles for it."""
-    name, features = binding.host()
-    return binding.target().create_target_machine(cpu=name, features=features, opt=3, jit=True)
+    return binding.machine(opt=3)
 
 
 def _parsed(text: str) -> Any:

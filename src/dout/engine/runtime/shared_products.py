@@ -79,9 +79,7 @@ def _compiled(dtype: np.dtype[Any]) -> _Entry | None:
 
 
 def _object(source: str) -> bytes:
-    name, features = binding.host()
-    machine = binding.target().create_target_machine(cpu=name, features=features, jit=True, opt=2)
-    code: bytes = machine.emit_object(llvm.parse_assembly(source))
+    code: bytes = binding.machine(opt=2).emit_object(llvm.parse_assembly(source))
     return code
 
 
