@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import importlib.util
 import itertools
 import re
@@ -23,7 +22,7 @@ from dout.judge.judged_run import elements
 from dout.ops.create import number
 from dout.run import module_of, mro_of, qualname_of
 from dout.trace.model.recorded import Event
-from dout.trace.model.user_source import TAUGHT, is_ours, is_user_code
+from dout.trace.model.user_source import is_ours, is_user_code
 from dout.trace.program import notebooks, project_root
 from dout.trace.program.drawn_data import mentions
 from dout.trace.program.main_module import as_main, importing_from
@@ -33,14 +32,13 @@ from dout.trace.program.script_imports import script_imports
 from dout.trace.program.stub_modules import NeedsError
 from dout.trace.record.module_statements import needed, statements
 from dout.trace.record.record import finish
+from dout.trace.record.script_builtins import script_builtins
 from dout.trace.record.trace import Trace
 from dout.trace.record.training_step import take_updates
 from dout.trace.session.function_layers import FunctionLayer, PairsOf, no_pairs
 from dout.trace.session.layer_calls import MethodsOf, plain_methods
-from dout.trace.session.session import Session, session
+from dout.trace.session.session import session
 from dout.trace.session.side_effects import KeptRuntime
-from dout.trace.session.user_modules import user_modules
-from dout.trace.tracer import traced_modules
 from dout.trace.tracer.script_tracer import ScriptTracer
 
 
@@ -95,7 +93,6 @@ class ScriptRun:
 
 
 _PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
-_ANSWERED = "input() was answered with an empty line, with 1 where a number is asked for, once where it lists choices"
 _TOO_MANY = "a layer takes too many steps to be recorded; give it fewer or smaller samples, or draw a layer by itself"
 MOST_COMPARED = 50_000_000  # numbers in a run whose gradients are derived, which takes some times as long as the run
 
@@ -136,7 +133,7 @@ def run_script(
         script_imports(said, files.made_up),
     ):
         run = ScriptRun(path, main, tracer, rounds, methods_of)
-        main.__dict__["__builtins__"] = _builtins(tracer, state, is_notebook)
+        main.__dict__["__builtins__"] = script_builtins(tracer, state, is_notebook)
         removed.install()
         try:
             pairs = partial(state.patches.functions, main.__dict__)
@@ -352,50 +349,3 @@ def _read(path: Path, *, each: bool = False) -> tuple[str, list[CodeType]]:
 
 def _whole(text: str, name: str) -> list[CodeType]:
     return [compile(text, name, "exec", dont_inherit=True)]
-
-
-class _Answer(str):
-    """An empty line, or 1 to what makes a number of it."""
-
-    def __int__(self) -> int:
-        return 1
-
-    def __float__(self) -> float:
-        return 1.0
-
-
-def _builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[str, Any]:
-    """The script's builtins: its imports find the tracing versions, its classes are recorded, nothing waits."""
-
-    def import_(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
-        module = builtins.__import__(name, globals, locals, fromlist, level)
-        if tracer.live or tracer.paused:
-            if name.partition(".")[0] == "dout":  # its layers may have been loaded before the program
-                before.difference_update([known for known in before if known.startswith(TAUGHT)])
-            state.adopt(m for m in user_modules() if m.__name__ not in before)
-        return traced_modules.tracing_version(module)
-
-    def build_class(*args: Any, **kwargs: Any) -> Any:
-        cls = builtins.__build_class__(*args, **kwargs)
-        if isinstance(cls, type) and (tracer.recording or tracer.paused):
-            state.patches.layer(cls)
-        return cls
-
-    def answer(prompt: object = "") -> str:
-        sys.stdout.write(f"{prompt}\n")
-        tracer.note("input", _ANSWERED)
-        site = (line := sys._getframe(1)).f_code, line.f_lineno
-        choices = set(re.findall(r"(?<![\w.])\d+(?!\.\d)(?=\s*[]).:=/,-])", str(prompt)))
-        first = len(choices) > 1 and "1" in choices and site not in asked  # of a menu, once: a loop may ask for ever
-        asked.add(site)
-        return _Answer("1" if first else "")
-
-    asked, before = set[Any](), {*sys.modules, "__main__"}
-    return {
-        **vars(builtins),
-        "__import__": import_,
-        "__build_class__": build_class,
-        "input": answer,
-        **traced_modules.BUILTINS,
-        **(notebooks.BUILTINS if is_notebook else {}),
-    }

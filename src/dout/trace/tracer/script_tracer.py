@@ -159,12 +159,12 @@ class ScriptTracer(Tracer):
         A long evaluation goes through a layer once more.
         """
         for call in [call for call in self.stack if call.kind == "backward" and not self._is_awaited(call)]:
-            self._is_step(call)
+            self._show_as_step(call)
         if self.stack:
             return True
         if self._evaluates and any(call.instance is instance for call in self.calls):
             self._forget(_LONG)
-        forwards = [call for call in self.calls if call.instance is instance and call.kind == "forward"]
+        forwards = self._forwards_of(instance)
         return not forwards or self._waits(forwards[-1]) or self._next_round()
 
     def goes_back(self, instance: Any) -> bool:
@@ -173,10 +173,13 @@ class ScriptTracer(Tracer):
 
     def _is_awaited(self, backward: OpenCall) -> bool:
         """Whether a forward of its instance, outside of a backward, has none yet."""
-        forwards = [call for call in self.calls if call.instance is backward.instance and call.kind == "forward"]
+        forwards = self._forwards_of(backward.instance)
         return any(call.done and call.match is None and not call.in_backward() for call in forwards)
 
-    def _is_step(self, backward: OpenCall) -> None:
+    def _forwards_of(self, instance: Any) -> list[OpenCall]:
+        return [call for call in self.calls if call.instance is instance and call.kind == "forward"]
+
+    def _show_as_step(self, backward: OpenCall) -> None:
         """A backward goes forward, and has no forward of its own: a training step, whose layers are shown instead."""
         self._steps.append(backward.instance)
         self.calls.remove(backward)
