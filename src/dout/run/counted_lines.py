@@ -6,12 +6,8 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
 from types import FrameType
-from typing import Any, ParamSpec, TypeVar
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+from typing import Any
 
 
 class EndlessError(Exception):
@@ -21,12 +17,12 @@ class EndlessError(Exception):
 class LineCount:
     """So many lines were passed."""
 
-    def __init__(self, most: float) -> None:
-        self.most, self.number = most, 0
+    def __init__(self, most: float, counts: Callable[[str], bool]) -> None:
+        self.most, self.counts, self.number = most, counts, 0
 
     def passed(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Count what Python's tracing tells of: a line, or a call or its end. Raises EndlessError."""
-        if frame.f_code.co_filename == __file__:
+        if event == "call" and not self.counts(frame.f_code.co_filename):
             return None
         self.number += 1
         if self.number > self.most:
@@ -35,12 +31,12 @@ class LineCount:
 
 
 @contextmanager
-def counted_lines(most: float = math.inf) -> Iterator[LineCount]:
-    """Count the lines of the code that runs inside, and end it after `most`.
+def counted_lines(most: float = math.inf, counts: Callable[[str], bool] = lambda _: True) -> Iterator[LineCount]:
+    """Count the lines of the code that runs inside, and end it after `most`; of the files that `counts` says yes to.
 
     Nothing is counted where a debugger is at work, or a measurement of coverage.
     """
-    lines = LineCount(most)
+    lines = LineCount(most, counts)
     is_free = sys.gettrace() is None
     if is_free:
         sys.settrace(lines.passed)
@@ -49,18 +45,3 @@ def counted_lines(most: float = math.inf) -> Iterator[LineCount]:
     finally:
         if is_free:
             sys.settrace(None)
-
-
-def uncounted(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """The function, whose lines are not counted: what it returns is kept, and is not computed where it is known."""
-
-    @wraps(function)
-    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        counting = sys.gettrace()
-        sys.settrace(None)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            sys.settrace(counting)
-
-    return run

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dout.adapt.repository.calling_code import CallingFile, CodeScope, called, sources_with
 from dout.adapt.repository.project_files import SourceFile
 from dout.adapt.source.syntax import items_of
-from dout.run import uncounted
 
 Handed = Mapping[str, int | str]
 
@@ -29,7 +28,6 @@ def written_round(
 
 
 @functools.lru_cache(maxsize=1024)  # every network of a repository asks all its files
-@uncounted
 def _scopes(source: SourceFile, *names: str) -> tuple[CodeScope, ...]:
     """The scopes of a file that call functions or methods of all these names."""
     scopes = CallingFile.of(source).scopes

@@ -25,10 +25,12 @@ from dout.adapt.trial.gradient_owners import is_finite, may_mean
 from dout.adapt.trial.trial import Fit, Trials, Tried
 from dout.clock import WorkBudget, count
 from dout.run import copied, counted_lines, flat, quiet
+from dout.trace.model.user_source import is_user_code
 
 MOST_SECONDS = 1.2  # of trials
 _IMAGES = 4  # axes
 _A_LINE = 0.3e-6  # seconds for a line of Python, as measured
+_A_TURN = 1.5e-3  # seconds for what is not the user's in a turn, as measured
 _NO_NUMBERS = ("W", "Wh", "W2", "b", "b2")
 _ANY_NUMBER = ((3, 4), (3,), (3, 2, 4, 6))  # shapes of each of `*xs`
 
@@ -267,14 +269,14 @@ class ExampleSearch:
         return self._run(choice).fit
 
     def _run(self, choice: Example) -> Tried:
-        """Run it, and say how it fits. The lines that it takes are counted in every turn that is a power of two."""
+        """Run it, and say how it fits. The user's lines are counted in every turn that is a power of two."""
         self.turn += 1
         count(self.seconds)
         if self.turn & (self.turn - 1):
             return self._tried(choice)
-        with counted_lines() as lines:
+        with counted_lines(counts=is_user_code) as lines:
             tried = self._tried(choice)
-        self.seconds = _A_LINE * lines.number
+        self.seconds = _A_TURN + _A_LINE * lines.number
         return tried
 
     def _tried(self, choice: Example) -> Tried:

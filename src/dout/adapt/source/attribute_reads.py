@@ -12,7 +12,7 @@ import numpy as np
 
 from dout.adapt.source.scopes import Scope, scopes_of
 from dout.adapt.source.syntax import bindings, name_of, read, total, walk
-from dout.run import is_class, uncounted
+from dout.run import is_class
 from dout.trace.model.user_source import is_user_code
 
 
@@ -52,7 +52,6 @@ def _is_named(node: ast.AST, names: set[str]) -> bool:
 
 @total(lambda: (frozenset(), frozenset()))
 @functools.lru_cache(maxsize=1024)
-@uncounted
 def own_attributes(function: Any) -> tuple[frozenset[str], frozenset[str]]:
     """The attributes of its instance that a method reads, and those that it writes, or writes into."""
     own = read(function)
