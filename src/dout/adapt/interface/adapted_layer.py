@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,7 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
     )
     made["backward"] = _standing_for(backward, cls, interface.backward, douts_of(interface))
     made["dout_interface"] = interface
-    made[METHODS_OF] = staticmethod(partial(_methods_of_parts, cls))
+    made[METHODS_OF] = staticmethod(cache(partial(_methods_of_parts, cls)))  # asked at each recording
     made["dout_inputs"] = lambda self, inputs: _every(self, inputs, every, fixed or {})
     new: Any = type(cls)(cls.__name__, (cls,), made)
     return new  # type: ignore[no-any-return]
