@@ -211,10 +211,12 @@ class _Subject:
         now = _in_dtype(topological([*arguments.values(), *outputs.values()]), self.dtype)
         given = {name: now[node] for name, node in arguments.items()}
         graph = _of_outputs({name: now[node] for name, node in outputs.items()}, given)
+        recorded = {new: old for old, new in now.items()}
         graph = self._simplified(graph, trace, now)
         if self.loops == "loop":
-            graph = rolled(graph, given.values())
-        return _Run(trace, entered, graph, given, {new: old for old, new in now.items()})
+            unrolled, graph = graph, rolled(graph, given.values())
+            recorded |= {graph.outputs[name]: recorded.get(node, node) for name, node in unrolled.outputs.items()}
+        return _Run(trace, entered, graph, given, recorded)
 
     @contextmanager
     def _used(self, size: int | None) -> Iterator[tuple[Any, Sequence[Any], dict[str, Any]]]:
