@@ -21,7 +21,7 @@ _COMPILED = (None, True, False, "fast", "")
 
 @dataclass
 class FitSettings:
-    """How to train: arguments of `fit`, whose defaults stand there. Raises TrainingError where one of them is none of its kind."""
+    """How to train: arguments of `fit`, which has their defaults. Raises TrainingError where one does not fit."""
 
     epochs: int
     batch: int

@@ -219,26 +219,34 @@ class TrainStep:
         if found is None:
             return TrainingError(f"{where}: {type(error).__name__}: {error}")
         path, layer, way, given = found
+        hint = ""
         if layer is self.loss and way == "forward":
             check_labels(given, t, self.loss, where, self.rows)
+            if isinstance(error, IndexError) and np.asarray(t).dtype.kind == "f":
+                hint = f"; t holds {np.asarray(t).dtype}, and labels are whole numbers: give t.astype(int)"
         held = {name: np.shape(item) for name, item in attributes_of(layer).items() if isinstance(item, np.ndarray)}
         own = [name.rpartition(".")[2] for name in self.registry.parameters]
         names = [name for name in held if not self.registry or name in own]
         shapes = ", ".join(f"{name} has shape {held[name]}" for name in names[:4])
         said = f"{where}: {called(path, layer)}.{way} was given {shapes_of((given,))}"
-        return TrainingError(f"{said}{f'; its {shapes}' if shapes else ''}: {type(error).__name__}: {error}")
+        return TrainingError(f"{said}{f'; its {shapes}' if shapes else ''}: {type(error).__name__}: {error}{hint}")
 
     def _refuse_broken(self, x: Any, t: Any, where: str) -> None:
         """Say what is not finite, and where that begins."""
-        for name, item in {**_parts("x", x), **_parts("t", t)}.items():
-            if not is_finite(item):
-                count = len(item) if isinstance(item, np.ndarray) and item.ndim else 0
-                said = f"{name[0]} has NaN or infinity{self._broken_samples(item, count, name)}"
-                raise TrainingError(f"{where}: {said}{self._first_broken(x, t, '')}")
+        if said := self.broken_data(x, t):
+            raise TrainingError(f"{where}: {said}{self._first_broken(x, t, '')}")
         wrong = [name for name, parameter in self.registry.parameters.items() if not is_finite(parameter.array)]
         if wrong:
             raise TrainingError(f"{where}: the parameter {wrong[0]} is NaN or infinite: take a smaller learning rate")
         raise TrainingError(f"{where}: NaN or infinity{self._first_broken(x, t) or ' in the gradients'}")
+
+    def broken_data(self, x: Any, t: Any) -> str:
+        """What is not finite in a batch, and in which samples; nothing where all of it is."""
+        for name, item in {**_parts("x", x), **_parts("t", t)}.items():
+            if not is_finite(item):
+                count = len(item) if isinstance(item, np.ndarray) and item.ndim else 0
+                return f"{name[0]} has NaN or infinity{self._broken_samples(item, count, name)}"
+        return ""
 
     def _first_broken(self, x: Any, t: Any, name: str = "x") -> str:
         """The first layer whose output, or else gradient, is not finite; nothing where all of them are."""
@@ -294,6 +302,13 @@ def no_parameters(step: TrainStep) -> TrainingError:
     """What is to say of a net in which nothing can be learned."""
     names = [type(layer).__name__ for _, layer in layers_of(**step.roots)]
     names = list(dict.fromkeys(names or [type(step.net).__name__]))
+    for path, layer in layers_of(**step.roots):
+        held = attributes_of(layer)
+        for name, item in held.items():
+            if isinstance(item, np.ndarray) and item.dtype.kind in "iu" and f"d{name}" in held:
+                return TrainingError(
+                    f"{name} of {called(path, layer)} holds whole numbers, which cannot learn: give floats"
+                )
     return TrainingError(
         f"no parameter with a gradient was found in {', '.join(names)}; looked for {NAMINGS}, left in the object by "
         "backward. A gradient that only backward knows, or that has another name or shape, is not found"
