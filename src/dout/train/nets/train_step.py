@@ -32,7 +32,7 @@ from dout.train.nets.parameters import (
     before_a_step,
     length_of,
 )
-from dout.train.nets.paying_compilation import PayingCompilation, compiled_step, counted
+from dout.train.nets.paying_compilation import PayingCompilation, compiled_step
 
 _FLOPS = 6  # operations for each number of the net and sample: two forward, four backward
 _FLOPS_OF_A_LOOK = 2
@@ -63,8 +63,9 @@ class TrainStep:
 
         So is what evaluates, for as many samples as are `looked_at`: compiling takes about as long as for the step.
 
-        Which way is taken follows from counts, and not from times: two runs of one training give the same bits. A layer
-        in several places of a net is asked for its attributes between two calls: then the step runs plainly.
+        The first step runs plainly. Which way is taken follows from counts, and not from times: two runs of one
+        training give the same bits. A layer in several places of a net is asked for its attributes between two calls:
+        then the step runs plainly.
         """
         is_there = importlib.util.find_spec("numba") is not None
         if wanted and not is_there:
@@ -74,24 +75,34 @@ class TrainStep:
         at_once = (samples or 0) * held * _FLOPS
         may_pay = at_once * _PLACES > _WORTH and is_there and not shares
         if wanted or (wanted is None and may_pay and at_once > _WORTH and not keeps_bits):
-            self.call = compiled_step(self.run, strict=keeps_bits)
+            self.call = partial(self._first, compiled_step(self.run, strict=keeps_bits))
             if wanted or looked_at * held * _FLOPS_OF_A_LOOK > _WORTH:
                 self.look = compiled_step(self.loss_of, strict=keeps_bits)
         elif wanted is None and may_pay:
-            self.call = PayingCompilation(self.run) if keeps_bits else partial(self._counted, samples or 0, looked_at)
+            counted = partial(self._counted, samples or 0, looked_at)
+            self.call = PayingCompilation(self.run) if keeps_bits else partial(self._first, counted)
+
+    def _first(self, others: Callable[[Any, Any], tuple[Any, Any]], x: Any, t: Any) -> tuple[Any, Any]:
+        """The first step runs plainly: layers have other attributes before it than later, and other programs."""
+        self.call = others
+        return self.run(x, t)
 
     def _counted(self, samples: int, looked_at: int, x: Any, t: Any) -> tuple[Any, Any]:
-        """The first step. Its operations are counted where a number may be used more than once: at places, or steps."""
+        """A step whose operations are counted where a number may be used more than once: at places, or steps."""
+        self.call = self.run
         if all(np.ndim(item) < 3 and np.asarray(item).dtype.kind == "f" for item in flat(x)):
-            self.call = self.run
             return self.run(x, t)
-        result: tuple[Any, Any]
-        result, operations = counted(self.run, x, t)
-        of_each = operations / max(1, len(t))
-        pays = of_each * samples > _WORTH
-        self.call = compiled_step(self.run, strict=False) if pays else self.run
-        if pays and of_each * looked_at * _FLOPS_OF_A_LOOK / _FLOPS > _WORTH:
-            self.look = compiled_step(self.loss_of, strict=False)
+
+        def worth(operations: int) -> bool:
+            of_each = operations / max(1, len(t))
+            if of_each * samples > _WORTH:
+                self.call = step
+                if of_each * looked_at * _FLOPS_OF_A_LOOK / _FLOPS > _WORTH:
+                    self.look = compiled_step(self.loss_of, strict=False)
+            return self.call is step
+
+        step = compiled_step(self.run, strict=False, worth=worth)
+        result: tuple[Any, Any] = step(x, t)
         return result
 
     # --- a step that is looked at ---
