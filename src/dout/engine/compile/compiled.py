@@ -225,7 +225,7 @@ class Compiled(Settled):
     def _takes_too_long(self, why_not: str) -> None:
         """It is never recorded again: its parts are."""
         self.given_up = True
-        self.loops = turned_function(self.function, self._parts()) if not (self.derives or self.worth) else None
+        self.loops = turned_function(self.function, self._parts()) if not self.derives else None
         self.why_not += [f"no kernel takes the place of its loop: {why}" for why in self.without_kernel]
         self._fails(why_not)
 

@@ -72,14 +72,12 @@ class TrainStep:
             raise TargetError(needs("a compiled step", "numba"))
         shares = any(any(layer.shared) for _, layer in layers_of(**self.roots) if isinstance(layer, LayerGraph))
         held = sum(place.item.size for place in places(self.net) if is_float_array(place.item))
-        at_once = (samples or 0) * held * _FLOPS
-        may_pay = at_once * _PLACES > _WORTH and is_there and not shares
-        if wanted or (wanted is None and may_pay and at_once > _WORTH and not keeps_bits):
+        may_pay = (samples or 0) * held * _FLOPS * _PLACES > _WORTH and is_there and not shares
+        if wanted:
             self.call = partial(self._first, compiled_step(self.run, strict=keeps_bits))
-            if wanted or looked_at * held * _FLOPS_OF_A_LOOK > _WORTH:
-                self.look = compiled_step(self.loss_of, strict=keeps_bits)
+            self.look = compiled_step(self.loss_of, strict=keeps_bits)
         elif wanted is None and may_pay:
-            counted = partial(self._counted, samples or 0, looked_at)
+            counted = partial(self._counted, samples or 0, looked_at, held * _FLOPS)
             self.call = PayingCompilation(self.run) if keeps_bits else partial(self._first, counted)
 
     def _first(self, others: Callable[[Any, Any], tuple[Any, Any]], x: Any, t: Any) -> tuple[Any, Any]:
@@ -87,22 +85,27 @@ class TrainStep:
         self.call = others
         return self.run(x, t)
 
-    def _counted(self, samples: int, looked_at: int, x: Any, t: Any) -> tuple[Any, Any]:
-        """A step whose operations are counted where a number may be used more than once: at places, or steps."""
-        self.call = self.run
-        if all(np.ndim(item) < 3 and np.asarray(item).dtype.kind == "f" for item in flat(x)):
+    def _counted(self, samples: int, looked_at: int, least: int, x: Any, t: Any) -> tuple[Any, Any]:
+        """A step that is compiled if its operations pay: at `least` so many for each sample.
+
+        They are counted where a number may be used more than once, at places, or steps, and where they pay anyway.
+        """
+        pays = least * samples > _WORTH
+        if not pays and all(np.ndim(item) < 3 and np.asarray(item).dtype.kind == "f" for item in flat(x)):
+            self.call = self.run
             return self.run(x, t)
 
         def worth(operations: int) -> bool:
-            of_each = operations / max(1, len(t))
-            if of_each * samples > _WORTH:
-                self.call = step
-                if of_each * looked_at * _FLOPS_OF_A_LOOK / _FLOPS > _WORTH:
-                    self.look = compiled_step(self.loss_of, strict=False)
-            return self.call is step
+            nonlocal pays
+            of_each = max(operations / max(1, len(t)), least)
+            pays = of_each * samples > _WORTH
+            if pays and of_each * looked_at * _FLOPS_OF_A_LOOK / _FLOPS > _WORTH:
+                self.look = compiled_step(self.loss_of, strict=False)
+            return pays
 
         step = compiled_step(self.run, strict=False, worth=worth)
         result: tuple[Any, Any] = step(x, t)
+        self.call = step if pays else self.run
         return result
 
     # --- a step that is looked at ---
