@@ -16,7 +16,8 @@ _INT64 = np.dtype(np.int64)
 
 
 def _left(writer: OnnxWriter, node: Node) -> ir.Value:
-    (loop,), place = node.inputs, node.static["place"]
+    (loop,) = node.inputs
+    place: int = node.static["place"]
     if loop not in writer.loops:
         writer.loops[loop] = _loop(writer, loop)
     return writer.loops[loop][place]
