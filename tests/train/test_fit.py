@@ -362,7 +362,7 @@ BAD = {
         r"W of Affine \(net.layers\[0\]\) holds whole numbers, which cannot learn: give floats",
     ),
     "a class among the layers": ({"layers": [net()[0], Relu]}, "a layer of the net is the class Relu: make an obj"),
-    "a function among the layers": ({"layers": [net()[0], abs]}, "abs is no layer: a layer is an object with forw"),
+    "a function among the layers": ({"layers": [net()[0], abs]}, "is no layer: it has no forward and backward"),
     "a schedule of nothing": ({"schedule": cosine(), "optimizer": Nothing()}, "Nothing has no lr: a schedule chan"),
     "a class": ({"layers": Updating}, "Updating is a class: make an object of it"),
     "no net": ({"layers": 3}, "int cannot be trained: a net is an object with forward and backward"),

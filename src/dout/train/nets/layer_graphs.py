@@ -36,12 +36,6 @@ class LayerGraph:
         if not values:
             raise TrainingError("a net without layers: give at least one")
         self.layers = list({id(step[0]): step[0] for step in values.values()}.values())  # each once, in forward's order
-        for layer in self.layers:
-            if isinstance(layer, type):
-                raise TrainingError(f"a layer of the net is the class {layer.__name__}: make an object of it")
-            if not callable(getattr(layer, "forward", None)):
-                what = getattr(layer, "__name__", type(layer).__name__)
-                raise TrainingError(f"{what} is no layer: a layer is an object with forward and backward")
         places = {id(layer): place for place, layer in enumerate(self.layers)}
         self.steps = [(name, places[id(step[0])], step[1:]) for name, step in values.items()]
         made = [one for name, _, _ in self.steps for one in _several(name)]
@@ -50,6 +44,8 @@ class LayerGraph:
         known = set(self.inputs)
         for name, place, sources in self.steps:
             layer = self.layers[place]
+            if isinstance(layer, type):
+                raise TrainingError(f"a layer of the net is the class {layer.__name__}: make an object of it")
             if not all(callable(getattr(layer, way, None)) for way in ("forward", "backward")):
                 raise TrainingError(f"{name!r}: {type(layer).__name__} is no layer: it has no forward and backward")
             if missing := [source for source in sources if source not in known]:
