@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+pytest_plugins = ["browser"]
+
 OWN = tuple(Path(__file__).parent / folder for folder in ("tests", "benchmarks"))
 
 pytest_collect_file = Sybil(

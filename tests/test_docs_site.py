@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import browser  # noqa: F401 - a fixture
 
 HOME = Path(__file__).resolve().parents[1]
 LOOKED_AT = (
@@ -28,6 +27,12 @@ def site(tmp_path_factory):
     run = subprocess.run([sys.executable, *arguments], cwd=folder, check=False, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
     return folder / "built"
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    """One tab for all pages, without network."""
+    return browser.new_context(offline=True).new_page()
 
 
 class Links(HTMLParser):
@@ -68,12 +73,9 @@ def test_a_newcomer_finds_how_to_check_a_repository_in_two_clicks(site):
 
 
 @pytest.mark.parametrize("name", LOOKED_AT)
-def test_a_page_can_be_read_by_everyone(browser, site, name):  # noqa: F811
-    context = browser.new_context(offline=True)
-    page = context.new_page()
+def test_a_page_can_be_read_by_everyone(page, site, name):
     page.goto((site / f"{name}.html").as_uri())
     violations = Axe().run(page).response["violations"]
-    context.close()
     assert [(v["id"], [node["html"][:120] for node in v["nodes"]][:3]) for v in violations] == []
 
 
@@ -87,12 +89,9 @@ def test_the_reference_has_every_command_and_every_verb(site):
     assert [name for name in verbs if f"dout.{name}" not in told] == []
 
 
-def test_a_search_finds_pages(browser, site):  # noqa: F811
-    context = browser.new_context(offline=True)
-    page = context.new_page()
+def test_a_search_finds_pages(page, site):
     page.goto(f"{(site / 'search.html').as_uri()}?q=softmax")
     page.wait_for_selector("#search-results li a:has-text('softmax')")
-    context.close()
 
 
 def test_the_site_can_be_searched(site):

@@ -9,7 +9,6 @@ import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import browser  # noqa: F401 - a fixture
 
 RIGHT = "        return dout * self.out * (1 - self.out)"
 WRONG = "        return dout * self.out * (1 + self.out)"
@@ -25,7 +24,7 @@ def address():
 
 
 @pytest.fixture
-def page(browser, address):  # noqa: F811
+def page(browser, address):
     """The page at the Sigmoid, and what went wrong on it."""
     context = browser.new_context()
     opened = context.new_page()
