@@ -43,6 +43,7 @@ class Subject:
     foreign: bool = False  # another library computes: there is nothing to record
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)  # of what the checks share: a run of it
     cost: RunCost = field(default_factory=RunCost, repr=False)  # the same of the layer at other settings
+    runners: dict[int, Runner] = field(default_factory=dict, repr=False)  # by what makes the layer: one on all inputs
 
     @classmethod
     def of(cls, target: Any, inputs: tuple[Any, ...], names: tuple[str, ...]) -> Subject:
@@ -54,10 +55,10 @@ class Subject:
             return cls(target.__qualname__, target, inputs, names)
         return cls(type(target).__qualname__, partial(deep_copy, deep_copy(target)), inputs, names)
 
-    @cached_property
+    @property
     def runner(self) -> Runner:
-        """What runs the layer."""
-        return Runner(self.make)
+        """What runs the layer: the same one on other inputs."""
+        return self.runners.setdefault(id(self.make), Runner(self.make))  # it keeps `make`, so that its identity stays
 
     @property
     def seconds(self) -> float:
