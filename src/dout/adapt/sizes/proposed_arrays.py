@@ -85,7 +85,7 @@ def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[
     Last, a 0 or 1 a sample: what a network makes of an array may have fewer classes than the array has columns.
     """
     shape = np.shape(like)
-    if len(shape) < 1 or ("array" not in source.kinds_for(function, name, owner) and not shape):
+    if not shape:
         return []
     of_columns = len(shape) == 2 and source.picks_rows(function, name, owner)
     classes, rows = (shape[0], shape[1:]) if of_columns else (shape[-1], shape[:-1])
