@@ -81,7 +81,7 @@ class _Proposer:
             names_label(p.name) and p.name.lower() != "y" for p in self.arguments[1:]
         )
         self.last: Callable[[], Exception | None] = lambda: None
-        self.lengths: dict[str, list[int]] = {}
+        self.lengths: dict[int, list[int]] = {}  # by identity of constructor arguments, which are kept
         self.changed: set[int] = set()  # the constructor arguments, by identity, that were changed by an error
         self.whole = False  # whether the first input is made of indices
         self.defaults = _sizes_by_default(target.constructor)
@@ -247,7 +247,7 @@ class _Proposer:
         """The lengths of the arrays that a new layer and its parts hold: its inputs have some of them."""
         if not self.target.is_class:
             return _lengths_held(self.target.named)
-        key = repr(init)
+        key = id(init)
         if key not in self.lengths:
             try:
                 with quiet():

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Where
-from dout.run import filled_cells
+from dout.run import filled_cells, signature_of
 
 _OURS = str(Path(__file__).resolve().parents[2])
 _NUMPY = str(Path(np.__file__).resolve().parent)
@@ -343,7 +343,7 @@ def class_source(cls: type) -> str:
 def behind(function: Any) -> Any:
     """The function that a decorator without `functools.wraps` calls, where its arguments are `*args` alone."""
     try:
-        kinds = {p.kind for p in list(inspect.signature(function).parameters.values()) if p.name != "self"}
+        kinds = {p.kind for p in list(signature_of(function).parameters.values()) if p.name != "self"}
     except (TypeError, ValueError):
         return function
     if inspect.Parameter.VAR_POSITIONAL in kinds and kinds <= _ANY:
