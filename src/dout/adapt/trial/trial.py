@@ -51,7 +51,7 @@ from dout.adapt.trial.gradient_owners import (
 from dout.adapt.trial.own_updates import own_floats, own_rate, owners_by_update
 from dout.adapt.trial.setups import Make, Preparations, afters_of
 from dout.clock import count
-from dout.run import arrays, attributes_of, copied, flat, otherwise, quiet
+from dout.run import arrays, attributes_of, copied, flat, keeping_random_states, otherwise, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
 # What an argument is for that could be nothing else.
@@ -357,6 +357,7 @@ class Trials:
 
     # --- how a backward behaves ---------------------------------------------------------------------------------------
 
+    @keeping_random_states()
     def _manner(self, tried: Tried, make: Make, inputs: Mapping[str, Any], place: int) -> tuple[int, int, int]:
         """How right backward is, how it treats the upstream gradient, and how early the interface comes."""
         if tried.interface is None or (tried.fit < Fit.INPUTS and not self.assumes):
