@@ -283,10 +283,13 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if interface.slot:
         setattr(kept[HELD][1], interface.slot, douts[0])
     result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
-    if (isinstance(result, bool) and not interface.local) or (
-        interface.asked and np.array_equal(plain(result), plain(kept[OUTPUT]))
+    tells = is_number(result) and hasattr(layer, "dout_loss")
+    if (
+        (isinstance(result, bool) and not interface.local)
+        or tells
+        or (interface.asked and np.array_equal(plain(result), plain(kept[OUTPUT])))
     ):
-        result = None  # it says that it went well, or what the network predicts
+        result = None  # it says that it went well, or the loss, or what the network predicts
     if interface.slot:
         left = [getattr(one, interface.slot, None) for one in kept[HELD][0]]
         result = left[0] if len(left) == 1 else tuple(left)

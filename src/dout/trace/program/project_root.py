@@ -168,12 +168,12 @@ def _has(folder: Path, name: str) -> bool:
     if (folder / f"{name}.py").is_file():
         return True
     inside = folder / name
-    return inside.is_dir() and (any(inside.glob("*.py")) or any(inside.glob("*/*.py")))
+    return inside.is_dir() and any(True for _ in inside.rglob("*.py"))
 
 
 def _beside(project: list[Path], name: str) -> Path | None:
     """The only folder beside a file (`src`, say), or beside those above it, that has a module, in the nearest one."""
-    for parent in project[:3]:  # what lies beside the project is another one
+    for parent in project:  # what lies beside the project is another one
         with contextlib.suppress(OSError), os.scandir(parent) as entries:
             folders = [Path(entry) for entry in itertools.islice(entries, _MOST_BESIDE) if entry.is_dir()]
             found = [f for f in folders if not f.name.startswith(".") and _has(f, name) and is_user_code(str(f))]
