@@ -51,7 +51,8 @@ def not_judged(name: str, target: Any, init: Mapping[str, Any], error: TargetErr
     if cause is None or not own:
         return only(name, target, NOT_JUDGED, str(error), reason=_reason(error))
     reason = Raised.of(cause)
-    refuses = broken is not None and not isinstance(broken, OWN) and bool(taken_by(target))  # what was left out
+    left_out = broken is not None and not isinstance(broken, OWN) and bool(taken_by(target))
+    refuses = left_out and not is_own_fault(broken)
     severity = "warning" if refuses else RAISES.severity
     message = f"{name} raises {reason.text}"
     return only(name, target, RAISES, message, raised_at(cause), reason=reason, severity=severity)
