@@ -1,4 +1,4 @@
-"""Networks whose parts step in backward, losses that backward returns, and shapes that gradients tell."""
+"""Networks whose parts step in backward, losses that backward returns, and what code and gradients tell of sizes."""
 
 from __future__ import annotations
 
@@ -142,3 +142,30 @@ class Pool:
         dout.check(layer)
     (found,) = not_judged("Pool", layer, {}, raised.value).findings
     assert (found.code, found.severity) == ("D001", "error")
+
+
+@pytest.mark.parametrize(
+    "refuses", ["if depth != len(sizes):\n            raise ValueError('no')", "assert len(sizes) == depth"]
+)
+def test_a_number_is_what_the_code_that_refuses_compares_it_with(tmp_path: Path, refuses: str) -> None:
+    net = module_of(
+        tmp_path,
+        f"""
+class Net:
+    def __init__(self, depth: int, n: int, sizes: list):
+        {refuses}
+        self.W = [np.random.randn(a, b) for a, b in zip([n, *sizes], sizes)]
+    def forward(self, x):
+        self.xs = [x]
+        for W in self.W:
+            self.xs.append(self.xs[-1] @ W)
+        return self.xs[-1]
+    def backward(self, dout):
+        self.dW = [None] * len(self.W)
+        for i in reversed(range(len(self.W))):
+            self.dW[i] = self.xs[i].T @ dout
+            dout = dout @ self.W[i].T
+        return dout
+""",
+    ).Net
+    assert {*words(dout.check(net)).values()} == {Word.EXACT}
