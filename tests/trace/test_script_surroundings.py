@@ -7,6 +7,7 @@ import pytest
 from recorded_scripts import record_script
 
 from dout.cli.guard import Meter
+from dout.trace.record.script import run_script
 
 LAYER = """
 import numpy as np
@@ -74,3 +75,37 @@ def test_standard_output_refuses_bytes_as_python_does():
     """What may write bytes asks with `write(b"")`."""
     with pytest.raises(TypeError, match="string argument expected, got 'bytes'"):
         Meter(None).write(b"")
+
+
+def test_a_table_of_images_is_of_the_set_whose_size_the_program_itself_has(tmp_path):
+    """Its library has code for another set."""
+    (tmp_path / "library.py").write_text("def coloured(rows):\n    return rows.reshape(len(rows), 3, 32, 32)\n")
+    runs(
+        tmp_path,
+        "import csv, library\nwith open('train.csv') as file:\n    rows = list(csv.reader(file))\n"
+        "import numpy as np\nnp.array(rows[1][1:], float).reshape(28, 28)\n",
+    )
+
+
+LOADS = """
+import argparse, sys
+import numpy as np
+argparse.ArgumentParser().parse_args()
+def load(name):
+    try:
+        return np.load(name)
+    except FileNotFoundError:
+        print("run prepare.py first")
+        sys.exit(1)
+"""
+
+
+def test_a_handler_that_ends_the_program_is_no_answer_for_a_file_that_is_not_there(tmp_path):
+    said = runs(tmp_path, LOADS + "data = load('data_train.npz')\nassert data['X_train'].ndim\n")
+    assert "stand-in data for the file data_train.npz" in said
+
+
+def test_a_program_that_ends_for_want_of_a_file_says_which(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text(LOADS + "load('weights_of_last_week.dat')\n" + LAYER)
+    assert str(run_script(path).error).endswith("ended with exit code 1: there is no weights_of_last_week.dat")

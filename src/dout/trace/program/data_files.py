@@ -17,7 +17,18 @@ from typing import Any
 import numpy as np
 
 from dout.trace.program import pictures
-from dout.trace.program.drawn_data import KEYS, OF_TESTS, Asked, as_rows, images, is_label, is_named, mentions, named
+from dout.trace.program.drawn_data import (
+    KEYS,
+    OF_TESTS,
+    Asked,
+    as_rows,
+    images,
+    is_label,
+    is_named,
+    meant,
+    mentions,
+    named,
+)
 
 _IDX = re.compile(r"(?P<part>train|t10k)-(?P<kind>images|labels)[.-]idx[13]-ubyte(?P<packed>\.gz)?$")
 _CIFAR = re.compile(r"(data_batch_\d|test_batch)$")
@@ -88,7 +99,7 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
     if name.endswith((".csv", ".xlsx", ".xls")) and has_header and not all(map(is_label, columns)):
         return _rows(columns, header=True)
     sizes = {"cifar10": r"3072|3\s*[*,]\s*32\s*[*,]\s*32|32\s*[*,]\s*32\s*[*,]\s*3", "mnist": r"784|28\s*[*,]\s*28"}
-    if name.endswith(".csv") and (kind := next((kind for kind, size in sizes.items() if mentions(size)), None)):
+    if name.endswith(".csv") and (kind := meant(sizes, text)):
         bare = (
             name == "test.csv" and has_header and not mentions(r"test\w*(\.|\W+)(label|iloc|pop|drop)")
         )  # to be guessed
