@@ -109,3 +109,21 @@ def test_a_program_that_ends_for_want_of_a_file_says_which(tmp_path):
     path = tmp_path / "train.py"
     path.write_text(LOADS + "load('weights_of_last_week.dat')\n" + LAYER)
     assert str(run_script(path).error).endswith("ended with exit code 1: there is no weights_of_last_week.dat")
+
+
+def test_a_package_under_another_name_is_the_folder_with_all_that_is_imported_from_it(tmp_path):
+    (tmp_path / "setup.py").write_text("")
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "training.py").write_text("EPOCHS = 3\n")
+    (tmp_path / "net" / "data.py").write_text("ROWS = 4\n")
+    text = "from net_project.training import EPOCHS\nfrom net_project.data import ROWS\nassert EPOCHS * ROWS == 12\n"
+    runs(tmp_path, text, "scripts/train.py")
+
+
+def test_data_that_are_stood_for_can_be_changed_under_their_keys(tmp_path):
+    runs(
+        tmp_path,
+        "import pickle\nwith open('mnist.pkl', 'rb') as file:\n    data = pickle.load(file)\n"
+        "data['train_img'] = data['train_img'].astype(float)\ndata['train_img'] /= 255.0\n"
+        "assert data['train_img'].max() <= 1\nassert data['train_label'].ndim\n",
+    )

@@ -145,16 +145,22 @@ class Asked(Mapping[Any, Any]):
 
     def __init__(self, file: Any = "", part: str = "") -> None:
         self.file, self.part = str(file), part
+        self.put: dict[Any, Any] = {}  # by the program
+
+    def __setitem__(self, key: Any, item: Any) -> None:
+        self.put[key.decode() if isinstance(key, bytes) else key] = item
 
     def __getitem__(self, key: Any) -> Any:
         key = key.decode() if isinstance(key, bytes) else key
+        if key in self.put:
+            return self.put[key]
         if key not in self:
             raise NeedsError(f"needs {key!r} of {self.file or 'a file'}, which is not there; its data cannot be told")
         found = named(f"{self.part} {key}")
         return type(self)(self.file, key) if found is None else found
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str | bytes) and (is_named(key) or not _word(key))
+        return key in self.put or (isinstance(key, str | bytes) and (is_named(key) or not _word(key)))
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The data of a key, where it names some."""
