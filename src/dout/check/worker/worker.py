@@ -113,7 +113,7 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
 
 
 def _numbers_of(use: LayerUse) -> int:
-    """How many numbers a layer and its inputs hold: the time may be over before the whole network, but not its parts."""
+    """How many numbers a layer and its inputs hold: the time may be over before the whole network, not its parts."""
     return sum(array.size for item in (use.layer, *use.inputs.values()) for array in arrays(item).values())
 
 
