@@ -169,3 +169,21 @@ class Net:
 """,
     ).Net
     assert {*words(dout.check(net)).values()} == {Word.EXACT}
+
+
+def test_a_function_that_backward_alone_reads_is_the_derivative_whatever_it_is_called(tmp_path: Path) -> None:
+    layer = module_of(
+        tmp_path,
+        """
+from typing import Callable
+class Activation:
+    def __init__(self, function: Callable, function_1: Callable):
+        self.function, self.other = function, function_1
+    def forward(self, x):
+        self.x = x
+        return self.function(x)
+    def backward(self, dout):
+        return self.other(self.x) * dout
+""",
+    ).Activation
+    assert words(dout.check(layer)) == {"x": Word.EXACT}

@@ -73,16 +73,20 @@ class Failure:
 
     def _wanted(self) -> Iterator[tuple[str, Any]]:
         """What the code that refused compares a whole number with: `if n != len(sizes): raise`, `assert n == 2 * m`."""
-        frame, line = self._frames[-1] if self._frames else (None, 0)
-        function = written(frame.f_code, "".join(linecache.getlines(frame.f_code.co_filename))) if frame else None
-        for node in ast.walk(function) if function is not None and frame is not None else ():
-            is_here = isinstance(node, ast.If | ast.Assert) and node.lineno <= line <= (node.end_lineno or line)
-            for part in ast.walk(node.test) if is_here else ():  # type: ignore[attr-defined]
-                match part:
-                    case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
-                        for one, other in ((left, right), (right, left)):
-                            if isinstance(one, ast.Name) and isinstance(value := _valued(other, frame), int):
-                                yield one.id, value
+        if not self._frames:
+            return
+        frame, line = self._frames[-1]
+        function = written(frame.f_code, "".join(linecache.getlines(frame.f_code.co_filename)))
+        every = ast.walk(function) if function is not None else ()
+        tests = [
+            n.test for n in every if isinstance(n, ast.If | ast.Assert) and n.lineno <= line <= (n.end_lineno or line)
+        ]
+        for part in (part for test in tests for part in ast.walk(test)):
+            match part:
+                case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
+                    for one, other in ((left, right), (right, left)):
+                        if isinstance(one, ast.Name) and isinstance(value := _valued(other, frame), int):
+                            yield one.id, value
 
     @property
     def building(self) -> bool:

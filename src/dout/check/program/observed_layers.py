@@ -323,8 +323,9 @@ def _take_shapes(watch: _LayerWatch, frame: FrameType) -> None:
         return
     for name, item in (_arguments(frame) or {}).items():
         kept = watch.use.inputs.get(name)
-        arrays = isinstance(kept, np.ndarray) and isinstance(item, np.ndarray)
-        if arrays and kept.shape != item.shape and np.array_equal(kept.ravel(), item.ravel()):
+        if not (isinstance(kept, np.ndarray) and isinstance(item, np.ndarray)) or kept.shape == item.shape:
+            continue
+        if np.array_equal(kept.ravel(), item.ravel()):
             watch.use.inputs[name] = item
 
 
