@@ -127,3 +127,11 @@ def test_data_that_are_stood_for_can_be_changed_under_their_keys(tmp_path):
         "data['train_img'] = data['train_img'].astype(float)\ndata['train_img'] /= 255.0\n"
         "assert data['train_img'].max() <= 1\nassert data['train_label'].ndim\n",
     )
+
+
+def test_a_file_without_an_ending_that_is_read_as_a_pickle_is_one(tmp_path):
+    runs(
+        tmp_path,
+        "import pickle\nwith open('sampledCIFAR10', 'rb') as file:\n    data = pickle.load(file)\n"
+        "train = data['train']\nassert len(train['data']) == len(train['labels'])\n",
+    )

@@ -136,12 +136,13 @@ def _rows(names: Sequence[str], *, header: bool) -> bytes:
 def _arrays(name: str, folders: Sequence[Path], asker: str) -> bytes | None:
     """The content of a file of arrays whose name or keys say what they are: .npy, .npz, a pickle."""
     stem, _, suffix = name.rpartition(".")
-    file, asked = io.BytesIO(), KEYS.findall("".join(linecache.getlines(asker)))
+    file, text = io.BytesIO(), "".join(linecache.getlines(asker))
+    asked, is_pickle = KEYS.findall(text), suffix in ("pkl", "pickle", "p") or (not stem and "pickle.load" in text)
     if suffix == "npy" and is_named(stem):
         np.save(file, named(stem, _rows_of_part(stem, folders)))
     elif suffix == "npz" and (keys := {k: named(k) for k in asked if is_named(k)}):
         np.savez(file, **keys)
-    elif suffix in ("pkl", "pickle", "p") and any(map(is_named, asked)):
+    elif is_pickle and any(map(is_named, asked)):
         pickle.dump(Asked(name), file)
     return file.getvalue() or None
 
