@@ -129,7 +129,7 @@ def named(name: Any, rows: int = 0, *, as_bytes: bool = False) -> Any:
     """
     if not is_named(name):
         return None
-    kind = "cifar10" if mentions(r"(?i:cifar\w*)") else "mnist"
+    kind = "cifar10" if mentions(r"(?i:\w*cifar\w*)") else "mnist"
     pixels, labels = images(kind, int(bool(OF_TESTS.search(_text(name)))), rows)
     if is_label(name):
         return labels
