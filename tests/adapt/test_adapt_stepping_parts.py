@@ -187,3 +187,25 @@ class Activation:
 """,
     ).Activation
     assert words(dout.check(layer)) == {"x": Word.EXACT}
+
+
+def test_a_part_that_is_given_its_input_again_takes_the_gradient_beside_it(tmp_path: Path) -> None:
+    chain = module_of(
+        tmp_path,
+        """
+class Chain:
+    def __init__(self, *parts):
+        self.parts = [part for part in parts]
+    def forward(self, X):
+        self.inputs = []
+        for part in self.parts:
+            self.inputs.append(X)
+            X = part(X)
+        return X
+    def backward(self, X, delta):
+        for i in reversed(range(len(self.parts))):
+            delta = self.parts[i].backward_delta(self.inputs[i], delta)
+        return delta
+""",
+    ).Chain
+    assert {*words(dout.check(chain)).values()} == {Word.EXACT}
