@@ -103,3 +103,24 @@ def test_the_first_wrong_layer_of_a_list_is_the_users(tmp_path):
     (tmp_path / "fit.py").write_text(FITTED)
     said = " ".join(dout("fit.py", cwd=tmp_path).stdout.split())
     assert "the first wrong gradient on the way back is that of x in Doubled (fit.py:12)" in said
+
+
+def test_a_loss_is_judged_on_a_target_in_the_shape_in_which_backward_is_given_it(tmp_path):
+    (tmp_path / "train.py").write_text("""
+import numpy as np
+
+class Mse:
+    def forward(self, x, y):
+        return np.mean((x - y) ** 2)
+
+    def backward(self, x, y):
+        return 2 * (x - y) / x.size
+
+loss, out, target = Mse(), np.linspace(0, 1, 9)[:, None], np.arange(9.0)
+for epoch in range(9):
+    loss.forward(out, target)
+    loss.backward(out, target.reshape(out.shape))
+""")
+    found = layers(document("train.py", cwd=tmp_path))["Mse"]
+    assert found["ok"]
+    assert found["used"].startswith("as used in train.py")

@@ -52,6 +52,8 @@ class Meter(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Keep and pass on; beyond the limit the script is stopped. What it says of being stopped is dropped."""
+        if not isinstance(text, str):  # what may write bytes asks whether it can
+            raise TypeError(f"string argument expected, got {type(text).__name__!r}")
         if EndOfRun.begun:
             return len(text)
         self.count += len(text)

@@ -7,7 +7,7 @@ reads, copies or edits a plain layer does so here. Inside a call the user's own 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -38,6 +38,7 @@ from dout.adapt.interface.learned_gradients import (
     OURS,
     OWN_RATE,
     arrays_in,
+    arrays_of_parts,
     is_float_array,
     is_number,
     learn,
@@ -45,6 +46,7 @@ from dout.adapt.interface.learned_gradients import (
     parameters_of,
     take_recorded,
     take_updates,
+    take_updates_of_parts,
     without_pairs,
 )
 from dout.adapt.interface.method_pairs import is_static, optional, reads_and_writes
@@ -285,6 +287,9 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     rate = step_rate(layer, interface)
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}
+    parts = arrays_of_parts(layer, partial(_reads, interface.forward)) if rate is not None else {}
+    for place, array in parts.items():
+        put_at(layer, place, array.copy())
     alone = {name: item for name, item in attributes_of(layer).items() if rate is not None and is_number(item)}
     arguments = list(_arguments(user, layer, interface, douts, handed))
     if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
@@ -293,10 +298,13 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if interface.slot:
         setattr(kept[HELD][1], interface.slot, douts[0])
     result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
-    if (isinstance(result, bool) and not interface.local) or (
-        interface.asked and np.array_equal(plain(result), plain(kept[OUTPUT]))
+    tells = is_number(result) and hasattr(layer, "dout_loss")
+    if (
+        (isinstance(result, bool) and not interface.local)
+        or tells
+        or (interface.asked and np.array_equal(plain(result), plain(kept[OUTPUT])))
     ):
-        result = None  # it says that it went well, or what the network predicts
+        result = None  # it says that it went well, or the loss, or what the network predicts
     if interface.slot:
         left = [getattr(one, interface.slot, None) for one in kept[HELD][0]]
         result = left[0] if len(left) == 1 else tuple(left)
@@ -309,6 +317,7 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     result = _lines(result) if interface.row else result
     if before or alone:
         take_updates(layer, {**alone, **before}, where, rate, reads_and_writes(type(layer), interface.forward)[0])
+    take_updates_of_parts(layer, parts, rate)
     take_recorded(layer)
     kept = {parameter: held_at(layer, gradient) for parameter, gradient in interface.stepped}
     learn(layer, {parameter: item[-1] if isinstance(item, list) else item for parameter, item in kept.items()})
@@ -330,6 +339,11 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
         return _by_key(layer, result, names)
     result = without_pairs(layer, result)
     return _divided(layer, interface, result, names) if interface.order else result
+
+
+def _reads(forward: str, part: Any) -> Collection[str]:
+    """The attributes that a part of a network reads in its forward, which is called as that of the network."""
+    return reads_and_writes(type(part), forward)[0] if callable(getattr(type(part), forward, None)) else ()
 
 
 def step_rate(layer: Any, interface: Interface) -> Any:

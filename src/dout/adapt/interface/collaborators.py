@@ -138,8 +138,9 @@ class ContainedPart(SimpleNamespace):  # a recording looks into such an object, 
         return self.w * (self.x * self.factor)
 
     def backward(self, *given: Any, **named: Any) -> Any:
-        """The gradient of the input; without an upstream gradient, as of a loss, that is 1."""
-        dout = next(iter((*given, *named.values())), np.ones_like(self.x))
+        """The gradient of the input, which may be given again; without an upstream one, as of a loss, that is 1."""
+        every = [one for one in (*given, *named.values()) if one is not self.x]
+        dout = every[0] if every else np.ones_like(self.x)
         self.dw = np.sum(dout * (self.x * self.factor), keepdims=True).reshape(())
         return self.w * (dout * self.factor + self._mixed(dout * self.x))
 

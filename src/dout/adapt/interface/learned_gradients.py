@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.interface.collaborators import Collaborator
+from dout.adapt.interface.held_values import held_at, places_of, put_at
 from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_parameter, stem, value_of
 from dout.trace.tracer.traced import plain
@@ -101,6 +103,33 @@ def take_updates(
             if _attribute_with(layer, name) in read:
                 found[name] = (before[name] - now) / rate
             _put(layer, name, where.get(name), before[name])
+    learn(layer, found)
+
+
+def arrays_of_parts(layer: Any, read: Callable[[Any], Collection[str]]) -> dict[str, Any]:
+    """The float arrays that objects in a layer hold, by their places, and that their own forward reads."""
+    found = {place: item for place, item in places_of(layer).items() if "." in place and is_float_array(item)}
+    return {place: item for place, item in found.items() if _attribute_at(place) in read(_holder_at(layer, place))}
+
+
+def _attribute_at(place: str) -> str:
+    return re.split(r"\W", place.rpartition(".")[2])[0]
+
+
+def _holder_at(layer: Any, place: str) -> Any:
+    return held_at(layer, place.rpartition(".")[0])
+
+
+def take_updates_of_parts(layer: Any, before: Mapping[str, Any], rate: Any) -> None:
+    """As `take_updates`, of the parts of a network, which held copies of the arrays `before` while backward ran."""
+    found = {}
+    for place, old in before.items():
+        now, named = held_at(layer, place), is_named_as_gradient(_attribute_at(place))
+        if named or np.shape(plain(now)) != np.shape(plain(old)):
+            continue
+        if not _is_same(np.asarray(plain(now)), plain(old)):
+            found[place] = (old - now) / rate
+        put_at(layer, place, old)
     learn(layer, found)
 
 

@@ -169,11 +169,21 @@ class ClassSettings:
                 found += [item()] if inspect.isclass(item) and not wanted(item) else [item]
         if kind == "str":
             return ["relu", "sigmoid", "tanh"]
-        beside = [p.name.lower() for p in self.constructor if p.name != name]
-        plain = [_tanh_slope] if _SLOPE.search(name.lower()) else [_tanh]
-        if _SLOPE.search(name.lower()) or any(map(_SLOPE.search, beside)):
+        beside = [p.name for p in self.constructor if p.name != name]
+        plain = [_tanh_slope] if self._is_slope(name) else [_tanh]
+        if self._is_slope(name) or any(map(self._is_slope, beside)):
             return plain  # a function and its derivative must be of one kind
         return [*found[:3], *plain, "relu", "sigmoid"]
+
+    def _is_slope(self, name: str) -> bool:
+        """Whether a function that a constructor takes is a derivative: by its name, or as backward alone reads it."""
+        if _SLOPE.search(name.lower()):
+            return True
+        ahead, back = next(iter(pairs_of(self.cls)), ("", ""))
+        built, first, second = (getattr(self.cls, one, None) for one in ("__init__", ahead, back))
+        if first is None or second is None:
+            return False
+        return source.keeps_for(built, name, second) and not source.keeps_for(built, name, first)
 
 
 def slopes_of(cls: type, names: Sequence[str]) -> list[inspect.Parameter]:

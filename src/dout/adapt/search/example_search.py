@@ -74,6 +74,7 @@ class ExampleSearch:
         self.empty = False  # whether one ran forward, and gave nothing
         self.refused: list[tuple[Example, Exception]] = []  # by backward: forward gave finite numbers
         self.known: dict[int, tuple[Example, Fit]] = {}  # how examples fit, by their identity
+        self.misshapen: Example | None = None  # the first that ran back to a gradient of another shape
         self.turn, self.seconds = 0, 0.0  # examples that were tried, and about how long one takes
         self.budget = WorkBudget(MOST_SECONDS)
         self.defaults = {
@@ -85,6 +86,9 @@ class ExampleSearch:
         """The first example that fits, else the first that runs and gives finite numbers, else one that runs at all."""
         self.budget = WorkBudget(MOST_SECONDS)
         fit, one = self._best(self._with_targets(self._proposed(needed, open_)))
+        if fit == Fit.ALL and one is not None and self.misshapen is not None and self._is_flat(one):
+            meant = self._as_returned(self.misshapen)
+            one = meant if meant is not None and self.fits(meant) == Fit.ALL else one
         if fit == Fit.ALL and one is not None:
             refused = self._refused_with_more_axes(one)
             return one if refused is None else replace(one, refused=refused)
@@ -102,6 +106,10 @@ class ExampleSearch:
             one = other if fit >= Fit.INPUTS else one
         one = replace(one, mended=True) if one is not None and fit <= Fit.RUNS else one
         return one if self.quiet or fit > Fit.FORWARD else self._mended() or one
+
+    def _is_flat(self, one: Example) -> bool:
+        """Whether inputs have axes of 1, along which a sum and its parts have one shape."""
+        return any(1 in np.shape(x) for x in one.chosen_inputs.values())
 
     def _refused_with_more_axes(self, one: Example) -> tuple[Mapping[str, Any], Exception] | None:
         if one.interface is None or one.interface.is_plain:
@@ -260,6 +268,8 @@ class ExampleSearch:
                 failure = self._failure(choice, tried)
                 self.failures.setdefault(failure.key, failure)
                 self.refused += [(choice, tried.error)] if tried.fit == Fit.FORWARD else []
+            if tried.fit == Fit.SHAPES and self.misshapen is None:
+                self.misshapen = replace(choice, interface=tried.interface)
             if tried.fit > best[0] and not _tries_away(best, choice):
                 best = tried.fit, (one := replace(choice, interface=tried.interface))
                 self.known[id(one)] = one, tried.fit

@@ -15,6 +15,7 @@ import numpy as np
 
 from dout.adapt.repository.project_files import statements_in
 from dout.adapt.search.argument_repair import BY_MESSAGE, Change, Failed, arguments_at
+from dout.adapt.source.syntax import written
 from dout.run import attributes_of, names_of
 from dout.trace.model.user_source import is_user_code
 
@@ -62,12 +63,30 @@ class Failure:
     def of_arguments(self) -> Iterator[Change]:
         """What to change of the constructor's arguments that stand in the expression that raised."""
         init, names = {n: item for n, item in self.init.items() if n in self.free}, self.arguments
+        yield from ({name: value} for name, value in self._wanted() if name in init)
         known = {n: item for step in self._steps for n, item in step.tb_frame.f_globals.items()} if names else {}
         for module in [m for m in known.values() if is_user_code(getattr(m, "__file__", None) or "")]:
             known = {**names_of(module), **known}
         for pattern, change in BY_MESSAGE if names else ():
             if match := re.search(pattern, str(self.error)):
                 yield from change(Failed(names, init, known), *match.groups())
+
+    def _wanted(self) -> Iterator[tuple[str, Any]]:
+        """What the code that refused compares a whole number with: `if n != len(sizes): raise`, `assert n == 2 * m`."""
+        if not self._frames:
+            return
+        frame, line = self._frames[-1]
+        function = written(frame.f_code, "".join(linecache.getlines(frame.f_code.co_filename)))
+        every = ast.walk(function) if function is not None else ()
+        tests = [
+            n.test for n in every if isinstance(n, ast.If | ast.Assert) and n.lineno <= line <= (n.end_lineno or line)
+        ]
+        for part in (part for test in tests for part in ast.walk(test)):
+            match part:
+                case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
+                    for one, other in ((left, right), (right, left)):
+                        if isinstance(one, ast.Name) and isinstance(value := _valued(other, frame), int):
+                            yield one.id, value
 
     @property
     def building(self) -> bool:

@@ -38,8 +38,8 @@ def is_own_fault(error: BaseException | None) -> bool:
         return _always_comes_by(error) and not unset.is_set_anywhere
     if isinstance(error, AttributeError):
         return _always_comes_by(error) and _is_never_made(type(error.obj), error.name or "")
-    if isinstance(error, TypeError) and "'float' object cannot be interpreted as an integer" in str(error):
-        return _always_comes_by(error) and _counts_by_a_quotient(error)
+    if counts_by_a_quotient(error):
+        return True
     if isinstance(error, TypeError) and 'must be passed as a "sequence" type' in str(error):
         return True  # `np.stack` of a generator, which NumPy took once
     if isinstance(error, TypeError) and (_unpacks_a_number(error) or _is_never_callable(error)):
@@ -257,8 +257,15 @@ def _sets(node: ast.AST, name: str) -> bool:
     return False
 
 
-def _counts_by_a_quotient(error: BaseException) -> bool:
-    """Whether the line that raised uses a name that is only ever bound to a quotient, as Python 2 made whole."""
+def counts_by_a_quotient(error: BaseException | None) -> bool:
+    """Whether every run comes by a line that counts by a name which is only ever bound to a quotient.
+
+    Python 2 made it whole. No object that a layer is made of could change that.
+    """
+    if not isinstance(error, TypeError) or "'float' object cannot be interpreted as an integer" not in str(error):
+        return False
+    if not _always_comes_by(error):
+        return False
     line, code = _lines(error)[-1]
     function = _function(code)
     used = {n.id for s in _around(function, line)[-1:] for n in ast.walk(s) if isinstance(n, ast.Name)}

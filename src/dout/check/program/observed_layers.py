@@ -248,6 +248,7 @@ class Observer:
         """A backward begins: it is that of the last forward, and the inputs that were kept may be of another."""
         use = watch.use
         _take_target(watch, frame)
+        _take_shapes(watch, frame)
         turn = self._turns.setdefault(use.target, len(self._turns))
         if frame.f_back is None or not is_dropped(frame.f_back):
             self._asked.add(use.target)
@@ -314,6 +315,18 @@ def _take_target(watch: _LayerWatch, frame: FrameType) -> None:
         given = (_arguments(frame) or {}).get(joined.target)
         if watch.use.inputs.get(joined.target) is None:
             watch.use.inputs[joined.target] = given
+
+
+def _take_shapes(watch: _LayerWatch, frame: FrameType) -> None:
+    """Keep an input as backward is given it again, `loss.back(y, t.reshape(y.shape))`, where its axes are others."""
+    if watch.forwards != watch.kept_at:
+        return
+    for name, item in (_arguments(frame) or {}).items():
+        kept = watch.use.inputs.get(name)
+        if not (isinstance(kept, np.ndarray) and isinstance(item, np.ndarray)) or kept.shape == item.shape:
+            continue
+        if np.array_equal(kept.ravel(), item.ravel()):
+            watch.use.inputs[name] = item
 
 
 def _is_reached_by_name(cls: type, code: CodeType) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_upstream, stands_for
+from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.function_pairs import pair_of
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.interface.learned_gradients import is_float_array
@@ -44,7 +45,7 @@ from dout.check.verb.unjudged_reports import OWN
 from dout.errors import TargetError, UnknownLossError
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 from dout.ops import PRIMITIVES
-from dout.run import otherwise
+from dout.run import flat, otherwise
 
 _IMAGES = 4  # axes
 _DOT = PRIMITIVES["dot"]
@@ -121,6 +122,9 @@ class Grounds:
             ran_on = partial(Target(self.layer).fresh, self.example.init), tuple(self.ordered)
             raise UnknownLossError(takes_target(what), ran_on)
         report = _of_network(report, network).with_each(self._of_the_example).with_each(self._of_its_interface)
+        if network is not None and self._has_chosen_parts():
+            last = "; its layers were chosen here, and its loss may be meant for an activation as the last one"
+            report = report.with_each(lambda item: item.doubted(last) if isinstance(item.reason, Refuted) else item)
         if not self.example.chosen_inputs:
             return report
         names = list(self.example.inputs) if len(self.example.inputs) == len(self.ordered) else []
@@ -132,6 +136,11 @@ class Grounds:
             return _as_used(told, self.used)
         is_sure = self.is_told or foreign_layer(self.target) is not None
         return report if is_sure else self._if_meant_otherwise(report)
+
+    def _has_chosen_parts(self) -> bool:
+        """Whether the layers in it are ours."""
+        given = self.example.interface.setup if self.example.interface is not None else ()
+        return any(isinstance(part, ContainedPart) for _, items in given for item in items for part in flat(item))
 
     def _if_meant_otherwise(self, report: Report) -> Report:
         """The report with a warning for each error that is none if the layer is meant otherwise than it was run."""

@@ -9,7 +9,14 @@ from typing import Any
 from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.search.example import constructor_arguments
-from dout.adapt.search.own_faults import completed_by, has_chosen_parts, is_own_fault, lacks_attribute, not_imported
+from dout.adapt.search.own_faults import (
+    completed_by,
+    counts_by_a_quotient,
+    has_chosen_parts,
+    is_own_fault,
+    lacks_attribute,
+    not_imported,
+)
 from dout.adapt.source import asked_of_objects
 from dout.adapt.target import Target
 from dout.check.project.discover import line_of_class
@@ -38,6 +45,7 @@ def not_judged(name: str, target: Any, init: Mapping[str, Any], error: TargetErr
         broken is not None
         or (isinstance(cause, OWN) and not isinstance(cause, UnboundLocalError))
         or (isinstance(cause, AttributeError) and isinstance(cause.obj, what.cls) and lacks_attribute(str(cause), what))
+        or counts_by_a_quotient(cause)
         or (isinstance(target, type) and is_own_fault(cause) and not _is_of_chosen_parts(what, init))
     )
     needed = lacks(cause)
@@ -51,7 +59,8 @@ def not_judged(name: str, target: Any, init: Mapping[str, Any], error: TargetErr
     if cause is None or not own:
         return only(name, target, NOT_JUDGED, str(error), reason=_reason(error))
     reason = Raised.of(cause)
-    refuses = broken is not None and not isinstance(broken, OWN) and bool(taken_by(target))  # what was left out
+    left_out = broken is not None and not isinstance(broken, OWN) and bool(taken_by(target))
+    refuses = left_out and not is_own_fault(broken)
     severity = "warning" if refuses else RAISES.severity
     message = f"{name} raises {reason.text}"
     return only(name, target, RAISES, message, raised_at(cause), reason=reason, severity=severity)

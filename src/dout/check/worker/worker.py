@@ -46,7 +46,7 @@ from dout.check.worker.work_sharing import Turns
 from dout.clock import was_ended_by_the_clock
 from dout.errors import DoutError, TargetError, UnknownLossError, UserCodeError
 from dout.files import near
-from dout.run import is_class, keeping_random_states, quiet
+from dout.run import arrays, is_class, keeping_random_states, quiet
 from dout.trace.session.side_effects import KeptRuntime
 
 
@@ -98,7 +98,7 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
     uses = uses_by_layer(seen.uses, loading.job.names)
     send("layers", list(uses))
     old_names = UsesOfOldNames(loading.removed, {found[0].name: found[0].target for found in uses.values()})
-    for key in [key for key in uses if key not in skipped]:
+    for key in sorted((key for key in uses if key not in skipped), key=lambda key: _numbers_of(uses[key][0])):
         send("start", key)
         use, examples = uses[key][0], _examples_of(uses[key])
         check = partial(_check_one, loading, use.name, given=given, old_names=old_names)
@@ -110,6 +110,11 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
             continue
         if examples is not None and loading.job.names is None:  # nothing else asks for the layers of a named program
             _send_alone(use, check(use.target), send)
+
+
+def _numbers_of(use: LayerUse) -> int:
+    """How many numbers a layer and its inputs hold: the time may be over before the whole network, not its parts."""
+    return sum(array.size for item in (use.layer, *use.inputs.values()) for array in arrays(item).values())
 
 
 def _as_recorded(job: Job, found: RecordedRound, send: Any) -> None:

@@ -8,7 +8,7 @@ import linecache
 import re
 import sysconfig
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
@@ -356,7 +356,10 @@ _ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 
 
 def is_guarded(frame: FrameType, errors: frozenset[str]) -> bool:
-    """Whether the line that runs in a frame stands in a `try` that catches one of these errors, by their names."""
+    """Whether the line that runs in a frame stands in a `try` that catches one of these errors, by their names.
+
+    A handler that raises, or ends the program, has no answer of its own.
+    """
     return any(first <= frame.f_lineno <= last for first, last in _guarded(frame.f_code.co_filename, errors))
 
 
@@ -370,8 +373,13 @@ def is_demanded(frame: FrameType) -> bool:
     return any(
         isinstance(node, ast.If) in _negations(node.test)
         for node in here
-        if isinstance(node, ast.Assert) or re.match(r"raise|assert|(sys\.)?(exit|quit)\(", ast.unparse(node.body[-1]))
+        if isinstance(node, ast.Assert) or _ends(node.body)
     )
+
+
+def _ends(body: Sequence[ast.stmt]) -> bool:
+    """Whether a block ends with an error or an exit."""
+    return bool(re.match(r"raise|assert|(sys\.)?(exit|quit)\(", ast.unparse(body[-1])))
 
 
 def _negations(test: ast.expr, negated: bool = False) -> Iterator[bool]:
@@ -391,10 +399,12 @@ def _tree(file: str) -> ast.Module:
 
 @lru_cache(maxsize=64)
 def _guarded(file: str, errors: frozenset[str]) -> tuple[tuple[int, int], ...]:
-    tries = (node for node in ast.walk(_tree(file)) if isinstance(node, ast.Try))
-    caught = ((node, handler.type) for node in tries for handler in node.handlers)
-    guards = [
-        node for node, kind in caught
-        if kind is None or not errors.isdisjoint(n.id for n in ast.walk(kind) if isinstance(n, ast.Name))
-    ]  # fmt: skip
+    tries = [node for node in ast.walk(_tree(file)) if isinstance(node, ast.Try)]
+    first = ((node, next((one for one in node.handlers if _catches(one, errors)), None)) for node in tries)
+    guards = [node for node, handler in first if handler is not None and not _ends(handler.body)]
     return tuple((node.body[0].lineno, node.body[-1].end_lineno or 0) for node in guards)
+
+
+def _catches(handler: ast.ExceptHandler, errors: frozenset[str]) -> bool:
+    kind = handler.type
+    return kind is None or not errors.isdisjoint(n.id for n in ast.walk(kind) if isinstance(n, ast.Name))

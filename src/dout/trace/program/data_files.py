@@ -17,7 +17,18 @@ from typing import Any
 import numpy as np
 
 from dout.trace.program import pictures
-from dout.trace.program.drawn_data import KEYS, OF_TESTS, Asked, as_rows, images, is_label, is_named, mentions, named
+from dout.trace.program.drawn_data import (
+    KEYS,
+    OF_TESTS,
+    Asked,
+    as_rows,
+    images,
+    is_label,
+    is_named,
+    meant,
+    mentions,
+    named,
+)
 
 _IDX = re.compile(r"(?P<part>train|t10k)-(?P<kind>images|labels)[.-]idx[13]-ubyte(?P<packed>\.gz)?$")
 _CIFAR = re.compile(r"(data_batch_\d|test_batch)$")
@@ -88,7 +99,7 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
     if name.endswith((".csv", ".xlsx", ".xls")) and has_header and not all(map(is_label, columns)):
         return _rows(columns, header=True)
     sizes = {"cifar10": r"3072|3\s*[*,]\s*32\s*[*,]\s*32|32\s*[*,]\s*32\s*[*,]\s*3", "mnist": r"784|28\s*[*,]\s*28"}
-    if name.endswith(".csv") and (kind := next((kind for kind, size in sizes.items() if mentions(size)), None)):
+    if name.endswith(".csv") and (kind := meant(sizes, text)):
         bare = (
             name == "test.csv" and has_header and not mentions(r"test\w*(\.|\W+)(label|iloc|pop|drop)")
         )  # to be guessed
@@ -125,12 +136,13 @@ def _rows(names: Sequence[str], *, header: bool) -> bytes:
 def _arrays(name: str, folders: Sequence[Path], asker: str) -> bytes | None:
     """The content of a file of arrays whose name or keys say what they are: .npy, .npz, a pickle."""
     stem, _, suffix = name.rpartition(".")
-    file, asked = io.BytesIO(), KEYS.findall("".join(linecache.getlines(asker)))
+    file, text = io.BytesIO(), "".join(linecache.getlines(asker))
+    asked, is_pickle = KEYS.findall(text), suffix in ("pkl", "pickle", "p") or (not stem and "pickle.load" in text)
     if suffix == "npy" and is_named(stem):
         np.save(file, named(stem, _rows_of_part(stem, folders)))
     elif suffix == "npz" and (keys := {k: named(k) for k in asked if is_named(k)}):
         np.savez(file, **keys)
-    elif suffix in ("pkl", "pickle", "p") and any(map(is_named, asked)):
+    elif is_pickle and any(map(is_named, asked)):
         pickle.dump(Asked(name), file)
     return file.getvalue() or None
 

@@ -44,6 +44,10 @@ def of_installed(module: ModuleType, said: Callable[[str], None]) -> dict[str, A
             found[name] = _told(whole, said)
         elif owner == module.__name__ and name.startswith("fetch"):
             found[name] = _fetching(vars(module)[name], _told(whole, said))
+    for whole, instead in file_readers.NAMES.items():
+        owner, _, name = whole.rpartition(".")
+        if owner == module.__name__ == "requests":
+            found[name] = _fetching(vars(module)[name], instead)
     return found
 
 

@@ -13,7 +13,7 @@ import itertools
 import operator
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,11 @@ def _rows(most: int) -> int:
     return most if 2 * largest >= most else min(most, largest + _FEWEST)  # some are left after `x[:10000]`
 
 
-def _users_texts() -> Iterator[str]:
-    """The texts of the user's files that have been imported."""
+def _users_texts(files: Iterable[str] = ()) -> Iterator[str]:
+    """The texts of the user's files that have been imported, or of some of them."""
     theirs = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] != "dout"]
-    files = {str(getattr(module, "__file__", "") or "") for module in theirs}  # ready-made layers name sets, too
-    for file in files:
+    every = {str(getattr(module, "__file__", "") or "") for module in theirs}  # ready-made layers name sets, too
+    for file in files or every:
         if file.endswith((".py", ".ipynb")) and is_user_code(file):
             with contextlib.suppress(ValueError, OSError, SyntaxError):
                 yield source_of(Path(file))
@@ -76,6 +76,17 @@ def _numbers_in(text: str) -> frozenset[int]:
 def mentions(*words: str) -> bool:
     """Whether a file of the program has one of these words."""
     return any(re.search(rf"\b({'|'.join(words)})\b", text) for text in _users_texts())
+
+
+def meant(patterns: Mapping[str, str], reader: str) -> str:
+    """Which of some patterns the program has in its own file, else in the text that reads, else anywhere; "" for none.
+
+    A library may have code for another set.
+    """
+    file = str(getattr(sys.modules.get("__main__"), "__file__", ""))
+    main = "\n".join(text for text in _users_texts([file]))
+    found = [name for text in (main, reader) for name, one in patterns.items() if re.search(rf"\b({one})\b", text)]
+    return next(iter(found), "") or next((name for name, one in patterns.items() if mentions(one)), "")
 
 
 def images(kind: str, part: int = 0, rows: int = 0) -> tuple[Any, Any]:
@@ -118,7 +129,7 @@ def named(name: Any, rows: int = 0, *, as_bytes: bool = False) -> Any:
     """
     if not is_named(name):
         return None
-    kind = "cifar10" if mentions(r"(?i:cifar\w*)") else "mnist"
+    kind = "cifar10" if mentions(r"(?i:\w*cifar\w*)") else "mnist"
     pixels, labels = images(kind, int(bool(OF_TESTS.search(_text(name)))), rows)
     if is_label(name):
         return labels
@@ -134,16 +145,22 @@ class Asked(Mapping[Any, Any]):
 
     def __init__(self, file: Any = "", part: str = "") -> None:
         self.file, self.part = str(file), part
+        self.put: dict[Any, Any] = {}  # by the program
+
+    def __setitem__(self, key: Any, item: Any) -> None:
+        self.put[key.decode() if isinstance(key, bytes) else key] = item
 
     def __getitem__(self, key: Any) -> Any:
         key = key.decode() if isinstance(key, bytes) else key
+        if key in self.put:
+            return self.put[key]
         if key not in self:
             raise NeedsError(f"needs {key!r} of {self.file or 'a file'}, which is not there; its data cannot be told")
         found = named(f"{self.part} {key}")
         return type(self)(self.file, key) if found is None else found
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str | bytes) and (is_named(key) or not _word(key))
+        return key in self.put or (isinstance(key, str | bytes) and (is_named(key) or not _word(key)))
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The data of a key, where it names some."""

@@ -26,7 +26,7 @@ from dout.trace.model.user_source import asking_user, is_demanded, is_guarded
 from dout.trace.program.project_root import folders_above
 
 _READERS = re.compile(  # files of what reads data for the user's code
-    r"[/\\](numpy|pandas|PIL|imageio|skimage|matplotlib|dout)[/\\]|[/\\](shutil|gzip|glob|bz2|lzma|tarfile|zipfile|pathlib|codecs|pickle|request|contextlib)\.py$|^<frozen"
+    r"[/\\](numpy|pandas|scipy|PIL|imageio|skimage|matplotlib|dout)[/\\]|[/\\](shutil|gzip|glob|bz2|lzma|tarfile|zipfile|pathlib|codecs|pickle|request|contextlib)\.py$|^<frozen"
 )
 _REMOVE = frozenset({"remove", "unlink", "rmdir", "removedirs"})
 _TAKES_AWAY = _REMOVE | {"rename", "replace"}

@@ -154,26 +154,31 @@ def reach(name: str, file: Path) -> bool:
 def _called_otherwise(package: str, file: Path) -> Path | None:
     """The folder above a file in which lies what it imports from a package: `tensorlib.nn.layers` is nn/layers.py.
 
-    A package that is installed has the name that its setup says, or its clone, and no folder has to be called so.
+    A package that is installed has the name that its setup says, or its clone, and no folder has to be called so. It
+    may be the only folder beside those that has all of several modules which the file imports from it.
     """
     text = "".join(linecache.getlines(str(file)))
-    names = re.findall(rf"^\s*(?:from|import)\s+{package}\.(\w+(?:\.\w+)+)", text, re.MULTILINE)
-    for folder in folders_above(file):
-        if any((folder / name.replace(".", "/")).with_suffix(".py").is_file() for name in names):
+    names = re.findall(rf"^\s*(?:from|import)\s+{package}\.(\w+(?:\.\w+)*)", text, re.MULTILINE)
+    places = [Path(name.replace(".", "/")).with_suffix(".py") for name in dict.fromkeys(names)]
+    above = folders_above(file)
+    for folder in above:
+        if any((folder / place).is_file() for place in places if len(place.parts) > 1):
             return folder
-    return None
+    beside = (child for folder in above for child in sorted(folder.iterdir()) if child.is_dir())
+    whole = [child for child in beside if all((child / place).is_file() for place in places)]
+    return whole[0] if len(whole) == 1 and len(places) > 1 else None
 
 
 def _has(folder: Path, name: str) -> bool:
     if (folder / f"{name}.py").is_file():
         return True
     inside = folder / name
-    return inside.is_dir() and (any(inside.glob("*.py")) or any(inside.glob("*/*.py")))
+    return inside.is_dir() and any(True for _ in inside.rglob("*.py"))
 
 
 def _beside(project: list[Path], name: str) -> Path | None:
     """The only folder beside a file (`src`, say), or beside those above it, that has a module, in the nearest one."""
-    for parent in project[:3]:  # what lies beside the project is another one
+    for parent in project:  # what lies beside the project is another one
         with contextlib.suppress(OSError), os.scandir(parent) as entries:
             folders = [Path(entry) for entry in itertools.islice(entries, _MOST_BESIDE) if entry.is_dir()]
             found = [f for f in folders if not f.name.startswith(".") and _has(f, name) and is_user_code(str(f))]

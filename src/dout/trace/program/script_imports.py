@@ -9,6 +9,7 @@ import contextlib
 import functools
 import importlib
 import sys
+import urllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
@@ -64,8 +65,9 @@ def script_imports(said: Callable[[str], None], made_up: Callable[[str], None]) 
         own.append((module, dict(vars(module))))
         vars(module).update(data_sets.of_installed(module, made_up))
 
+    vars(urllib)["__getattr__"] = _of_urllib
     try:
-        with when_imported("sklearn.datasets", answer_loaders):
+        with when_imported("sklearn.datasets", answer_loaders), when_imported("requests", answer_loaders):
             yield
     finally:
         for module, names in own:
@@ -73,10 +75,21 @@ def script_imports(said: Callable[[str], None], made_up: Callable[[str], None]) 
             vars(module).update(names)
         for name in moved:
             delattr(collections, name)
+        del vars(urllib)["__getattr__"]
         sys.meta_path.remove(finder)
         sys.meta_path.remove(first)
         for name in finder.made:
             sys.modules.pop(name, None)
+
+
+def _of_urllib(name: str) -> Any:
+    """A part of `urllib`, which other libraries load where they are installed, or a name of it in Python 2."""
+    if name in ("request", "parse", "error", "response"):
+        return importlib.import_module(f"urllib.{name}")
+    for part in map(importlib.import_module, ("urllib.request", "urllib.parse")):
+        if not name.startswith("_") and hasattr(part, name):
+            return getattr(part, name)
+    raise AttributeError(f"module 'urllib' has no attribute {name!r}")
 
 
 class _Finder(Loader):

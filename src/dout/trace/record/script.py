@@ -290,7 +290,7 @@ def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
         raise UserCodeError(f"{what} {error}{at}") from None
     except SystemExit as stop:
         if stop.code not in (None, 0):
-            why = f": it {NeedsError.first}" if NeedsError.first else ""
+            why = f": it {NeedsError.first}" if NeedsError.first else _missed(stop.__context__)
             if not why and len(sys.argv) == 1 and mentions(r"sys\.argv|from sys import argv|ArgumentParser"):
                 why = ": it was given no arguments; write them after --"
             raise UserCodeError(f"{what} ended with exit code {stop.code}{why}") from None
@@ -299,9 +299,15 @@ def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
         if isinstance(error, SyntaxError) and error.filename and error.lineno:
             line = Where(error.filename, error.lineno)
             raise UserCodeError(f"{what} cannot run: {line} is not valid {_PYTHON}", shown) from None
-        missed = f": there is no {error.filename}" if isinstance(error, FileNotFoundError) and error.filename else ""
-        raise UserCodeError(f"{what} raised {type(error).__name__}{_users_line(error)}{missed}", shown) from None
+        raise UserCodeError(
+            f"{what} raised {type(error).__name__}{_users_line(error)}{_missed(error)}", shown
+        ) from None
     return None
+
+
+def _missed(error: BaseException | None) -> str:
+    """The file that is not there, in words; "" for any other error."""
+    return f": there is no {error.filename}" if isinstance(error, FileNotFoundError) and error.filename else ""
 
 
 def _users_line(error: BaseException) -> str:
