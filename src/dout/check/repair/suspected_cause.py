@@ -37,7 +37,7 @@ class CauseSearch:
         self.examination, self.given = examination, given
         self.refuted = refuted
         points = list({id(outcome.point): outcome.point for outcome in refuted.values()}.values())[:2]
-        if points and points[0] is not examination.base:
+        if points and any(points[0][node] is not examination.base[node] for node in examination.varying):
             points.append(further(examination, points[0]))  # to move a limit is no repair
         found = stands(subject, examination, points)
         self.stands = sorted(found, key=lambda stand: (stand.shortened, -len(stand.wrong(stand.got))))

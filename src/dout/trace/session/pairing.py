@@ -160,7 +160,7 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     yield from (pair for pair, _ in synonyms)
     known = taken | {pair.name for pair, _ in synonyms} | noted.keys()
     yield from (pair for pair in _by_position(before, after) if pair.name not in known)
-    yield from (Pair(*found, "name") for found in in_objects(before))
+    yield from (Pair(*found, "name") for found in in_objects(before, is_named_as_gradient))
     yield from _of_dicts(before)
     yield from _by_shape(left, before, after, taken)
 
