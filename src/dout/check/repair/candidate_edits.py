@@ -265,6 +265,8 @@ def _spots(place: ExpressionPlace, seen: Seen) -> Iterator[EditedSpot]:
         yield EditedSpot.NAME
         if floats:
             yield EditedSpot.FLOATS
+    if floats and isinstance(node, ast.BinOp | ast.UnaryOp) and place.is_operand_of(ast.Mult, ast.Div):
+        yield EditedSpot.FACTOR
     if is_bool(value):
         yield EditedSpot.CONDITION if np.ndim(value) else EditedSpot.FLAG
     elif literal and is_number(value) and _may_lack_a_factor(place):

@@ -26,6 +26,7 @@ class EditedSpot(Enum):
     """A kind of place, in the column of what stands there."""
 
     WHOLE = "a float that is assigned, returned, added or given to a function: a factor may be missing there"
+    FACTOR = "floats that are computed, and multiplied or divided by something"
     DENOMINATOR = "a number by which something is divided"
     CONDITION = "an array of booleans"
     FLAG = "one boolean"
@@ -139,6 +140,14 @@ KINDS: tuple[RepairKind, ...] = (
     *_each(1.6, "factor", WHOLE, "{p} / {t}**2", "{p} / (1 - {t})", needs=SCALAR),
     RepairKind(1.8, "factor", WHOLE, "{p} * (1 - {t})", FITS),
     *_each(1.9, "factor", WHOLE, "{p} * (1 - {t}**2)", "{p} * {t}**2", needs=FITS),
+    RepairKind(1.9, "sign", WHOLE, "{p} * np.sign({t})", FITS),
+    *(
+        kind
+        for spot in (WHOLE, EditedSpot.FACTOR)
+        for kind in _each(
+            1.55, "formula", spot, *(f"np.{name}({{x}})" for name in "exp tanh log sqrt abs sign".split())
+        )
+    ),
     RepairKind(1.5, "missing term", EditedSpot.DENOMINATOR, "1 + {x}"),
     *_each(1.6, "missing term", WHOLE, "{x} + {t}", "{x} - {t}", needs=FITS),
     *_each(2.1, "missing term", WHOLE, "{x} - {d} * {t}", "{x} + {d} * {t}", needs=ALIKE),

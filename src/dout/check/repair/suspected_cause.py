@@ -92,18 +92,23 @@ class CauseSearch:
     def _proven(self, wrong: frozenset[str], others: frozenset[str]) -> ProvenRepair | None:
         """The likeliest repair of these gradients that the exact check passes."""
         by_chance: set[tuple[tuple[int, int], str]] = set()
+        other: ProvenRepair | None = None  # of another forward: what mends backward alone is likelier
         for _ in range(_MOST_SEARCHES):
             search = RepairSearch(self.stands, wrong, others, self.examination, self.named, self.budget, by_chance)
             hits = sorted(search.repairs(), key=lambda r: (r.cost, r.longer, r.edit.place.node.lineno))
             if self.named and len(hits) > 1:
                 hits.sort(key=self._wrong_in_between)
             known = len(by_chance)
-            if (found := self._first_proven(hits, search, others)) is not None:
+            if (found := self._first_proven(hits, search, others)) is not None and not found.another_forward:
                 return found
+            other = other or found
+            if found is not None:
+                break
             if len(by_chance) == known:
                 break
             self.budget.leave(MOST_SECONDS / 2)
-        return None if KIND_ALONE.get() else self._first_proven(derived_lines(search), search, others)
+        written = None if KIND_ALONE.get() else self._first_proven(derived_lines(search), search, others)
+        return written or other
 
     def _first_proven(
         self, hits: Iterable[Repair], search: RepairSearch, others: frozenset[str]
@@ -115,7 +120,9 @@ class CauseSearch:
                 continue
             if found is None or not (self.given is None or stays_right(repair, self.given)):
                 continue
-            if repair.edit.word != "factor" or holds_elsewhere(repair, self.stands[0].subject, others):
+            if KIND_ALONE.get() and repair.edit.word != "factor":
+                return found
+            if holds_elsewhere(repair, self.stands[0].subject, others, search.functions):
                 return found
             search.by_chance.add(repair.edit.key)
         return None
