@@ -74,13 +74,13 @@ def given_pair(forward: FunctionType, backward: FunctionType) -> type:
     if forward.__closure__ and backward.__closure__:
         functions = dict(zip(getattr(cls, PAIR), (forward, backward), strict=True))
         for name, function in functions.items():
-            setattr(cls, name, _OfInstance(name, function))
+            setattr(cls, name, OfInstance(name, function))
         cls.__init__ = partialmethod(_close_over_copies, functions)  # type: ignore[misc]
         cls.__deepcopy__ = _copy_of_closures  # type: ignore[attr-defined]
     return cls
 
 
-class _OfInstance(staticmethod):  # type: ignore[type-arg]
+class OfInstance(staticmethod):  # type: ignore[type-arg]
     """A static method of which each instance holds one of its own; `super()` finds that, too."""
 
     def __init__(self, name: str, function: FunctionType) -> None:

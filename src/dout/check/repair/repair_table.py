@@ -142,11 +142,9 @@ KINDS: tuple[RepairKind, ...] = (
     *_each(1.9, "factor", WHOLE, "{p} * (1 - {t}**2)", "{p} * {t}**2", needs=FITS),
     RepairKind(1.9, "sign", WHOLE, "{p} * np.sign({t})", FITS),
     *(
-        kind
+        RepairKind(1.55, "formula", spot, f"np.{name}({{x}})")
         for spot in (WHOLE, EditedSpot.FACTOR)
-        for kind in _each(
-            1.55, "formula", spot, *(f"np.{name}({{x}})" for name in "exp tanh log sqrt abs sign".split())
-        )
+        for name in ("exp", "tanh", "log", "sqrt", "abs", "sign")
     ),
     RepairKind(1.5, "missing term", EditedSpot.DENOMINATOR, "1 + {x}"),
     *_each(1.6, "missing term", WHOLE, "{x} + {t}", "{x} - {t}", needs=FITS),
