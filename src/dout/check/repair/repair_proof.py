@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,7 @@ from dout.trace.model.replay import same_bits_deep
 from dout.trace.record.record import record
 
 _MOST_CUT = 3  # elements of an axis
+_OFF = 1e-6  # from 1, of a ratio
 _STABILISER = 1e-3  # what is smaller only keeps from dividing by 0
 _MOST_NUMBERS = 6  # in a layer, that are changed
 _LEAST_TELLING = 5  # characters of an expression that is not written twice by chance
@@ -112,22 +114,34 @@ def stays_right(repair: Repair, given: Subject) -> bool:
     return bool(words) and not words & {Word.REFUTED, Word.INCONCLUSIVE, Word.BUT_AT_KINKS}
 
 
-def holds_elsewhere(
-    repair: Repair, subject: Subject, others: frozenset[str], functions: Iterable[ScratchFunction]
-) -> bool:
-    """Whether no gradient but `others` is wrong on a second example: with shorter axes, or other numbers in the layer.
+class Elsewhere(Enum):
+    """What a repaired layer is on a second example."""
 
-    A repair may fit by chance: where a length, or the stride, is 2, what is added to itself is multiplied by it.
+    HOLDS = "right"
+    FAILS = "wrong: the repair fits by chance, or the example is none for this layer"
+    CONSTANT = "wrong by a constant: a number that the repair brings in fits by chance"
+
+
+def elsewhere(
+    repair: Repair, subject: Subject, others: frozenset[str], functions: Iterable[ScratchFunction]
+) -> Elsewhere:
+    """What all gradients but `others` are on a second example: with other lengths, or other numbers in the layer.
+
+    Where a length, or the stride, is 2, what is added to itself is multiplied by it.
     """
     is_safe = not any("as_strided" in f.function.__code__.co_names for f in functions)  # it reads beyond an array
     settings = _with_other_numbers(subject) if is_safe else ()
     lengths = (resized(subject, axis) for axis in (-1, -2) for resized in (_with_shorter, _with_longer))
+    here = Elsewhere.HOLDS
     for subjects in (*lengths, *settings):
         found = next((found for one in subjects if (found := _judged_on(one, repair)) is not None), None)
-        wrong = {o.judged.name for o in found.refuted.values()} - others if found is not None else set()
-        if wrong - {o.judged.name for o in (found.at_kinks.values() if found is not None else ())}:
-            return False
-    return True
+        kinks = {outcome.judged.name for outcome in found.at_kinks.values()} if found is not None else set()
+        wrong = {o.judged.name for o in found.refuted.values()} - others - kinks if found is not None else set()
+        ratios = [found.likeness[name].ratio for name in wrong] if found is not None else []
+        if any(ratio is not None and abs(ratio - 1) > _OFF for ratio in ratios):
+            return Elsewhere.CONSTANT
+        here = Elsewhere.FAILS if wrong else here
+    return here
 
 
 def _with_shorter(subject: Subject, axis: int) -> Iterator[Subject]:
