@@ -36,7 +36,7 @@ class Seen:
 
     value: Any
     names: Mapping[str, Any]
-    parts: Terms = ()  # elements and slices of arrays that its function writes
+    parts: Terms = ()  # elements and slices of arrays that its function writes, and what it calls
 
     @cached_property
     def terms(self) -> Terms:
@@ -265,7 +265,7 @@ def _spots(place: ExpressionPlace, seen: Seen) -> Iterator[EditedSpot]:
         yield EditedSpot.NAME
         if floats:
             yield EditedSpot.FLOATS
-    if floats and isinstance(node, ast.BinOp | ast.UnaryOp) and place.is_operand_of(ast.Mult, ast.Div):
+    if floats and isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call) and place.is_operand_of(ast.Mult, ast.Div):
         yield EditedSpot.FACTOR
     if is_bool(value):
         yield EditedSpot.CONDITION if np.ndim(value) else EditedSpot.FLAG

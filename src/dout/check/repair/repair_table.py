@@ -119,6 +119,8 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.1, "formula", "(a - c) ** b", "{a} - {c}**{b}"),
     *_each(1.3, "formula", "a ** b", "{a} ** ({b} - 1)", "{a} ** ({b} + 1)"),
     RepairKind(1.0, "sign", "-a", "{a}"),
+    RepairKind(1.3, "missing term", "-a", "1 - {a}"),
+    *(RepairKind(1.5, "formula", spot, "1 - {x}") for spot in (WHOLE, EditedSpot.FACTOR)),
     RepairKind(1.05, "sign", WHOLE, "-{p}"),
     # Another number. A name in scope is likelier than a literal that happens to fit.
     RepairKind(1.05, "factor", NUMBER, "{t}", SCALAR),

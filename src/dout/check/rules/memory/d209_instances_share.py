@@ -108,7 +108,7 @@ def _shared_place(lab: Lab, make: Callable[[], Any]) -> str | None:
     held = attributes_of(one)
     for cls in users_classes(one):
         for name, item in vars(cls).items():
-            if name not in held and not name.startswith("__") and not callable(item) and _holds(item):
+            if name not in held and not name.startswith(("__", "dout_")) and not callable(item) and _holds(item):
                 return f"{name} is an attribute of the class {cls.__name__}"
     return None
 
