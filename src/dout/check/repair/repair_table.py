@@ -122,6 +122,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.3, "missing term", "-a", "1 - {a}"),
     *(RepairKind(1.5, "formula", spot, "1 - {x}") for spot in (WHOLE, EditedSpot.FACTOR)),
     RepairKind(1.05, "sign", WHOLE, "-{p}"),
+    RepairKind(1.35, "sign", NAME, "-{x}"),
     # Another number. A name in scope is likelier than a literal that happens to fit.
     RepairKind(1.05, "factor", NUMBER, "{t}", SCALAR),
     RepairKind(1.1, "factor", NUMBER, "{n}"),
@@ -142,7 +143,7 @@ KINDS: tuple[RepairKind, ...] = (
     *_each(1.6, "factor", WHOLE, "{p} / {t}**2", "{p} / (1 - {t})", needs=SCALAR),
     RepairKind(1.8, "factor", WHOLE, "{p} * (1 - {t})", FITS),
     *_each(1.9, "factor", WHOLE, "{p} * (1 - {t}**2)", "{p} * {t}**2", needs=FITS),
-    RepairKind(1.9, "sign", WHOLE, "{p} * np.sign({t})", FITS),
+    RepairKind(2.3, "sign", WHOLE, "{p} * np.sign({t})", FITS),
     *(
         RepairKind(1.55, "formula", spot, f"np.{name}({{x}})")
         for spot in (WHOLE, EditedSpot.FACTOR)
@@ -241,6 +242,8 @@ def sentence_of(word: str, old: str, new: str) -> str:
     more = new.count(".T") - old.count(".T")
     if word == "transpose" and more:
         return "a transpose is missing" if more > 0 else "there is one transpose too many"
+    if word == "mask" and new.startswith(f"{old} * "):
+        return "a mask is missing"
     if word == "mask" and _is_inverted(old, new):
         return "the mask is inverted"
     if word == "swapped" and _is_a_name(old) and _is_a_name(new):
