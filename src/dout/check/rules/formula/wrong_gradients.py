@@ -169,7 +169,7 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
         numbers = said(index, expected, got)
         details |= {"expected": expected, "got": got}
     ignored = " does not depend on dout:" if wrong.ignores_dout else ""
-    because = f": {cause.sentence}" if cause else ""
+    because = f": {cause.sentence}" if cause and cause.sentence else ""
     message = f"the gradient of {shown}{ignored} {numbers}{because}{wrong.only}{only}"
     if wrong.not_meant:
         details["severity"] = "warning"
