@@ -6,7 +6,7 @@ which can be drawn, compiled and differentiated again. Broadcasting is undone he
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,11 +31,12 @@ class Gradients:
     nodes: Sequence[Node]
 
 
-def backpropagate(seeds: Mapping[Node, Node]) -> Gradients:
+def backpropagate(seeds: Mapping[Node, Node], until: Collection[Node] = ()) -> Gradients:
     """Return the gradient of every value that the nodes in `seeds` depend on, given the gradient of each seed.
 
     A value without an entry has no gradient: nothing differentiable leads from it to a seed. Several uses of one value
-    add up, in the order in which they were recorded. Source: reverse accumulation, Griewank and Walther, "Evaluating
+    add up, in the order in which they were recorded. What the values of `until` are computed from is left out: these
+    are taken for inputs. Source: reverse accumulation, Griewank and Walther, "Evaluating
     Derivatives" (SIAM, 2008), chapter 3.
     """
     recorder = AbstractRecorder()
@@ -51,7 +52,9 @@ def backpropagate(seeds: Mapping[Node, Node]) -> Gradients:
             total = add(total, part)
         of[node] = total.node
         backward = node.primitive.backward
-        if backward is None or np.dtype(node.dtype) == np.bool_:  # a condition is a step, whatever row made it
+        if (
+            backward is None or node in until or np.dtype(node.dtype) == np.bool_
+        ):  # a condition is a step, whatever row made it
             continue
         if isinstance(total.dtype, type) and not isinstance(node.dtype, type):
             total = asarray(total)  # backward(1.0) of an array: the rows compute with NumPy's numbers

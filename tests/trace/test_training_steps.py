@@ -295,3 +295,52 @@ print(z)
     (node,) = (n for n, name in trace.names.items() if name == "z")
     assert np.array_equal(trace.data[node], plain["z"])
     assert "dot" in {n.primitive.name for n in trace.graph.nodes}
+
+
+RESIDUAL = """
+import numpy as np
+rng = np.random.default_rng(0)
+
+class Scaled:
+    def __init__(self):
+        self.W = rng.normal(size=(4, 4))
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+class Block:
+    def __init__(self):
+        self.inner = Scaled()
+    def forward(self, x):
+        return x + self.inner.forward(x)
+    def backward(self, dout):
+        return dout + self.inner.backward(dout)
+
+class Net:
+    def __init__(self):
+        self.blocks = [Block(), Block(), Block()]
+    def forward(self, x):
+        for block in self.blocks:
+            x = block.forward(x)
+        return x
+    def backward(self, dout):
+        for block in reversed(self.blocks):
+            dout = block.backward(dout)
+        return dout
+
+x, net = rng.normal(size=(2, 4)), Net()
+for turn in range(5):
+    net.forward(x)
+    net.backward(np.ones((2, 4)))
+    for block in net.blocks:
+        block.inner.W -= 0.1 * block.inner.dW
+"""
+
+
+def test_what_residual_blocks_add_to_their_input_is_no_training_step(tmp_path):
+    trace = record_script(script(tmp_path, RESIDUAL))
+    assert [call.cls for call in trace.calls] == ["Net", *["Block", "Scaled"] * 3]
+    assert all(call.gradients for call in trace.calls)

@@ -26,7 +26,7 @@ def under_conditions(
     makes them right: then they are not shown.
     """
     errors = [f for f in report.findings if f.severity == "error"]
-    wrong = [f for f in errors if isinstance(f.reason, Refuted) and not f.reason.elsewhere]
+    wrong = [f for f in errors if isinstance(f.reason, Refuted) and not (f.reason.elsewhere or f.reason.through)]
     if not wrong:
         return report
 

@@ -74,13 +74,15 @@ class Refuted(Reason):
     """A gradient is not the derivative of forward, by its numbers or its shape.
 
     `zero`: the derivative is 0. `elsewhere`: it is wrong at other settings or inputs than the given ones. `part` is the
-    class of the part that holds the parameter, where the layer does not hold it itself. `guessed`: what backward is
-    given was found out by trial.
+    class of the part that holds the parameter, where the layer does not hold it itself. `through` are the classes of
+    the parts whose backward alone makes it wrong, none if the layer's own does; None if no part is wrong. `guessed`:
+    what backward is given was found out by trial.
     """
 
     zero: bool = False
     elsewhere: bool = False
     part: str = ""
+    through: tuple[str, ...] | None = None
     guessed: bool = False
 
 

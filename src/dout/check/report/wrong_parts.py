@@ -21,10 +21,13 @@ def _of_a_part(report: Report, wrong: Collection[str], item: Finding) -> Finding
     has_parts = any("." in verdict.argument for verdict in report.verdicts)
     if not has_parts or item.severity != "error" or not isinstance(item.reason, Refuted):
         return item
-    at = class_at(item.file, item.line) if item.cause and item.file and item.line else ""
-    if at == report.layer:  # its own mistake, whatever else is wrong
-        return item
-    parts = (item.reason.part, at)
+    if item.reason.through is None:
+        at = class_at(item.file, item.line) if item.cause and item.file and item.line else ""
+        if at == report.layer:  # its own mistake, whatever else is wrong
+            return item
+        parts: tuple[str, ...] = (item.reason.part, at)
+    else:
+        parts = item.reason.through
     part = next((one for one in parts if one in wrong and one != report.layer), None)
     if part is None:
         return item

@@ -29,7 +29,7 @@ _NOTHING = {
     False: "nothing to draw: no forward node was recorded",
     True: "nothing to draw: no hand-written backward was recorded",
 }
-_MOST_NOTES = 20  # on wrong gradients, below the picture
+_MOST_NOTES = 6  # on wrong gradients, below the picture
 _NAMES = 3  # of wrong gradients at a closed layer
 _INSTALLED = f"{Path(__file__).parents[3]}{os.sep}"  # a ready-made layer stands in dout/layers, wherever that is
 _OPERATOR_ROOM = 8  # columns for an operator's symbol

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from dout.grad import Gradients, backpropagate
 from dout.graph import Node, computed_from
 from dout.judge.float_judge import computed
+from dout.ops import PRIMITIVES
 from dout.ops.elementwise import add
 from dout.trace.model.recorded import LOSSES, LayerCall, RecordedRun
 
+_ROUNDED = 1000  # units in the last place of the largest number
 Edge = tuple[Node, int]
 Place = Node | tuple[Edge, ...]  # a value, or the edges into a layer that lead to one of its arguments
 
@@ -48,6 +52,7 @@ class Derivation:
                     self._into.setdefault((value, call), []).append(edge)
         self.upstream = {node: g for node, g in _upstream(trace.calls).items() if node not in trace.joined}
         self._starts = self._ends() or dict(trace.seeds)
+        self._starts = self._loss() or self._starts
         further = self._further_losses()
         self._unknown = {value for value, terms in further.items() if len(terms) > 1 or terms[0].shape != value.shape}
         self.seeds = self._starts | {value: terms[0] for value, terms in further.items() if value not in self._unknown}
@@ -62,8 +67,8 @@ class Derivation:
     @property
     def _known(self) -> dict[Node, Any]:
         """The recorded values; those that were too large to be kept are computed again."""
-        data, nodes = self.trace.data, self.trace.graph.nodes
-        known = {node: data[node] for node in (*nodes, *self.seeds.values()) if node in data}
+        data, nodes = self.trace.data, (*self.trace.graph.nodes, *self.seeds.values())
+        known = {node: data[node] for node in nodes if node in data}
         return computed(nodes, known)
 
     @cached_property
@@ -111,6 +116,23 @@ class Derivation:
             elif any(user in leads for user in users):
                 leads.add(node)
         return ends
+
+    def _loss(self) -> dict[Node, Node]:
+        """The loss that a program computes by itself, if its gradients are those that backward begins with."""
+        ends = [
+            n for n in self.trace.graph.outputs.values() if n.shape == () and n.kind == "f" and n not in self._starts
+        ]
+        if len(ends) != 1 or ends[0] in self.trace.backward or not self._starts:
+            return {}
+        dtype = np.dtype(ends[0].dtype)
+        loss = {ends[0]: Node(PRIMITIVES["ones"], (), {"shape": (), "dtype": dtype}, (), dtype)}
+        found = backpropagate(loss, until=self._starts)
+        try:
+            values = computed([*loss.values(), *found.nodes], dict(self.trace.data))
+            pairs = [(values[dout], values[found.of[start]]) for start, dout in self._starts.items()]
+        except KeyError:  # it is not computed from all of them, or what it is computed from is too large to be kept
+            return {}
+        return loss if all(_are_alike(*pair) for pair in pairs) else {}
 
     def _further_losses(self) -> dict[Node, list[Node]]:
         """What the program itself adds to a gradient on its way: terms of a loss of its own.
@@ -167,6 +189,14 @@ class Derivation:
             if node not in self._unknown and all(user in complete for user in users if user.primitive.backward):
                 complete.add(node)
         return complete
+
+
+def _are_alike(given: Any, derived: Any) -> bool:
+    """Whether two gradients differ by rounding."""
+    if np.shape(given) != np.shape(derived):
+        return False
+    size = np.max(np.abs(derived), initial=0.0)
+    return bool(np.all(np.abs(given - derived) <= _ROUNDED * np.finfo(np.asarray(derived).dtype).eps * size))
 
 
 def _terms(node: Node) -> Iterator[Node]:

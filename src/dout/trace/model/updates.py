@@ -16,7 +16,8 @@ class Updates:
     """The updates of parameters in a recording: `W - step` or `W + step`, where the step was computed from W.
 
     Both are arrays of one shape, and W was not computed from several arrays, as what goes through a network is. A line
-    that comes to W again updates nothing, as `y - output` in each step: what it updates it would not have again.
+    that comes to W again updates nothing, as `y - output` in each step: what it updates it would not have again. Nor
+    does one in the forward of a layer: there x + f(x) is a path beside f.
     """
 
     def __init__(self) -> None:
@@ -27,14 +28,15 @@ class Updates:
         self._line: Where | None = None
         self._turn = 0  # of lines that ran: one ends with its update
 
-    def met(self, node: Node) -> bool | None:
+    def met(self, node: Node, *, in_forward: bool = False) -> bool | None:
         """Take the next node of the recording: whether it updates a parameter anew; None where it updates none."""
         self._at[node] = len(self._at)
         if node.inputs and node.where != self._line:  # a constant has no line
             self._line, self._turn = node.where, self._turn + 1
         if node.primitive in _CASTS and node.inputs[0] in self._of:
             self._of[node] = self._of[node.inputs[0]]
-        if node.primitive not in _STEPS or not node.shape or any(i.shape != node.shape for i in node.inputs):
+        is_step = node.primitive in _STEPS and node.shape and all(i.shape == node.shape for i in node.inputs)
+        if in_forward or not is_step:
             return None
         old, step = node.inputs
         place = (old, node.where)

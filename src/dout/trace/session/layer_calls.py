@@ -283,8 +283,12 @@ def _match(tracer: Tracer, backward: OpenCall) -> None:
 
         best = max(map(reads, waiting))
         waiting = [c for c in waiting if reads(c) == best]
-    if not _gives_local_derivative(tracer, waiting[-1], backward):
-        backward.match, waiting[-1].match = waiting[-1], backward
+    forward = waiting[-1]
+    if not _gives_local_derivative(tracer, forward, backward):
+        backward.match, forward.match = forward, backward
+        if backward.takes_dout:  # `out, cache = relu_forward(x)`, which has x as its cache
+            given = itertools.zip_longest(forward.outputs, backward.inputs[: len(forward.outputs)])
+            forward.outputs = tuple(out for i, (out, item) in enumerate(given) if not (i and out and out is item))
 
 
 def _is_traceable(item: Any) -> bool:
@@ -325,13 +329,14 @@ def _douts(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> tuple[Node 
     """The upstream gradients that a backward was given, one an output; None where its arguments are none by shape.
 
     A number of Python's that follows the first is that of an array if it is 0 or 1; otherwise it is a setting, such as
-    a learning rate.
+    a learning rate. What is no array, as a tuple that is a cache, has none.
     """
     given = backward.inputs[: max(1, len(forward.outputs))] if backward.takes_dout else ()
     if not given:
         return None
     later = itertools.takewhile(
-        lambda pair: not _is_setting(tracer, *pair), zip(forward.outputs[1:], given[1:], strict=False)
+        lambda pair: pair[0] is not None and not _is_setting(tracer, *pair),
+        zip(forward.outputs[1:], given[1:], strict=False),
     )
     given = (given[0], *(dout for _, dout in later))
     fits = (

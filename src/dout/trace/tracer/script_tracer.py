@@ -77,7 +77,8 @@ class ScriptTracer(Tracer):
         if getattr(value := self.data.get(node), "base", self) is None:  # a view needs no memory
             self._bytes += np.asarray(value).nbytes
         count = len(self.nodes)
-        if (anew := self.updates.met(node)) is not None and not any(call.match for call in self.calls):
+        anew = self.updates.met(node, in_forward=any(call.kind == "forward" for call in self.stack))
+        if anew is not None and not any(call.match for call in self.calls):
             self._updated(anew=anew)
         part = max(count / MOST, self._bytes / MOST_BYTES)
         if not self.recording or (part < 1 and count < PREPARATION):

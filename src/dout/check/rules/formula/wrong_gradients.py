@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from dout.adapt.interface.held_values import held_at
 from dout.check.exact.exact_route import Examination
+from dout.check.exact.inherited_mistakes import InheritedMistakes
 from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject, kept
@@ -24,7 +26,7 @@ from dout.files import dedented
 from dout.graph import Node
 from dout.judge.judged_run import elements
 from dout.judge.judging_points import upstream
-from dout.judge.outcomes import Outcome, Word
+from dout.judge.outcomes import Judged, Outcome, Word
 
 if TYPE_CHECKING:
     from dout.check.repair.shrink import Failing
@@ -40,6 +42,9 @@ class WrongGradient:
 
     It is `forgotten` if no method but backward reads it: else it may be a copy that packs others, or turned off.
 
+    It is wrong `through` the parts of the layer, classes, whose backward alone makes it wrong: none if the layer's own
+    does; None if no part is wrong.
+
     `only` says at which inputs or settings it is wrong, where it is right on the given ones. If the layer may be
     `not_meant` for these, as inputs with another number of axes, it is a warning.
     """
@@ -50,6 +55,7 @@ class WrongGradient:
     ignores_dout: bool = False
     unused: bool = False
     forgotten: bool = False
+    through: tuple[str, ...] | None = None
     only: str = ""
     not_meant: bool = False
 
@@ -78,22 +84,45 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
     given = judgement.as_given
     on_a_side = judgement.elsewhere and given is None  # a repair has to do on the given inputs
     too_slow = given is not None and elements(examination.nodes) > MOST_REPAIRED
-    found = {} if on_a_side or too_slow else causes(subject, examination, refuted, given)
+    parts = InheritedMistakes(examination)
+    through = {node: parts.of(o.judged) for node, o in refuted.items()}
+    if parts.wrong_parts:
+        said = {node: _of_parts(through[node]) or _left_out(parts, o.judged) for node, o in refuted.items()}
+        found = {node: cause for node, cause in said.items() if cause is not None}
+    else:
+        found = {} if on_a_side or too_slow else causes(subject, examination, refuted, given)
     budget = WorkBudget(MOST_SECONDS)
     lacks = any(item.parameter for item in missing_gradients(examination))
     return tuple(
         WrongGradient(
             outcome,
             cause=_remarked(found.get(node), outcome, judgement),
-            failing=None if too_slow or budget.is_over() else smallest_failing(subject, examination, outcome),
+            failing=None
+            if too_slow or through[node] or budget.is_over()
+            else smallest_failing(subject, examination, outcome),
             ignores_dout=ignores_dout,
             unused=(unused := outcome.judged.is_unused),
             forgotten=unused and not lacks and _is_never_read(subject, outcome.judged.name),
+            through=through[node] if parts.wrong_parts else None,
             only=only,
             not_meant=not_meant,
         )
         for node, outcome in refuted.items()
     )
+
+
+def _of_parts(classes: Sequence[str]) -> Cause | None:
+    """The cause of a gradient that parts of a layer make wrong; None where none do."""
+    gives = "gives a wrong gradient" if len(classes) == 1 else "give wrong gradients"
+    return Cause("part", f"{' and '.join(classes)} {gives}") if classes else None
+
+
+def _left_out(parts: InheritedMistakes, judged: Judged) -> Cause | None:
+    """The cause of a gradient that lacks that of one use of its value, whatever parts add to it."""
+    use = parts.left_out(judged)
+    if use is None:
+        return None
+    return Cause("missing term", f"a term is missing: the gradient from the use of {judged.name} at {use.where}")
 
 
 def _is_never_read(subject: Subject, name: str) -> bool:
@@ -183,7 +212,8 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
         details |= {"inputs": failing.inputs, "there": f"there it {there}"}
     zero = bool(np.any(outcome.got)) and not np.any(outcome.expected)
     holder = held_at(subject.again(), name.rpartition(".")[0]) if "." in name else None
-    reason = Refuted(zero, elsewhere=bool(wrong.only), part=type(holder).__name__ if holder is not None else "")
+    part = type(holder).__name__ if holder is not None else ""
+    reason = Refuted(zero, elsewhere=bool(wrong.only), part=part, through=wrong.through)
     return rule.about(
         subject, message, (cause and cause.where) or None, argument=name, index=index,
         because=cause.sentence if cause else outcome.because,
