@@ -165,3 +165,28 @@ class Convolution:
 
 def test_a_bias_of_which_forward_reads_the_first_elements_alone_was_chosen_too_long():
     assert words(check(Convolution)) == {"x": "exact", "W": "exact", "b": "exact"}
+
+
+class Steps:
+    """Its step divides by the root of a sum of squares: no gradient follows from it."""
+
+    def __init__(self, W):
+        self.W, self.squares = W, np.zeros_like(W)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        dW, dx = self.x.T @ dout, dout @ self.W.T
+        self.squares += dW**2
+        self.W -= 0.1 * dW / (np.sqrt(self.squares) + 1e-8)
+        return dx
+
+
+def test_a_parameter_without_a_gradient_is_a_warning_where_backward_leaves_an_array_of_its_shape():
+    generator = np.random.default_rng(5)
+    report = check(Steps(generator.normal(size=(3, 2))), generator.normal(size=(4, 3)))
+    (finding,) = [f for f in report.findings if f.code == "D105"]
+    assert (finding.severity, finding.argument) == ("warning", "W")
+    assert "squares" in finding.message
