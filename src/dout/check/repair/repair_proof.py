@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from dout.check.repair.candidate_edits import Edit
 from dout.check.repair.expression_places import ScratchFunction
 from dout.check.repair.scratch_functions import Scratch, code_of, patched
 from dout.check.repair.test_stand import Stand, shorter
+from dout.clock import WorkBudget, count
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 from dout.run import attributes_of, flat, objects_in, one_or_all, otherwise, quiet, upstream
 from dout.trace.capture.covered_sides import FALSE, TRUE, ConditionPlace, Covered
@@ -31,6 +33,8 @@ from dout.trace.model.replay import same_bits_deep
 from dout.trace.record.record import record
 
 _MOST_CUT = 3  # elements of an axis
+_SECONDS = 0.4  # for second examples
+_A_JUDGEMENT = 20  # times as long as a plain run takes
 _OFF = 1e-6  # from 1, of a ratio
 _STABILISER = 1e-3  # what is smaller only keeps from dividing by 0
 _MOST_NUMBERS = 6  # in a layer, that are changed
@@ -132,8 +136,11 @@ def elsewhere(
     is_safe = not any("as_strided" in f.function.__code__.co_names for f in functions)  # it reads beyond an array
     settings = _with_other_numbers(subject) if is_safe else ()
     lengths = (resized(subject, axis) for axis in (-1, -2) for resized in (_with_shorter, _with_longer))
-    here = Elsewhere.HOLDS
-    for subjects in (*lengths, *settings):
+    here, budget = Elsewhere.HOLDS, WorkBudget(_SECONDS)
+    for subjects in chain(lengths, settings):
+        if budget.is_over():
+            break
+        count(_A_JUDGEMENT * subject.seconds)
         found = next((found for one in subjects if (found := _judged_on(one, repair)) is not None), None)
         kinks = {outcome.judged.name for outcome in found.at_kinks.values()} if found is not None else set()
         wrong = {o.judged.name for o in found.refuted.values()} - others - kinks if found is not None else set()
