@@ -50,6 +50,23 @@ def test_the_gradient_of_what_is_normalised_is_the_formula_of_books(layer, init,
     assert text(simplified["x"]) == expected
 
 
+class ScaledRootMeanSquare:
+    """Its scale is 1 at the start, where it could be left out of a formula."""
+
+    def __init__(self):
+        self.g = np.ones(3)
+
+    def forward(self, x):
+        r = 1 / np.sqrt((x**2).mean(axis=-1, keepdims=True) + 1e-6)
+        y = self.g * x * r
+        return y
+
+
+def test_a_formula_holds_for_every_scale_and_not_for_that_of_the_start_alone():
+    (of_x,) = (one for one in explained(ScaledRootMeanSquare, {}, {"x": X}).simplified if one.of == "x")
+    assert "mean(dout · y" not in text(of_x.forms[-1][0])
+
+
 def names(line):
     return set(re.findall(r"[A-Za-z_]\w*", re.sub(r"(mean|sum|max|axis|tanh|exp)\b|Σ_\w|[ᵀ²]", "", line)))
 

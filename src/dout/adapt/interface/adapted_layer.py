@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -48,10 +49,13 @@ from dout.adapt.interface.learned_gradients import (
     without_pairs,
 )
 from dout.adapt.interface.method_pairs import is_static, optional, reads_and_writes
+from dout.adapt.interface.script_layers import methods_of
 from dout.adapt.source import asked_of_objects, switches_for
 from dout.errors import TargetError
 from dout.run import attributes_of, copied, deep_copy, global_states
 from dout.trace.model.user_source import behind
+from dout.trace.record.record import METHODS_OF
+from dout.trace.session.layer_calls import LayerMethods, plain_methods
 from dout.trace.session.pairing import is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
 
@@ -98,9 +102,15 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
     )
     made["backward"] = _standing_for(backward, cls, interface.backward, douts_of(interface))
     made["dout_interface"] = interface
+    made[METHODS_OF] = staticmethod(cache(partial(_methods_of_parts, cls)))  # asked at each recording
     made["dout_inputs"] = lambda self, inputs: _every(self, inputs, every, fixed or {})
     new: Any = type(cls)(cls.__name__, (cls,), made)
     return new  # type: ignore[no-any-return]
+
+
+def _methods_of_parts(own: type, cls: type) -> LayerMethods | None:
+    """The methods of a part of an adapted layer, in whatever manner; the class made here has the layer's `own`."""
+    return plain_methods(cls) if issubclass(own, cls) else methods_of(cls)
 
 
 def is_adapted(cls: type) -> bool:

@@ -51,6 +51,8 @@ _made: WeakKeyDictionary[type, type] = WeakKeyDictionary()
 class NetworkLoss:
     """A network: its forward, its loss, what backward calls the target, and whether the loss is only assumed.
 
+    The target may be an input of forward, which the network is to give back. Then nobody asks for its gradient.
+
     `taken` and `asked` are the arguments of forward and of backward, `settings` those of the latter that are no arrays;
     `handed` are those that forward has returned, each with its place there, or was given, with its name there.
     """
@@ -66,6 +68,16 @@ class NetworkLoss:
     assumed: bool = False
     is_called: bool = False  # by backward itself, which may read what it keeps: then it is meant for this loss
     one: str = ""  # backward takes one sample: it makes "outer" products, or is called in a "loop"
+
+    @property
+    def is_given_back(self) -> bool:
+        """Whether the target is an input of forward, as an autoencoder's."""
+        return self.target in self.taken
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What forward and its loss take together."""
+        return tuple(dict.fromkeys((*self.taken, self.target)))
 
     @property
     def takes_weights(self) -> bool:
@@ -132,6 +144,7 @@ def _network(cls: type) -> NetworkLoss | None:
     open_ = [name for name in arrays if name not in (*taken, *results)]
     of_losses = [name for loss in loss_names(cls) for name in _required(cls, loss)]  # `loss(y, context)`
     targets = [n for n in open_ if names_label(n)] or [n for n in open_ if n in of_losses and not names_cache(n)]
+    targets = [name for name in targets if not names_output(name)] or _given_back(cls, taken)
     if not targets or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
         return None
     is_open = len(targets) > 1 or not {*asked} <= {*taken, *targets, *settings}  # what is handed on has to be read
@@ -152,6 +165,15 @@ def _network(cls: type) -> NetworkLoss | None:
     makes_outer = "outer" in getattr(behind(_function(cls, back)), "__code__", _joined.__code__).co_names
     one = "outer" if makes_outer else "loop" if is_called_in_a_loop(cls, back) else ""
     return NetworkLoss(ahead, back, targets[0], taken, asked, handed, settings, one=one)
+
+
+def _given_back(cls: type, taken: Sequence[str]) -> list[str]:
+    """The input of forward that a loss compares with the output: `loss(x, out)` of an autoencoder."""
+    for asked in (_required(cls, name) for name in loss_names(cls)):
+        inputs = [name for name in asked if name in taken]
+        if len(asked) == 2 and len(inputs) == 1 and any(names_output(name) for name in asked if name not in taken):
+            return inputs
+    return []
 
 
 def _handed(names: Sequence[str], results: Sequence[str], forward: Any) -> dict[str, int | str] | None:
@@ -188,13 +210,13 @@ def _class_with(cls: type, network: NetworkLoss, losses: Mapping[str, Callable[.
     own = _function(cls, network.backward)
     names = {f"{name}_of_{network.forward}": loss for name, loss in losses.items()}
     for name, loss in names.items():
-        made[name] = _as_written(_forward(cls, network, loss), cls, network.forward, (*network.taken, network.target))
+        made[name] = _as_written(_forward(cls, network, loss), cls, network.forward, network.inputs)
     gives = None in losses.values()
     if network.handed or gives:
         backward = _backward_of_loss if gives else _backward(cls, network)
         made[network.backward] = _as_written(backward, cls, network.backward, (network.target, *network.settings))
     else:
-        plainly = _without_loss(own)
+        plainly = _without_result(own) if network.is_given_back else _without_loss(own)
         made[network.backward] = staticmethod(plainly) if is_static(cls, network.backward) else plainly
     pairs = [(name, network.backward) for name in names]
     first = next(iter(losses))
@@ -216,22 +238,23 @@ def _as_written(function: Any, cls: type, name: str, arguments: Sequence[str]) -
 
 def _forward(cls: type, network: NetworkLoss, loss: Callable[..., Any] | None) -> Any:
     def joined(self: Any, *inputs: Any) -> Any:
-        result = getattr(self, network.forward)(*inputs[:-1])
+        named = dict(zip(network.inputs, inputs, strict=True))
+        target = named[network.target]
+        result = getattr(self, network.forward)(*inputs[: len(network.taken)])
         items = result if isinstance(result, tuple) else (result,)
-        named = dict(zip((*network.taken, network.target), inputs, strict=True))
         if loss is None or network.handed:
             places = network.handed.items()
             handed = {name: named[at] if isinstance(at, str) else items[at] for name, at in places}
             attributes_of(self)[RESULTS] = named | handed
         if loss is None:
-            value, *gradients = _backward(cls, network)(self, inputs[-1])
+            value, *gradients = _backward(cls, network)(self, target)
             if np.size(plain(value)) != 1:
                 raise TypeError(f"{network.backward} returns a loss for each sample, with gradients of each")
             attributes_of(self)[RESULTS] = gradients[0] if len(gradients) == 1 else tuple(gradients)
             return value
         if network.handed:  # with what it keeps, and its output last
-            return loss(self, [item for item in items if is_float_array(item)][-1], inputs[-1])
-        value = loss(self, items[0], inputs[-1])
+            return loss(self, [item for item in items if is_float_array(item)][-1], target)
+        value = loss(self, items[0], target)
         return (value, *items[1:]) if items[1:] else value
 
     return joined
@@ -261,6 +284,14 @@ def _without_loss(function: Any) -> Any:
     def backward(*args: Any, **keywords: Any) -> Any:
         result = function(*args, **keywords)
         return None if isinstance(plain(result), float | np.floating) else result
+
+    return backward
+
+
+def _without_result(function: Any) -> Any:
+    @functools.wraps(function)
+    def backward(*args: Any, **keywords: Any) -> None:
+        function(*args, **keywords)
 
     return backward
 

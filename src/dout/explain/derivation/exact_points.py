@@ -47,18 +47,23 @@ class ExactPoints:
 
     @cached_property
     def given(self) -> Mapping[Node, Any]:
-        """Generic inputs and upstream gradients; near the recorded run, or as there, where forward fails elsewhere."""
+        """Generic inputs and upstream gradients; near the recorded run, or as there, where forward fails elsewhere.
+
+        What the layer holds is moved, too: a scale of 1 and a bias of 0 hide what they are for. It keeps its sign.
+        """
         generator = np.random.default_rng(3)
         forward = self.forward
         recorded: dict[Node, Any] = {n: forward.values[n] for n in forward.nodes if n.primitive is INPUT}
         free = [n for n in forward.inputs if np.dtype(n.dtype).kind == "f" or isinstance(n.dtype, type)]
+        held = [n for n in recorded if n not in forward.inputs and np.dtype(n.dtype).kind == "f"]
         anywhere = {node: generator.normal(size=node.shape)[()] * SPREAD for node in free}
+        moved = {n: _moved(recorded[n], generator) for n in held}
         seeds = {seed: generator.normal(size=seed.shape)[()] for seed in forward.seeds.values()}
-        point = {**recorded, **anywhere, **seeds}
+        point = {**recorded, **anywhere, **moved, **seeds}
         for share in (0.1, 0.001, 0.0):
             if self._is_as_recorded(point):
                 break
-            near = {n: recorded[n] * generator.uniform(1 - share, 1 + share, n.shape)[()] for n in free}
+            near = {n: recorded[n] * generator.uniform(1 - share, 1 + share, n.shape)[()] for n in (*free, *held)}
             point = {**recorded, **near, **seeds}
         return point
 
@@ -132,3 +137,9 @@ class ExactPoints:
     def _column(self, node: Node, shape: tuple[int, ...], most: int | None) -> list[Any]:
         array = np.asarray(exact(self.balls[node]), dtype=object)
         return list(np.broadcast_to(array, shape).ravel()[:most])
+
+
+def _moved(held: Any, generator: np.random.Generator) -> Any:
+    """Other numbers of the same signs; none is 0 or 1."""
+    more = generator.uniform(0.1, 0.4, np.shape(held))[()]
+    return np.where(np.asarray(held) < 0, held - more, held + more)[()]

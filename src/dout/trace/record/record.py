@@ -17,12 +17,14 @@ from dout.trace.model.replay import Data, first_difference, is_number
 from dout.trace.model.user_source import parameters
 from dout.trace.record.specialisation import Twin
 from dout.trace.record.trace import Trace
-from dout.trace.session.layer_calls import finished, is_layer
+from dout.trace.session.layer_calls import finished, is_layer, plain_methods
 from dout.trace.session.session import Session, session
 from dout.trace.session.side_effects import is_small, undone
 from dout.trace.session.value_names import ValueNames
 from dout.trace.tracer.traced import Traced, plain, plain_deep
 from dout.trace.tracer.tracer import Tracer
+
+METHODS_OF = "dout_methods_of"  # of a class that was made by `dout.adapt`: how the methods of its parts are called
 
 
 def record(target: Any, /, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace:
@@ -45,7 +47,8 @@ def record_by(
         return record_function(target, inputs, keywords, dout, tracer)[0]
     twin = Twin.of(target) if is_small(target) else None
     upstream: list[Any] = []
-    with session(tracer, target, numbers=True) as state:
+    methods_of = getattr(type(target), METHODS_OF, plain_methods)
+    with session(tracer, target, numbers=True, methods_of=methods_of) as state:
         forward = target.forward  # read here: by now its calls are being recorded
         entered, output = _forward(state, forward, inputs, keywords)
         state.outputs.append(output)
