@@ -188,10 +188,8 @@ def candidates(place: ExpressionPlace, seen: Seen, elsewhere: Echoes, most: floa
             if kind.cost <= most and _match(meant, node, place, parts):
                 yield from _of_kind(kind, place, seen, terms, _slots_of(place, parts))
     own = _slots_of(place, {})
-    for spot in _spots(place, seen):
-        for kind in _AT[spot]:
-            if kind.cost <= most:
-                yield from _of_kind(kind, place, seen, terms, own)
+    for kind in (kind for spot in _spots(place, seen) for kind in _AT[spot] if kind.cost <= most):
+        yield from _of_kind(kind, place, seen, terms, own)
     for cost, word, text, *run in computed(place, seen.ndim, seen.terms):
         yield Edit(place, cost, word, text, None, *run)
     for cost, word, template in echoed(place, elsewhere):

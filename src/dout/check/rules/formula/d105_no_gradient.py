@@ -49,7 +49,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         return
     gives_none = has_none and not is_network and not any(examination.call.gradients or ())
     forgotten = discarded_gradients(subject, examination)
-    left, names = cache(partial(_left, subject)), {item.name for item in missing}
+    left, lacking = cache(partial(_left, subject)), {item.name for item in missing}
     for name, node, is_parameter in missing:
         if name in forgotten and is_parameter:
             continue
@@ -59,7 +59,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         elif gives_none and not is_parameter:
             message = f"{subject.name}.backward has no return: no gradient found for {name}"
         shape = examination.trace.data[node].shape if is_parameter else ()
-        places = [path for path, array in left().items() if array.shape == shape and path not in names] if shape else []
+        places = [p for p, array in left().items() if array.shape == shape and p not in lacking] if shape else []
         if places:  # an optimizer's state, or a gradient by a name that nothing tells
             message = f"{message}, and backward leaves an array of its shape in {places[0]}, which is not judged"
         is_doubtful = name in forgotten or (is_parameter and (judgement.parameters or places))
