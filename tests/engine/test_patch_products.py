@@ -284,3 +284,6 @@ def test_convolution_of_dout_layers():
         np.testing.assert_array_equal(fast.forward(x), plain.forward(x))
         np.testing.assert_array_equal(fast.backward(d), plain.backward(d))
         np.testing.assert_array_equal(fast.dW, plain.dW)
+    if shared_products.takes_patches(np.float32):
+        assert text_of(fast).count("patches(") > 2
+        assert ").T @" in text_of(fast)  # the weights' gradient, over all images at once

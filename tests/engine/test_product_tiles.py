@@ -40,11 +40,10 @@ def run(function, x, y, out, adds):
 
 def sizes(name, lanes):
     """Rows, columns, sums and whether the product is added: whole and ragged tiles, one and several blocks."""
-    if name == "across":  # it overlaps tiles, and so must not add where they are ragged
+    if name == "across":  # it overlaps tiles where they are ragged, and takes a long sum in pieces
         height, width = product_tiles.ACROSS
-        for more, inner in product((0, 1, 7), (1, lanes - 1, lanes, 3 * lanes + 1)):
-            yield height + more, width + more, inner, False
-            yield height, width, inner, True
+        for more, inner, adds in product((0, 1, 7), (1, lanes - 1, lanes, 3 * lanes + 1, 1500), (False, True)):
+            yield height + more, width + more, inner, adds
         return
     height = int(name[-1])
     rows = (1, height - 1, height, 2 * height + 1, 51, 101)

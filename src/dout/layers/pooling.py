@@ -5,8 +5,6 @@ windows at once. `kernel`, `stride`, `pad`, `dilation` are a number for all axes
 kernel where none is given, so that windows lie side by side. There are no parameters.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from dout.layers.convolution import Place, Sizes, each, padded, places, places_of, unpadded
@@ -154,8 +152,8 @@ class GlobalMaxPool:
 class AdaptiveAvgPool:
     """Take means so that so many places come out, whatever comes in. PyTorch: `torch.nn.AdaptiveAvgPool1d`, ….
 
-    Place i of n is the mean of `x` from `⌊i·L/n⌋` to `⌈(i + 1)·L/n⌉`: windows may overlap by one. `sizes` is the number
-    of places along all axes, or one for each.
+    Place i of n is the mean of `x` from `⌊i·L/n⌋` to `⌈(i + 1)·L/n⌉`: windows may overlap by one. Means are taken
+    along one axis after the other. `sizes` is the number of places along all axes, or one for each.
     """
 
     def __init__(self, sizes: Sizes = 1) -> None:
@@ -164,23 +162,22 @@ class AdaptiveAvgPool:
     def forward(self, x: Value) -> Value:
         """Return the means."""
         sizes = each(self.sizes, _axes_of(self, x))
-        self.shape = x.shape
-        out = np.zeros((*x.shape[:2], *sizes), x.dtype)
-        if out.dtype.kind in "iub":
-            out = out.astype(float)
-        for place, window in _windows(x.shape[2:], sizes):
-            out[place] = np.mean(x[window], axis=tuple(range(2, x.ndim)))
+        self.shape, out = x.shape, x
+        for axis, size in enumerate(sizes, 2):
+            means = [np.mean(out[span], axis=axis) for span in _spans(axis, x.shape[axis], size)]
+            out = np.stack(means, axis=axis)
         keep_form(self, out)
 
         return out
 
     def backward(self, dout: Value) -> Value:
         """Return `dx`: the shares of all windows, added up."""
-        dout = arriving(self, dout)
-        dx = np.zeros(self.shape, dout.dtype)
-        for place, window in _windows(self.shape[2:], dout.shape[2:]):
-            share = dout[place] / int(np.prod(dx[window].shape[2:]))
-            dx[window] += share.reshape(*share.shape, *(1,) * (dx.ndim - 2))
+        dx = arriving(self, dout)
+        for axis in reversed(range(2, len(self.shape))):
+            parts, length, size = dx, self.shape[axis], dx.shape[axis]
+            dx = np.zeros((*parts.shape[:axis], length, *parts.shape[axis + 1 :]), parts.dtype)
+            for place, span in zip(_spans(axis, size, size), _spans(axis, length, size), strict=True):
+                dx[span] += parts[place] / (span[axis].stop - span[axis].start)
 
         return dx
 
@@ -192,8 +189,7 @@ def _axes_of(layer: object, x: Value) -> int:
     return int(np.ndim(x) - 2)
 
 
-def _windows(lengths: tuple[int, ...], sizes: tuple[int, ...]) -> Iterator[tuple[Place, Place]]:
-    """Yield the index of each place that comes out, and that of its window."""
-    for place in np.ndindex(*sizes):
-        spans = [slice(i * n // s, -(-(i + 1) * n // s)) for i, n, s in zip(place, lengths, sizes, strict=True)]
-        yield (slice(None), slice(None), *place), (slice(None), slice(None), *spans)
+def _spans(axis: int, length: int, size: int) -> list[Place]:
+    """Return the index of each of so many windows along an axis."""
+    ends = [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
+    return [(*(slice(None),) * axis, slice(begin, end)) for begin, end in ends]

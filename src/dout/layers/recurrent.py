@@ -33,7 +33,7 @@ class Rnn:
         """Return the states."""
         _check_sequence(self, x)
         self.x = x
-        steps = x @ self.Wx + self.b
+        steps = _at_all_steps(x, self.Wx) + self.b
         h = np.zeros_like(steps[:, 0])
         states = []
         for t in range(x.shape[1]):
@@ -54,7 +54,7 @@ class Rnn:
             dh = da[:, t] @ self.Wh.T
         self.dWx, self.dWh, self.db = _products(self.x, da), _products(_before(self.h), da), np.sum(da, axis=(0, 1))
 
-        return da @ self.Wx.T
+        return _at_all_steps(da, self.Wx.T)
 
 
 class Lstm:
@@ -76,7 +76,7 @@ class Lstm:
         """Return the states."""
         _check_sequence(self, x)
         self.x = x
-        steps = x @ self.Wx + self.b
+        steps = _at_all_steps(x, self.Wx) + self.b
         h = c = np.zeros((len(x), len(self.Wh)), steps.dtype)
         self.gates: list[tuple[Value, ...]] = []
         self.memories = [c]
@@ -106,11 +106,12 @@ class Lstm:
             dc = dc + dh * o * (1 - tanh * tanh)
             di, df, dg, do = dc * g, dc * self.memories[t], dc * i, dh * tanh
             parts = di * i * (1 - i), df * f * (1 - f), dg * (1 - g * g), do * o * (1 - o)
-            da[:, t] = np.concatenate(parts, axis=1)
-            dh, dc = da[:, t] @ self.Wh.T, dc * f
+            step = np.concatenate(parts, axis=1)
+            dh, dc = step @ self.Wh.T, dc * f
+            da[:, t] = step
         self.dWx, self.dWh, self.db = _products(self.x, da), _products(_before(self.h), da), np.sum(da, axis=(0, 1))
 
-        return da @ self.Wx.T
+        return _at_all_steps(da, self.Wx.T)
 
 
 class Gru:
@@ -132,7 +133,7 @@ class Gru:
         """Return the states."""
         _check_sequence(self, x)
         self.x = x
-        steps = x @ self.Wx + self.bx
+        steps = _at_all_steps(x, self.Wx) + self.bx
         h = np.zeros((len(x), len(self.Wh)), steps.dtype)
         self.gates: list[tuple[Value, ...]] = []
         states = []
@@ -168,7 +169,7 @@ class Gru:
         self.dWx, self.dWh = _products(self.x, dax), _products(before, dah)
         self.dbx, self.dbh = np.sum(dax, axis=(0, 1)), np.sum(dah, axis=(0, 1))
 
-        return dax @ self.Wx.T
+        return _at_all_steps(dax, self.Wx.T)
 
 
 class Bidirectional:
@@ -244,6 +245,11 @@ def dout_example() -> dict[str, Any]:
 def _before(h: Value) -> Value:
     """Return the state before each step: zeros, and all but the last."""
     return np.concatenate([np.zeros_like(h[:, :1]), h[:, :-1]], axis=1)
+
+
+def _at_all_steps(x: Value, W: Value) -> Value:
+    """Return `x @ W`: one product of matrices for all samples and steps."""
+    return np.reshape(np.reshape(x, (-1, x.shape[-1])) @ W, (*x.shape[:-1], W.shape[-1]))
 
 
 def _products(x: Value, da: Value) -> Value:

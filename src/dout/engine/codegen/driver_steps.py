@@ -195,7 +195,7 @@ class StepWriter:
             self._write(node, place, operands)
         elif way(node) == "fill":
             self.text.line(f"{place}[...] = {FILLED[node.primitive] if node.primitive in FILLED else operands[0]}")
-        elif way(node) == "copy":
+        elif way(node) == "copy" and node not in self.means.natives:
             self.text.line(f"{place}[...] = {operands[0]}")
         elif node in self.means.natives and not (self.compares and is_product(node)):
             native = self.means.natives[node]

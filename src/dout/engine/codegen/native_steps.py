@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.engine.codegen.turned_copies import turned_copy
 from dout.engine.ir.cost_model import flops, is_matrix_product
 from dout.engine.ir.kernel_group import PatchProduct
 from dout.engine.lowering.entry_point import WORK, ArrayType, KernelType
@@ -59,6 +60,8 @@ class Native:
 
 def native(node: Node, forms: Mapping[Node, BufferLayout]) -> Native | None:
     """The function for a step; None where NumPy does it, or where it is too small to matter."""
+    if (turned := turned_copy(node, forms)) is not None:
+        return Native("turned", turned)
     write = _TEXTS.get(node.primitive)
     arrays = [i for i in node.inputs if i.shape]
     if write is None or math.prod(max((i.shape for i in (*arrays, node)), key=math.prod)) < _SMALL:

@@ -30,7 +30,7 @@ from dout.engine.passes.read_patches import read_patches
 from dout.engine.passes.unalias_outputs import in_order, unalias_outputs
 from dout.engine.runtime.compile_progress import CompileProgress
 from dout.errors import UnsupportedError
-from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, topological, with_inputs
+from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, renewed, topological, with_inputs
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.raising import may_raise
 from dout.rewrite.node_facts import constant
@@ -101,6 +101,7 @@ def planned(
     if (name := next(_set_unseen(run), None)) is not None:
         raise UnsupportedError(f"it sets an attribute of {name}, which dout does not look into")
     graph = _with_literals(run, run.graph if strict else run.better or run.graph)
+    graph = _with_known_numbers(run, graph) if threads else graph
     graph = transformed(graph, _turned(run, graph), known, budget, strict=strict)
     budget.check()
     graph = unalias_outputs(run, graph)
@@ -175,6 +176,16 @@ def _with_literals(run: Capture, graph: Graph) -> Graph:
     """The graph, with the plain numbers in the user's code as constants."""
     numbers = {n: constant(run.data[n], n.where) for n in run.made if isinstance(n.dtype, type)}
     return rebuild(graph, lambda node, new: with_inputs(node, (numbers.get(i, new[i]) for i in node.inputs)))
+
+
+def _with_known_numbers(run: Capture, graph: Graph) -> Graph:
+    """The graph, with the numbers as constants that are made of such arrays as `x.shape` alone, in NumPy's calls."""
+
+    def change(node: Node, new: Mapping[Node, Node]) -> Node:
+        known = node.inputs and node.shape == () and run.made.issuperset(node.inputs) and node not in run.draws
+        return constant(run.data[node], node.where) if known and node in run.data else renewed(node, new)
+
+    return rebuild(graph, change)
 
 
 def _holding_for(run: Capture, numbers: Sequence[Node]) -> Capture:

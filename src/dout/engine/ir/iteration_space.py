@@ -8,11 +8,27 @@ from typing import NamedTuple
 
 from dout.engine.ir.scalar_expressions import REDUCTIONS, fusible, reduced_axes
 from dout.graph import Node, Shape
-from dout.ops import primitives
+from dout.ops import PRIMITIVES, primitives
 
 # Nothing is computed: another index, or the same number everywhere. Each kernel that wants one writes it anew.
 FREE = primitives("broadcast_to reshape getitem zeros ones full")
 _RESHAPED = primitives("reshape getitem")
+LARGE = 1 << 13  # elements that are worth a step of their own where rows become columns
+SIDE = 8  # and so many along each of the two axes
+
+
+def turns_rows(node: Node) -> bool:
+    """Whether a step copies an array whose rows become columns: that is a step of its own, which goes by squares."""
+    if node.primitive is not PRIMITIVES["copy"]:
+        return False
+    (turned,) = node.inputs
+    while turned.primitive is PRIMITIVES["reshape"]:
+        (turned,) = turned.inputs
+    if turned.primitive is not PRIMITIVES["transpose"]:
+        return False
+    (source,), axes = turned.inputs, turned.static["axes"]
+    moved = len(axes) > 1 and axes[-1] != len(axes) - 1 and source.primitive is not PRIMITIVES["windows"]
+    return moved and math.prod(node.shape) >= LARGE and min(source.shape[-1], node.shape[-1]) >= SIDE
 
 
 def fits_a_kernel(node: Node) -> bool:
@@ -20,7 +36,7 @@ def fits_a_kernel(node: Node) -> bool:
 
     What is reduced has more than one element along its axes: else the result could have the very shape of its input.
     """
-    if not fusible(node) or 0 in node.shape:
+    if not fusible(node) or 0 in node.shape or turns_rows(node):
         return False
     return node.primitive not in REDUCTIONS or math.prod(node.inputs[0].shape[a] for a in reduced_axes(node)) > 1
 

@@ -12,6 +12,7 @@ from llvmlite import ir
 from dout.engine.lowering.function_sources import NumberType, TupleType, module, prange
 from dout.engine.lowering.routine import Routine
 from dout.engine.lowering.typed_values import (
+    I64,
     Range,
     TypedArray,
     TypedNumber,
@@ -97,6 +98,22 @@ def _move_row(of: Any, x: TypedArray, out: TypedArray, index: Sequence[Any], len
     builder.store(builder.load(here, align=x.dtype.itemsize), there, align=x.dtype.itemsize)
 
 
+def _move_square(of: Any, x: TypedArray, out: TypedArray, index: Sequence[Any], axis: int) -> None:
+    """Four by four elements move, of which rows become columns."""
+    builder, start, access = of.builder, [*map(number, index)], module("dout.engine.math.row_access")
+    squares = []
+    for array, across in ((x, len(start) - 1), (out, axis)):
+        each = [
+            (*start[:across], _farther(builder, start[across], k), *start[across + 1 :]) for k in range(access.SQUARE)
+        ]
+        squares.append([element(builder, array, one) for one in each])
+    access.turn_square(builder, squares[0], squares[1], x.dtype.itemsize)
+
+
+def _farther(builder: ir.IRBuilder, place: TypedNumber, steps: int) -> TypedNumber:
+    return TypedNumber(builder.add(cast(builder, place, "int64").value, I64(steps), flags=["nsw"]), "int64")
+
+
 def _summed(of: Any, x: TypedArray, count: Any) -> TypedNumber:
     kind = x.data.type.pointee
     pairwise_sum = module("dout.engine.math.pairwise_sum").pairwise_sum
@@ -115,7 +132,12 @@ ANSWERS: dict[Any, Callable[..., Any]] = {
     **{getattr(np, name): _by_intrinsic(name) for name in ("sqrt", "floor", "ceil", "trunc")},
     **{getattr(np, name): _by_ours(name) for name in ("exp", "log", "tanh", "sin", "cos")},
 }
-_OVER_ARRAYS: dict[str, Callable[..., Any]] = {"in_row": _in_row, "move_row": _move_row, "summed": _summed}
+_OVER_ARRAYS: dict[str, Callable[..., Any]] = {
+    "in_row": _in_row,
+    "move_row": _move_row,
+    "move_square": _move_square,
+    "summed": _summed,
+}
 
 
 def instruction(of: Any, function: Any, arguments: Sequence[Any]) -> Any:

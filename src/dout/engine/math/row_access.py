@@ -2,11 +2,13 @@
 
 Numba takes the strides of an array that is not contiguous from the array, also that of the last axis: a loop along it
 gathers its elements one by one. A loop over the few elements of a window takes longer than to move them as a vector.
+Where rows of one array are columns of the other, elements are moved by squares.
 The file imports Numba only, so that its text can stand in a module of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -57,3 +59,49 @@ def _move_row(typing: Any, x: Any, out: Any, index: Any, length: Any) -> Any:
 
 
 move_row = intrinsic(prefer_literal=True)(_move_row)
+
+
+SQUARE = 4  # elements along each of its two sides
+_NEAR, _FAR = ([0, 4, 1, 5], [2, 6, 3, 7]), ([0, 1, 4, 5], [2, 3, 6, 7])
+
+
+def turn_square(builder: Any, read: Sequence[Any], written: Sequence[Any], size: int) -> None:
+    """Move the rows of a square that begin at the first four places to where its columns begin, at the other four."""
+
+    def mixed(one: Any, other: Any, lanes: Sequence[int]) -> Any:
+        return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(ir.IntType(32), SQUARE), lanes))
+
+    vector = ir.VectorType(read[0].type.pointee, SQUARE).as_pointer()
+    rows: list[Any] = [builder.load(builder.bitcast(place, vector), align=size) for place in read]
+    upper, lower = ([mixed(rows[k], rows[k + 1], lanes) for k in (0, 2)] for lanes in _NEAR)
+    columns = [mixed(one, other, lanes) for one, other in (upper, lower) for lanes in _FAR]
+    for column, place in zip(columns, written, strict=True):
+        builder.store(column, builder.bitcast(place, vector), align=size)
+
+
+def _move_square(typing: Any, x: Any, out: Any, index: Any, axis: Any) -> Any:
+    """Set four by four elements of `out` to those of `x`, from an index on, which has no negative number.
+
+    They go along the last axis, along which those of `out` lie one after the other, and along another, where those of
+    `x` do.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        places = zip(cgutils.unpack_tuple(builder, values[2]), signature.args[2], strict=True)
+        start = [context.cast(builder, place, kind, intp) for place, kind in places]
+        squares = []
+        for kind, value, across in ((x, values[0], -1), (out, values[1], axis.literal_value)):
+            array = make_array(kind)(context, builder, value)
+            row, strides = array.data, cgutils.unpack_tuple(builder, array.strides)
+            for place, stride in zip(start, strides, strict=True):
+                row = cgutils.pointer_add(builder, row, builder.mul(place, stride))
+            squares.append([row])
+            for _ in range(SQUARE - 1):
+                squares[-1].append(cgutils.pointer_add(builder, squares[-1][-1], strides[across]))
+        turn_square(builder, squares[0], squares[1], x.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return void(x, out, index, axis), generate
+
+
+move_square = intrinsic(prefer_literal=True)(_move_square)

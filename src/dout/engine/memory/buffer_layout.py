@@ -42,6 +42,7 @@ class BufferLayout:
     layout: Layout
     readable: bool
     order: Order | None = "C"
+    along: int | None = None
 
 
 def rehearse(steps: Sequence[Step], given: Mapping[Node, Any]) -> dict[Node, BufferLayout]:
@@ -103,7 +104,7 @@ def _form(value: Any) -> BufferLayout:
     if not isinstance(value, np.ndarray):
         return BufferLayout(False, "C", True)
     usable = value.flags.aligned and value.dtype.isnative
-    return BufferLayout(True, layout_of(value), bool(usable), order_of(value))
+    return BufferLayout(True, layout_of(value), bool(usable), order_of(value), _along(value))
 
 
 def layout_of(array: np.ndarray[Any, Any]) -> Layout:
@@ -111,6 +112,12 @@ def layout_of(array: np.ndarray[Any, Any]) -> Layout:
     if array.flags.c_contiguous:
         return "C"
     return "rows" if array.shape[-1] > 1 and array.strides[-1] == array.itemsize else "A"
+
+
+def _along(array: np.ndarray[Any, Any]) -> int | None:
+    """The axis along which the elements lie one after the other, the last one if it does; None where none is."""
+    axes = range(array.ndim - 1, -1, -1)
+    return next((a for a in axes if array.shape[a] > 1 and array.strides[a] == array.itemsize), None)
 
 
 def order_of(value: Any) -> Order | None:

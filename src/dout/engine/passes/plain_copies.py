@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
+from dout.engine.ir.iteration_space import LARGE, SIDE
 from dout.engine.ir.stride_model import StrideModel
 from dout.engine.passes.untranspose import Axes, inverse
 from dout.graph import Graph, Node, rebuild, renewed, with_inputs
@@ -61,13 +63,20 @@ def _along_rows(node: Node, lies: StrideModel) -> Node:
 
 def _in_rows(user: Node, operand: Node, lies: StrideModel) -> Node:
     """What a step on elements reads: a copy if it is read several times, and its rows do not lie along memory."""
-    if math.prod(operand.shape) * _LESS > math.prod(user.shape) or math.prod(operand.shape) < _SMALL:
+    if math.prod(operand.shape) < _SMALL:
         return operand
     lying = lies[operand]
     steps = [step for step, length in zip(lying.strides, lying.shape, strict=True) if length > 1]
-    if steps[-1] == lying.itemsize:
+    several = math.prod(operand.shape) * _LESS <= math.prod(user.shape)
+    if steps[-1] == lying.itemsize or not (several or _are_columns(operand, lying)):
         return operand
     return applied(PRIMITIVES["copy"], (operand,), {"order": "C"}, user.where)
+
+
+def _are_columns(node: Node, lying: Any) -> bool:
+    """Whether rows of an array lie like columns in memory: then it is worth a copy that goes by squares."""
+    along = next((n for n, step in zip(lying.shape, lying.strides, strict=True) if step == lying.itemsize and n > 1), 0)
+    return math.prod(node.shape) >= LARGE and min(along, node.shape[-1]) >= SIDE
 
 
 def _turned(node: Node, axes: Axes) -> Node:

@@ -15,7 +15,8 @@ from dout.engine.ir.kernel_group import PatchProduct, Step
 from dout.engine.memory.buffer_layout import BufferLayout
 from dout.engine.memory.memory_plan import makes
 from dout.engine.runtime.shared_products import takes_patches
-from dout.engine.windows.patch_products import patches_in, reading_pays, written_in_lines
+from dout.engine.windows.patch_costs import reading_pays, written_in_lines
+from dout.engine.windows.patch_products import patches_in
 from dout.graph import Node
 from dout.ops import PRIMITIVES
 

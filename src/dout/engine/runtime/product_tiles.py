@@ -5,7 +5,8 @@ stays in registers while its sums grow, and both factors are read where they lie
 
 `beside` takes rows of the second factor as vectors, and elements of the first one by one. Its tiles are two vectors
 wide and 5 or 6 rows high, or one wide and 12 high; a row that is not there is the last one again, and elements that
-are not there are masked. `across` adds up along rows of both factors. Its tiles at the end overlap those before.
+are not there are masked. `across` adds up along rows of both factors, a piece of each sum after the other, so that few
+pages and no more than the first caches are in use. Its tiles at the end overlap those before.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _FEW = 8  # rows of a larger one that are so few that a copy of the second facto
 _BLOCK = 1 << 12  # or numbers of the second factor, in a block of sums, which the first cache keeps for all rows
 _MASKED = 1.7  # times as many elements as the result has are computed, at most, where the others are masked
 _LONG = 12  # vectors of a sum along rows, below which it takes too long to add up their lanes
+_PIECE = 4096  # bytes of a piece of a sum along rows
+_NARROW = 32  # rows of a larger product whose sums go along rows, for which pieces of them are faster
 _TWICE = 1.2  # times as many elements as the result has are computed, at most, where tiles overlap
 
 _DECLARED = """
@@ -129,9 +132,19 @@ define void @across(i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.line, i6
 begin:
   %rows.last = sub i64 %rows, HIGH
   %columns.last = sub i64 %columns, BROAD
+  br label %piece
+piece:
+  %l = phi i64 [ 0, %begin ], [ %l.next, %pieced ]
+  %l.far = add i64 %l, PIECE
+  %l.next = call i64 @llvm.umin.i64(i64 %l.far, i64 %inner)
+  %length = sub i64 %l.next, %l
+  %l.later = icmp ne i64 %l, 0
+  %grows = or i1 %l.later, %adds
+  %x.l = getelementptr KIND, ptr %x, i64 %l
+  %y.l = getelementptr KIND, ptr %y, i64 %l
   br label %strip
 strip:
-  %j = phi i64 [ 0, %begin ], [ %j.next, %stripped ]
+  %j = phi i64 [ 0, %piece ], [ %j.next, %stripped ]
   %j.over = icmp ugt i64 %j, %columns.last
   %j.at = select i1 %j.over, i64 %columns.last, i64 %j
   br label %tile
@@ -148,7 +161,10 @@ tiled:
 stripped:
   %j.next = add i64 %j, BROAD
   %j.more = icmp ult i64 %j.next, %columns
-  br i1 %j.more, label %strip, label %end
+  br i1 %j.more, label %strip, label %pieced
+pieced:
+  %l.more = icmp ult i64 %l.next, %inner
+  br i1 %l.more, label %piece, label %end
 end:
   ret void
 }
@@ -161,7 +177,13 @@ def text(kind: str, lanes: int) -> str:
     numbers = ", ".join(f"i64 {place}" for place in range(lanes))
     words = {"ARGUMENTS": _ARGUMENTS, "MASK": f"<{lanes} x i1>", "VECTOR": f"<{lanes} x {kind}>", "KIND": kind}
     words |= {"SHORT": f"v{lanes}f{8 * size}", "WIDTH": str(lanes), "TWICE": str(2 * lanes), "NUMBERS": numbers}
-    words |= {"SUMS": str(_SUMS), "SIZE": str(size), "WIDE": str(_WIDE), "TALL": str(_TALL)}
+    words |= {
+        "SUMS": str(_SUMS),
+        "PIECE": str(_PIECE // size),
+        "SIZE": str(size),
+        "WIDE": str(_WIDE),
+        "TALL": str(_TALL),
+    }
     code = [_DECLARED, _tile("wide", _WIDE, 2, cut=True), _tile("tall", _TALL, 1, cut=True)]
     for height, band in HEIGHTS.items():
         code += [
@@ -173,13 +195,10 @@ def text(kind: str, lanes: int) -> str:
     return _filled(_filled("".join(code), words), words)  # twice: the arguments have words in them
 
 
-def function(
-    rows: int, columns: int, inner: int, left: int, right: int, *, adds: bool, size: int, vector: int
-) -> str | None:
+def function(rows: int, columns: int, inner: int, left: int, right: int, *, size: int, vector: int) -> str | None:
     """The function that is faster than the BLAS for a product; None where none is.
 
-    `left` and `right` say how the factors lie, `size` and `vector` are the bytes of a number and of a vector. Where the
-    product `adds` to what is there, tiles of `across` must not overlap.
+    `left` and `right` say how the factors lie, `size` and `vector` are the bytes of a number and of a vector.
     """
     lanes, multiplications = vector // size, rows * columns * inner
     if vector < MASKS or not multiplications:
@@ -190,9 +209,9 @@ def function(
         computed = _whole(rows, _TALL if columns <= lanes else height) * _whole(columns, lanes)
         stays = small or rows <= _FEW or min(inner, _SUMS) * columns <= _BLOCK
         return beside(rows, columns, lanes) if stays and computed <= _MASKED * rows * columns else None
-    small &= left == AS_IT_IS and inner >= _LONG * lanes and rows >= ACROSS[0] and columns >= ACROSS[1]
+    fits = left == AS_IT_IS and inner >= _LONG * lanes and rows >= ACROSS[0] and columns >= ACROSS[1]
     computed = _whole(rows, ACROSS[0]) * _whole(columns, ACROSS[1])
-    return "across" if small and computed <= (1 if adds else _TWICE) * rows * columns else None
+    return "across" if fits and (small or rows <= _NARROW) and computed <= _TWICE * rows * columns else None
 
 
 def beside(rows: int, columns: int, lanes: int) -> str:
@@ -263,10 +282,10 @@ def _store(value: str, place: str, mask: str) -> str:
 def _across(lanes: int) -> Iterator[str]:
     """A tile of sums along rows of x and rows of y: of a vector that is full or not, then of those before it."""
     height, width = ACROSS
-    rows = [("x", "%x", "%i.at", "%x.line", r) for r in range(height)]
-    rows += [("y", "%y", "%j.at", "%y.line", c) for c in range(width)]
+    rows = [("x", "%x.l", "%i.at", "%x.line", r) for r in range(height)]
+    rows += [("y", "%y.l", "%j.at", "%y.line", c) for c in range(width)]
     tile = list(product(range(height), range(width)))
-    yield "%less = sub i64 %inner, 1\n%over = urem i64 %less, WIDTH\n%whole = sub i64 %less, %over"
+    yield "%less = sub i64 %length, 1\n%over = urem i64 %less, WIDTH\n%whole = sub i64 %less, %over"
     yield "%over.first = insertelement <WIDTH x i64> poison, i64 %over, i64 0"
     yield "%over.all = shufflevector <WIDTH x i64> %over.first, <WIDTH x i64> poison, <WIDTH x i32> zeroinitializer"
     yield "%mask = icmp ule <WIDTH x i64> <NUMBERS>, %over.all"
@@ -290,12 +309,22 @@ def _across(lanes: int) -> Iterator[str]:
     yield "br i1 %k.more, label %sum, label %store\nstore:"
     for r, c in tile:
         yield f"%u{r}.{c} = phi VECTOR [ %f{r}.{c}, %tile ], [ %t{r}.{c}, %sum ]"
+    yield "%twice = sub i64 %j, %j.at"  # so many columns are there already, and so many rows
+    yield "%twice.first = insertelement <4 x i64> poison, i64 %twice, i64 0"
+    yield "%twice.all = shufflevector <4 x i64> %twice.first, <4 x i64> poison, <4 x i32> zeroinitializer"
+    yield "%new.columns = icmp uge <4 x i64> <i64 0, i64 1, i64 2, i64 3>, %twice.all"
+    yield "%i.twice = sub i64 %i, %i.at"
     for r in range(height):
         yield from _added_up(f"u{r}", lanes)
         yield from _place(f"o{r}", "%out", f"%x{r}.at", "%out.line", "%j.at")
         yield f"%o{r}.there = load <4 x KIND>, ptr %o{r}, align SIZE"
         yield f"%o{r}.more = fadd <4 x KIND> %o{r}.there, %u{r}"
-        yield f"%o{r}.now = select i1 %adds, <4 x KIND> %o{r}.more, <4 x KIND> %u{r}"
+        yield f"%new{r} = icmp uge i64 {r}, %i.twice"
+        yield f"%new{r}.first = insertelement <4 x i1> poison, i1 %new{r}, i64 0"
+        yield f"%new{r}.all = shufflevector <4 x i1> %new{r}.first, <4 x i1> poison, <4 x i32> zeroinitializer"
+        yield f"%new{r}.both = and <4 x i1> %new.columns, %new{r}.all"
+        yield f"%o{r}.grown = select <4 x i1> %new{r}.both, <4 x KIND> %o{r}.more, <4 x KIND> %o{r}.there"
+        yield f"%o{r}.now = select i1 %grows, <4 x KIND> %o{r}.grown, <4 x KIND> %u{r}"
         yield f"store <4 x KIND> %o{r}.now, ptr %o{r}, align SIZE"
 
 

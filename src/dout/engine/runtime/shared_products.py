@@ -318,7 +318,7 @@ def _meet_in_rows(hows: Sequence[int]) -> bool:
 def _tiles(part: ProductPart, dtype: np.dtype[Any]) -> str | None:
     """The name of our own code for a part; None where the BLAS is faster."""
     sizes = part.rows, part.columns, part.inner, part.left, part.right
-    return product_tiles.function(*sizes, adds=bool(part.adds), size=dtype.itemsize, vector=binding.vector())
+    return product_tiles.function(*sizes, size=dtype.itemsize, vector=binding.vector())
 
 
 def _turned(dtype: Any, given: Sequence[Matrix], side: int | None, adds: bool) -> Callable[..., Any] | None:

@@ -13,28 +13,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from dout.engine.ir.scalar_expressions import reduced_axes
 from dout.engine.ir.stride_model import StrideModel
+from dout.engine.windows.patch_costs import folded, reading_pays, written
 from dout.graph import Graph, Node, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.abstract import AbstractRecorder
-from dout.rewrite.node_facts import is_reshape, standing_for, users_of
+from dout.rewrite.node_facts import is_reshape, recorded_operands, standing_for, users_of
 from dout.rewrite.window_forms import basic_key
 
 _OF_TWO = primitives("matmul dot")
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-_FEW = 1 << 17  # multiplications, below which NumPy's calls take longer than they
-_VECTOR = 32  # bytes
-_HEIGHTS, _TALL = (5, 6), 12  # rows of tiles; of those one vector wide
-_BEGUN = 4  # turns of a sum, in whose time a tile begins and ends
-_CALL = 2000  # multiplications, in whose time the tiles of a line begin
-_LINE = 330  # multiplications, in whose time one line of a window is copied, short as lines are
-_FETCHED, _COPIED, _ADDED = 8, 14, 24  # multiplications in whose time a number comes from memory, is copied, and added
 ROWS = (0, 1, 2, 4, 5, 3)  # the axes of windows of images (N, H, W, C) as rows (N, H, W) of (window, C)
 
 Users = Mapping[Node, set[Node | None]]
@@ -54,7 +48,9 @@ def patch_products(graph: Graph, orders: Mapping[Node, tuple[int, ...]] = Mappin
             for number, factor in enumerate(node.inputs):
                 if result is None and (found := _patches(made.inputs[number])) is not None:
                     result = _multiplied(made, number, found, lies, alone=_serve_products(factor, users))
-        if node.primitive is PRIMITIVES["fold"]:
+        if node.primitive is PRIMITIVES["sum"]:
+            result = _added_up(node, made, lies, users)
+        elif node.primitive is PRIMITIVES["fold"]:
             if not _is_only_cut(node, users):
                 result = _summed(made, [(0, 0)] * len(node.shape))
         elif node.primitive is PRIMITIVES["getitem"] and _is_only_cut(node.inputs[0], users):
@@ -108,23 +104,70 @@ def _patches(node: Node) -> _Patches | None:
     if node.primitive is PRIMITIVES["transpose"] and len(node.shape) == 2:
         turned = _patches(node.inputs[0])
         return turned and _Patches(turned.windows, turned.columns, turned.rows)
-    if not is_reshape(node) or len(node.shape) < 2:
+    windows, groups = _axes_of(node)
+    if windows is None or len(groups) < 2 or {*windows.static.get("steps", (1,))} != {1}:
         return None
-    (lying,) = node.inputs
-    windows = lying.inputs[0] if lying.primitive is PRIMITIVES["transpose"] else lying
-    if windows.primitive is not PRIMITIVES["windows"] or {*windows.static.get("steps", (1,))} != {1}:
+    axes, rank, count = windows.static["axes"], len(windows.inputs[0].shape), math.prod(node.shape[:-2])
+    if len(axes) != 2 or len({*axes}) != 2:
         return None
-    axes, rank = windows.static["axes"], len(windows.inputs[0].shape)
-    order = lying.static["axes"] if lying is not windows else tuple(range(len(lying.shape)))
-    count = math.prod(node.shape[:-2])
-    first, cut = 0 if count == 1 else _at(lying.shape, count), _at(lying.shape, count * node.shape[-2])
-    if first is None or cut is None or len(axes) != 2 or len({*axes}) != 2:
-        return None
-    lead, rows, columns = order[:first], order[first:cut], order[cut:]
+    lead, rows, columns = [axis for group in groups[:-2] for axis in group], groups[-2], groups[-1]
     if {*axes} <= {*rows} and {rank, rank + 1} <= {*columns}:
         return _Patches(windows, (*lead, *rows), columns, count)
     apart = {*axes} <= {*columns} and {rank, rank + 1} <= {*rows}
     return _Patches(windows, rows, (*lead, *columns), count) if apart else None
+
+
+def _axes_of(node: Node) -> tuple[Node | None, list[list[int]]]:
+    """The windows that are put in order and reshaped into a value, and which axes of theirs are each of its axes."""
+    if node.primitive is PRIMITIVES["windows"]:
+        return node, [[axis] for axis in range(len(node.shape))]
+    turned = node.primitive is PRIMITIVES["transpose"]
+    windows, groups = _axes_of(node.inputs[0]) if turned or is_reshape(node) else (None, [])
+    if windows is None or turned:
+        return windows, [groups[axis] for axis in node.static["axes"]] if turned and windows else groups
+    left, found = [axis for group in groups for axis in group], list[list[int]]()
+    for length in node.shape:
+        found.append([])
+        while left and math.prod(windows.shape[axis] for axis in found[-1]) < length:
+            found[-1].append(left.pop(0))
+        if math.prod(windows.shape[axis] for axis in found[-1]) != length:
+            return None, []
+    ones = [axis for axis in left if windows.shape[axis] == 1]
+    return (windows, [*found[:-1], [*found[-1], *ones]]) if found and ones == left else (None, [])
+
+
+def _added_up(node: Node, total: Node, lies: StrideModel, users: Users) -> Node | None:
+    """The sum of a stack of products, one factor of which has patches, as one product with longer sums.
+
+    `node` is the sum before its inputs were changed.
+    """
+    (old,), (product,), gone = node.inputs, total.inputs, reduced_axes(total)
+    alone = users[old] == {node}
+    if (
+        is_reshape(product)
+        and product.shape[: max(gone, default=0) + 1] == product.inputs[0].shape[: max(gone, default=0) + 1]
+    ):
+        (product,), (old,), alone = product.inputs, old.inputs, alone and len(users[old.inputs[0]]) == 1
+    if not alone or product.primitive is not PRIMITIVES["matmul"] or total.static.keys() - {"axis", "keepdims"}:
+        return None
+    lead, (rows, columns) = product.shape[:-2], product.shape[-2:]
+    stays = any(n > 1 for axis, n in enumerate(lead) if axis not in gone)
+    if stays or max(gone, default=0) >= len(lead) or total.dtype != product.dtype:
+        return None
+    if any(i.shape[:-2] != lead for i in product.inputs):
+        return None
+    left, right = recorded_operands(product)
+    first: Any = np.reshape(np.moveaxis(left, -2, 0), (rows, -1))
+    flat: Any = np.matmul(first, np.reshape(right, (-1, columns)))
+    for number, factor in enumerate(product.inputs):
+        if (found := _patches(factor)) is not None and found.stack > 1:
+            value = _multiplied(
+                flat.node, number, replace(found, stack=1), lies, alone=_serve_products(old.inputs[number], users)
+            )
+            if value is not None:
+                made: Any = np.reshape(AbstractRecorder(total.where).wrap(value), total.shape)
+                return made.node  # type: ignore[no-any-return]
+    return None
 
 
 def _serve_products(factor: Node, users: Users) -> bool:
@@ -156,7 +199,7 @@ def _multiplied(node: Node, number: int, found: _Patches, lies: StrideModel, *, 
     lengths = [math.prod(base.shape[a] for a in stacks), *(base.shape[a] for a in axes)]
     shape = (*lengths, math.prod(base.shape[a] for a in channels))
     dtype, ordered = np.dtype(node.dtype), number == 0 and [*many] == [*stacks, *axes]
-    other_way = min(_written(shape, window, results, alone=alone), _around(base, shape, window, results))
+    other_way = min(written(shape, window, results, alone=alone), _around(base, shape, window, results))
     if base.dtype != dtype or not (alone or ordered):
         return None
     if not reading_pays(shape, window, results, other_way, dtype, transposed=not along_places):
@@ -177,7 +220,7 @@ def _around(base: Node, image: Shape, window: Shape, results: int) -> float:
     """What products of the elements of an image with a border cost, which are added up around their places."""
     if base.primitive is not PRIMITIVES["pad"]:
         return math.inf
-    return _folded(math.prod(base.inputs[0].shape) // image[3] * math.prod(window) * results, image[3])
+    return folded(math.prod(base.inputs[0].shape) // image[3] * math.prod(window) * results, image[3])
 
 
 def _arranged(matrix: Any, given: Sequence[int], due: Sequence[int], shape: Shape, *, behind: bool = False) -> Any:
@@ -236,7 +279,7 @@ def _summed(fold: Node, ends: Sequence[tuple[int, int]]) -> Node | None:
     inner = found.matrix.shape[0]
     shape = (math.prod(lead), *(c + sum(border[a]) for a, c in zip(axes, counted, strict=True)), inner)
     sums = math.prod((shape[0], *counted, *window, *depths))
-    if not reading_pays(shape, window, math.prod(depths), _folded(sums, inner), np.dtype(fold.dtype)):
+    if not reading_pays(shape, window, math.prod(depths), folded(sums, inner), np.dtype(fold.dtype)):
         return None
     image = np.transpose(found.image, (*map(found.many.index, (*stacks, *axes)), len(found.many)))
     image = np.reshape(image, (shape[0], *counted, inner))
@@ -252,57 +295,6 @@ def _summed(fold: Node, ends: Sequence[tuple[int, int]]) -> Node | None:
     lying = [*stacks, *axes, *channels]
     result: Any = np.transpose(value, [lying.index(a) for a in range(rank)])
     return result.node  # type: ignore[no-any-return]
-
-
-# --- what products cost, in multiplications at full speed -------------------------------------------------------------
-
-
-def reading_pays(
-    image: Shape, window: Shape, columns: int, other: float, dtype: Any, *, transposed: bool = False
-) -> bool:
-    """Whether a product that reads patches in images (N, H, W, C) costs less than another way to the same."""
-    return (
-        dtype in _FLOATS
-        and _many(image, window) * columns >= _FEW
-        and _read(image, window, columns, dtype, transposed) < other
-    )
-
-
-def _many(image: Shape, window: Shape) -> int:
-    """How many numbers all patches have."""
-    places = [n - length + 1 for n, length in zip(image[1:3], window, strict=True)]
-    return math.prod((image[0], *places, *window, image[3]))
-
-
-def _read(image: Shape, window: Shape, columns: int, dtype: np.dtype[Any], transposed: bool) -> float:
-    """What a product costs that reads patches line by line: in tiles, of which some rows and columns are not needed."""
-    lanes, line = _VECTOR // dtype.itemsize, image[2] - window[1] + 1
-    wide = _whole(columns, lanes)
-    sums, rows = (line, window[1] * image[3]) if transposed else (window[1] * image[3], line)
-    high = min((_TALL,) if columns <= lanes else _HEIGHTS, key=lambda height: _whole(rows, height))
-    many = _many(image, window)
-    return many * wide * _whole(rows, high) / rows * (1 + _BEGUN / sums) + _CALL * many / (rows * sums)
-
-
-def _written(image: Shape, window: Shape, columns: int, *, alone: bool) -> float:
-    """What it costs where the patches are in memory; if it is `alone`, they are written for it."""
-    return _many(image, window) * (columns + _FETCHED + _COPIED * alone)
-
-
-def written_in_lines(image: Shape, window: Shape, columns: int, *, alone: bool) -> float:
-    """The same of patches that go along the images: for them lines of a window are copied as they lie."""
-    many = _many(image, window)
-    return many * (columns + _FETCHED) + _LINE * many / (window[1] * image[3]) * alone
-
-
-def _folded(sums: int, inner: int) -> float:
-    """What so many sums of products cost, which are then added up in windows."""
-    return sums * (inner + _FETCHED + _ADDED)
-
-
-def _whole(length: int, unit: int) -> int:
-    """A length rounded up to units."""
-    return -(-length // unit) * unit
 
 
 # --- the form ---------------------------------------------------------------------------------------------------------

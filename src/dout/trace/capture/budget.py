@@ -11,12 +11,14 @@ from dout.clock import TimeIsOver, spent, within
 from dout.errors import UnsupportedError
 from dout.graph import Node
 from dout.ops import primitives
+from dout.trace.capture.loop_length import turns_around
 
 MOST_OPERATIONS = 30_000  # of one run: more take too much memory
 MOST_TURNS = 32  # of a loop in one program
 LEAST = 2  # operations of a turn, besides sums and copies: a shorter one takes less time than the call of a program
 MOST_SECONDS = 2.0  # that are spent for nothing
 MOST_TIMES = 20  # or so many times what the call takes by itself
+_SEEN = 2  # turns that show what each does, where it is known how many there are
 _OF_RECORDING = 0.5  # the rest is left to the passes over what was recorded, and to the comparison
 _MOVING = primitives("setitem add_at add copy astype")  # besides views: all that a loop over windows does
 TOO_LONG = "it takes too many operations to be recorded, as a loop over single elements does"
@@ -88,9 +90,10 @@ class CountedTurns:
         """The code in a frame makes a call."""
         calls = self._calls.setdefault(id(frame), {})
         times, start = calls.get(frame.f_lasti, (0, len(self.nodes)))
-        if times >= MOST_TURNS:
+        if times >= MOST_TURNS or (times == _SEEN and turns_around(frame) > MOST_TURNS):
             computed = sum(map(_computes, self.nodes[start:]))
-            self.budget.turned = self.budget.turned or computed >= LEAST * MOST_TURNS
+            self.budget.turned = self.budget.turned or computed >= LEAST * times
+        if times >= MOST_TURNS:
             times, start = 0, len(self.nodes)
         calls[frame.f_lasti] = times + 1, start
 

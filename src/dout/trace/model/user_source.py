@@ -113,7 +113,7 @@ class Site:
         return cls(frame.f_code, frame.f_lasti, frame.f_lineno, frame.f_globals)
 
 
-def _node(site: Any) -> Any:
+def running_node(site: Any) -> Any:
     """The syntax node that is running at a site, with `.parent` links, or None if the source is not available."""
     from executing import Source
 
@@ -175,7 +175,7 @@ def _span(node: ast.expr | ast.stmt) -> Span:
 
 def is_called(site: Any) -> bool:
     """Whether the attribute that is read at a site is called at once, as in `np.int64(x > 0)`."""
-    node = _node(site)
+    node = running_node(site)
     parent = getattr(node, "parent", None)
     return isinstance(parent, ast.Call) and parent.func is node
 
@@ -185,7 +185,7 @@ def assigned_name(site: Any) -> str | list[str | None] | None:
 
     Of one of several expressions, `q, k = f(x), g(x)`, it is the name in the same place.
     """
-    node = _node(site)
+    node = running_node(site)
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
         return _name(node.value)
     if isinstance(node, ast.AugAssign):
@@ -213,7 +213,7 @@ def argument_names(
 
     `is_called`: the receiver itself is called, `mul(apple, apple_num)`, and no method of it.
     """
-    call = _node(site)
+    call = running_node(site)
     if not isinstance(call, ast.Call):
         return None, {}
     owner = call.func if is_called else getattr(call.func, "value", None)
@@ -234,7 +234,7 @@ def _name(node: ast.AST) -> str | None:
 
 def dotted(frame: FrameType) -> str:
     """The name of what a frame calls `dot` of, if it is a name: `self.x` of `self.x.dot(W)`; otherwise nothing."""
-    called = getattr(_node(Site.of(frame)), "func", None)
+    called = getattr(running_node(Site.of(frame)), "func", None)
     is_dot = isinstance(called, ast.Attribute) and called.attr == "dot"
     name = ast.unparse(called.value) if is_dot else ""  # type: ignore[union-attr]
     return name if re.fullmatch(r"[\w.]+", name) else ""
@@ -247,7 +247,7 @@ def call_text(site: Any, otherwise: str = "a condition") -> str:
         return otherwise
     key = id(place.f_code), place.f_lasti
     if key not in _texts:  # a loop comes to the same place again and again
-        node = _node(place)
+        node = running_node(place)
         _texts[key] = place.f_code, ast.unparse(node) if isinstance(node, ast.expr) else ""
     text = _texts[key][1]
     return text if 0 < len(text) <= _LONGEST_NAME else otherwise
@@ -258,7 +258,7 @@ _texts: dict[tuple[int, int], tuple[CodeType, str]] = {}  # by place, with its c
 
 def loop_in(frame: FrameType) -> str:
     """The outermost loop of its function that runs in a frame: file:line, or nothing."""
-    loop, node = None, _node(frame)
+    loop, node = None, running_node(frame)
     while node is not None and not isinstance(node, ast.FunctionDef | ast.Lambda):
         loop, node = node if isinstance(node, _LOOPS) else loop, getattr(node, "parent", None)
     return "" if loop is None else str(Where(frame.f_code.co_filename, loop.lineno))
@@ -269,7 +269,7 @@ _LOOPS = (ast.For, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.D
 
 def goes_into_text(frame: FrameType) -> bool:
     """Whether the value of the expression at a frame goes straight into text: `print(float(x))`, f"{x.shape}"."""
-    node = _node(frame)
+    node = running_node(frame)
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.Mod)  # between numbers, % asks for no conversion
     if not isinstance(node, ast.Call | ast.Attribute):
