@@ -35,8 +35,7 @@ from dout.run import (
     weighed,
 )
 from dout.run.numerical_difference import GOOD
-from dout.trace.session.gradient_dicts import parts_of
-from dout.trace.session.pairing import pairs
+from dout.trace.session.pairing import pairs, parts_of
 
 ELEMENTS = 12  # of one gradient that are compared
 NEARBY = 1e-6  # a step across which there is hardly a kink, and how far a right gradient is from its slope

@@ -24,10 +24,10 @@ from dout.trace.session.gradient_dicts import (
     is_gradient,
     is_made_for,
     is_of_one_form,
-    parts_of,
     same_shape,
 )
 from dout.trace.session.gradient_dicts import is_parameter as is_parameter
+from dout.trace.session.gradient_dicts import parts_of as parts_of
 from dout.trace.session.gradient_dicts import value_of as value_of
 from dout.trace.tracer.traced import plain
 
