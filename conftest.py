@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+pytest_plugins = ["browser"]
+
 OWN = tuple(Path(__file__).parent / folder for folder in ("tests", "benchmarks"))
 
 pytest_collect_file = Sybil(
@@ -39,12 +41,21 @@ settings.register_profile("dout", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("dout")
 
 SLOWEST = (
-    "test_compile_random.py",
-    "test_programs.py",
     "test_compile_command.py",
-    "test_lost_edges.py",
-    "test_house.py",
+    "test_docs_site.py",
+    "test_layers_checked.py",
+    "test_spread_training.py",
+    "test_show.py",
+    "test_page_arrays.py",
+    "test_page.py",
+    "test_docs_tutorials.py",
+    "test_one_judge.py",
+    "test_primitives.py",
+    "test_foreign_scripts.py",
+    "test_resume.py",
+    "test_onnx_node_tests.py",
 )
+PLACES = {name: place for place, name in enumerate(SLOWEST)}
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -54,12 +65,15 @@ def pytest_xdist_auto_num_workers(config):
 
 @pytest.hookimpl(tryfirst=True)  # before `-m "not long"` looks for the mark
 def pytest_collection_modifyitems(items):
-    """Begin with the files that take longest: the last file has one process, and the other waits for it.
+    """Begin with the files that take longest: the last file has one process, and the others wait for it.
+
+    The order is the same wherever the collection has begun.
 
     Of a test with the mark `one_in(n)` one case in n runs ordinarily, and the others with `-m long`. Which one follows
     from its name: the same at every run, and the same row of a table for every test that takes it.
     """
-    items.sort(key=lambda item: item.path.name not in SLOWEST)
+    last = len(SLOWEST)
+    items.sort(key=lambda item: (PLACES.get(item.path.name, last), not item.nodeid.startswith("tests/"), item.path))
     for item in items:
         for mark in item.iter_markers("one_in"):
             if zlib.crc32(item.callspec.id.encode()) % mark.args[0]:
@@ -116,11 +130,22 @@ def pytest_runtest_teardown(item, nextitem):
         gc.freeze()
 
 
-def pytest_configure():
+def pytest_configure(config):
     """Verify the graph after every pass of the engine, in all tests that compile in this process."""
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and "PYTEST_XDIST_WORKER" in os.environ:
+        config.args = _begun_elsewhere(config.args)
     from graph_verifier import verify
 
     from dout.engine.passes.pipeline import after_each
 
     if verify not in after_each:
         after_each.append(verify)
+
+
+def _begun_elsewhere(args):
+    """The same places, from another one on in each process: what one of them has compiled the others only read."""
+    folder = sorted(path for path in Path("tests").iterdir() if path.name != "__pycache__")
+    places = [*map(str, folder), *(one for one in args if one != "tests")]
+    turn = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    first = turn * len(places) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    return places[first:] + places[:first]

@@ -10,13 +10,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import browser  # noqa: F401 - a fixture
 
 HOME = Path(__file__).resolve().parents[1]
-LOOKED_AT = (
-    "index", "tutorials/slides", "tutorials/slides.ja", "tutorials/check", "checking", "explaining",
-    "reference/commands", "reference/primitives", "findings/D201", "architecture",
-)  # fmt: skip
+LOOKED_AT = ("index", "tutorials/slides.ja", "checking", "reference/commands", "findings/D201")  # one of a kind
+OF_THESE_KINDS = ("tutorials/slides", "tutorials/check", "explaining", "reference/primitives", "architecture")
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +25,12 @@ def site(tmp_path_factory):
     run = subprocess.run([sys.executable, *arguments], cwd=folder, check=False, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
     return folder / "built"
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    """One tab for all pages, without network."""
+    return browser.new_context(offline=True).new_page()
 
 
 class Links(HTMLParser):
@@ -67,13 +70,10 @@ def test_a_newcomer_finds_how_to_check_a_repository_in_two_clicks(site):
     assert "../checking.html" in Links((site / "tutorials" / "check.html").read_text(encoding="utf-8")).links
 
 
-@pytest.mark.parametrize("name", LOOKED_AT)
-def test_a_page_can_be_read_by_everyone(browser, site, name):  # noqa: F811
-    context = browser.new_context(offline=True)
-    page = context.new_page()
+@pytest.mark.parametrize("name", [*LOOKED_AT, *(pytest.param(one, marks=pytest.mark.long) for one in OF_THESE_KINDS)])
+def test_a_page_can_be_read_by_everyone(page, site, name):
     page.goto((site / f"{name}.html").as_uri())
     violations = Axe().run(page).response["violations"]
-    context.close()
     assert [(v["id"], [node["html"][:120] for node in v["nodes"]][:3]) for v in violations] == []
 
 
@@ -87,12 +87,9 @@ def test_the_reference_has_every_command_and_every_verb(site):
     assert [name for name in verbs if f"dout.{name}" not in told] == []
 
 
-def test_a_search_finds_pages(browser, site):  # noqa: F811
-    context = browser.new_context(offline=True)
-    page = context.new_page()
+def test_a_search_finds_pages(page, site):
     page.goto(f"{(site / 'search.html').as_uri()}?q=softmax")
     page.wait_for_selector("#search-results li a:has-text('softmax')")
-    context.close()
 
 
 def test_the_site_can_be_searched(site):

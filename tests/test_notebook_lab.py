@@ -11,7 +11,6 @@ from importlib.util import find_spec
 
 import nbformat
 import pytest
-from browser import browser  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.long
 TOKEN = "a-token-of-this-test"
@@ -52,7 +51,7 @@ def address(tmp_path_factory):
         server.terminate()
 
 
-def test_a_notebook_shows_reports_derivations_and_errors(browser, address):  # noqa: F811
+def test_a_notebook_shows_reports_derivations_and_errors(browser, address):
     context = browser.new_context()
     page = context.new_page()
     page.set_default_timeout(120_000)

@@ -7,14 +7,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from browser import browser
 from show_commands import dout, refused, script
 
 from dout.draw.paint.training_chart import TrainingChart
 from dout.draw.view_options import Look
 from dout.trace.record.training import TrainingRound
-
-__all__ = ["browser"]  # a fixture
 
 SVG = "{http://www.w3.org/2000/svg}"
 TRAIN = """

@@ -29,7 +29,7 @@ WAYS = ("right", "down")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("opened", ["none", "all", "auto"])
 def test_nothing_overlaps_in_random_graphs(opened: str, way: Direction) -> None:
-    for seed in range(50):
+    for seed in range(0, 50, 2):  # and five hundred with -m long
         trace = random_trace(seed, 4 + seed % 30, reach=4 + seed % 9)
         assert problems(paint(build_scene(trace, View(opened)), Look(direction=way))) == [], seed
 

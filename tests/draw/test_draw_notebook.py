@@ -6,10 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from browser import browser
 from draw_traces import one_layer
-
-__all__ = ["browser"]  # a fixture
 
 
 @pytest.fixture

@@ -7,9 +7,6 @@ from typing import Any
 
 import draw_traces as traces
 import pytest
-from browser import browser, browser_page
-
-__all__ = ["browser", "browser_page"]  # fixtures
 
 Page = Any
 Open = Callable[..., Page]
@@ -164,7 +161,7 @@ def test_the_first_wrong_edge_is_one_click_away_and_its_closed_layer_is_marked(b
 
 
 def test_on_paper_is_the_whole_picture_in_light_colours(browser_page: Open) -> None:
-    page = browser_page(traces.random_trace(3, 40), color_scheme="dark")
+    page = browser_page(traces.random_trace(3, 40), own=True, color_scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
     assert page.evaluate("[...dout.stage.things.values()].every((thing) => thing.shown)")

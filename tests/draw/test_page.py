@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from browser import Opener, browser, browser_page, fruits, said, shown
+from browser import Opener, fruits, said, shown
 from draw_traces import HOSTILE, branch, buy_fruits, hostile, one_layer
 
 from dout.draw import draw
 
-__all__ = ["browser", "browser_page"]  # fixtures
 Open = Opener
 
 # --- steps ------------------------------------------------------------------------------------------------------------
@@ -86,7 +85,7 @@ def test_the_slider_goes_to_any_step(browser_page: Open) -> None:
 
 
 def test_play_runs_to_the_end_and_can_be_stopped(browser_page: Open) -> None:
-    page = browser_page(branch())
+    page = browser_page(branch(), own=True)
     page.clock.install()
     page.keyboard.press(" ")
     assert page.get_attribute("#play", "aria-label") == "Pause"
@@ -234,7 +233,7 @@ def test_a_reader_who_prefers_dark_gets_dark(browser_page: Open) -> None:
 
 
 def test_print_shows_the_picture_and_no_buttons(browser_page: Open) -> None:
-    page = browser_page(buy_fruits(), color_scheme="dark")
+    page = browser_page(buy_fruits(), own=True, color_scheme="dark")
     page.keyboard.press("t")
     page.emulate_media(media="print")
     for part in (".tools", "#timeline", "#table"):
@@ -262,13 +261,11 @@ MARKUP = {
 @pytest.mark.parametrize("name", MARKUP)
 def test_names_and_values_cannot_become_markup(browser_page: Open, name: str) -> None:
     page = browser_page(hostile(MARKUP[name]))
-    alerts: list[str] = []
-    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
     for key in ("Home", "ArrowRight", "ArrowRight", "t", "t", "?", "Escape"):
         page.keyboard.press(key)
     page.click("#close-all")
     page.fill("#find", "<img src=x onerror=alert(5)>")
-    assert alerts == []
+    assert browser_page.tabs.errors == []  # of an alert, too
     assert page.locator("img, iframe, [onclick], [onload], [onerror]").count() == 0
     assert page.locator("script").count() == 2  # the page's own data and script
 
@@ -282,4 +279,4 @@ def test_the_page_may_do_nothing_but_run_its_own_script(browser_page: Open) -> N
         "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.evil = 1'}))"
     )
     assert page.evaluate("window.evil") is None
-    assert "Content Security Policy" in browser_page.errors.pop()
+    assert "Content Security Policy" in browser_page.tabs.errors.pop()

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import Opener, browser, browser_page, said
+from browser import Opener, said
 from page_cells import Affine, Convolution, Embedding, Maximum, Normalised, Recurrent, SoftmaxLoss, Switch
 
 import dout
 from dout.draw import draw
 from dout.draw.page.page_data import page_data
 
-__all__ = ["browser", "browser_page"]  # fixtures
 Open = Opener
 VIEW = {"open": "all"}
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import Opener, browser, browser_page, fruits, said, shown, type_into
+from browser import Opener, fruits, said, shown, type_into
 from fruit_layers import Fruits, Multiply
 
 import dout
 from dout.draw import draw
 from dout.trace.record.trace import Trace
 
-__all__ = ["browser", "browser_page"]  # fixtures
 Open = Opener
 
 

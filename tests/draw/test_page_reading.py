@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import browser, browser_page
 from recorded_scripts import record_script
 
 from dout.trace.record.trace import Trace
-
-__all__ = ["browser", "browser_page"]  # fixtures
 
 Open = Callable[..., Any]
 EXAMPLES = Path(__file__).parents[2] / "examples"

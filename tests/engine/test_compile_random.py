@@ -4,7 +4,7 @@ import pytest
 from compile_programs import make_case
 from compile_twins import DifferenceError, Tally, check, shortened
 
-ORDINARY = {True: 30, False: 25}  # programs by `strict`: kernels take most of the time
+ORDINARY = {True: 15, False: 15}  # programs by `strict`: kernels take most of the time
 MANY = {True: 6000, False: 4000}
 
 

@@ -96,7 +96,7 @@ def differs(case, saboteur):
     return False
 
 
-@pytest.mark.parametrize("wanted", [30, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("wanted", [15, pytest.param(1000, marks=pytest.mark.long)])
 def test_a_lost_effect_is_seen(monkeypatch, wanted):
     caught = []
     for seed in count():

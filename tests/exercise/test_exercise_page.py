@@ -9,7 +9,6 @@ import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import browser  # noqa: F401 - a fixture
 
 RIGHT = "        return dout * self.out * (1 - self.out)"
 WRONG = "        return dout * self.out * (1 + self.out)"
@@ -24,18 +23,25 @@ def address():
         server.kill()
 
 
-@pytest.fixture
-def page(browser, address):  # noqa: F811
-    """The page at the Sigmoid, and what went wrong on it."""
-    context = browser.new_context()
-    opened = context.new_page()
+@pytest.fixture(scope="module")
+def tab(browser):
+    """One tab for all tests: a new one costs more than what is done in it."""
+    opened = browser.new_context().new_page()
     opened.went_wrong = []
     opened.on("console", lambda message: opened.went_wrong.append(message.text))
     opened.on("pageerror", lambda error: opened.went_wrong.append(str(error)))
-    opened.goto(address)
-    opened.select_option("#choice", label="7  Sigmoid")
-    yield opened
-    context.close()
+    return opened
+
+
+@pytest.fixture
+def page(tab, address):
+    """The page at the Sigmoid, of which nothing is kept from a test before, and what went wrong on it."""
+    tab.goto(address)
+    tab.evaluate("localStorage.clear()")
+    tab.went_wrong.clear()
+    tab.goto(address)
+    tab.select_option("#choice", label="7  Sigmoid")
+    return tab
 
 
 def graded(page, lines):

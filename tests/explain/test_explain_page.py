@@ -5,39 +5,26 @@ import sys
 from pathlib import Path
 
 import pytest
-from browser import browser
 from draw_traces import buy_fruits
 from explanations import affine, mixed, sigmoid
 
 from dout.draw import draw
 from dout.explain.formats import html_page
 
-__all__ = ["browser"]  # a fixture
-
 
 @pytest.fixture
-def opened(browser, tmp_path):
-    """Open a page, or one of an explanation, without a network; nothing went wrong and nothing was asked for."""
-    contexts, wrong = [], []
+def opened(tabs, tmp_path):
+    """Open a page, or one of an explanation, without a network."""
 
     def open_page(explanation, **how):
         options = {key: how.pop(key) for key in ("color_scheme",) if key in how}
-        file = explanation if isinstance(explanation, Path) else tmp_path / f"page{len(contexts)}.html"
-        if file is not explanation:
+        file = explanation
+        if not isinstance(explanation, Path):
+            file = tmp_path / "page.html"
             file.write_text(html_page.to_page(explanation, **how), encoding="utf-8")
-        context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: request.url.startswith("file:") or wrong.append(request.url))
-        page.goto(file.as_uri())
-        return page
+        return tabs.open(file.as_uri(), offline=True, viewport={"width": 1200, "height": 900}, **options)
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert wrong == []
+    return open_page
 
 
 def lit(page):

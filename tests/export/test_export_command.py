@@ -84,6 +84,15 @@ def test_a_method_is_exported_and_a_file_with_one_net_needs_no_name(folder):
     assert "inputs: x float[batch, 3]" in found.stdout
 
 
+def test_loops_are_one_loop_where_asked(tmp_path):
+    text = "import numpy as np\n\n\ndef rows(x):\n    return np.stack([np.tanh(row) * 2 for row in x])\n"
+    (tmp_path / "mine.py").write_text(text)
+    found = run("mine.py:rows", "rows.onnx", "--loops", "loop", "--input", "x=array(5,3)", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert "inputs: x double[batch, 3]" in found.stdout
+    assert "note: a Loop of batch turns, at mine.py:5" in found.stdout
+
+
 def test_gradients_are_outputs_where_asked(folder):
     found = run("mine.py:net", "both.onnx", "--input", "x=array(2,3)", "--backward", cwd=folder)
     assert found.returncode == 0, found.stderr

@@ -1,4 +1,4 @@
-"""A browser for the tests of the page: the system's Chromium, without network."""
+"""Fixtures for the tests of pages: the system's Chromium, without network."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import mkdtemp
 from types import MappingProxyType
 from typing import Any
 
@@ -47,37 +48,76 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-class Opener:
-    """Opens the page of a trace. `errors` is what the pages said that went wrong, `asked` what they loaded."""
+class Tabs:
+    """The tabs of one browser, which the tests of a file share: a new one costs more than all that is done in it.
 
-    def __init__(self, browser: Any, folder: Path) -> None:
-        self._browser, self._folder = browser, folder
-        self.contexts: list[Any] = []
+    `errors` is what the pages said that went wrong, `asked` what they loaded that is no file.
+    """
+
+    def __init__(self, browser: Any) -> None:
+        self._browser = browser
+        self._waiting: dict[str, list[Any]] = {}
+        self._taken: list[tuple[list[Any] | None, Any]] = []
         self.asked: list[str] = []
         self.errors: list[str] = []
 
-    def __call__(self, trace: Trace, *, view: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> Any:
-        (file,) = draw(trace, **view).save(self._folder / f"page{len(self.contexts)}.html")
-        context = self._browser.new_context(**{"viewport": {"width": 1200, "height": 760}, **options})
-        self.contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(5000)
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
-        page.goto(file.as_uri())
+    def open(self, address: str, *, own: bool = False, **options: Any) -> Any:
+        """A tab at an address; `own` for a test that changes the tab itself: its clock, its medium."""
+        waiting = self._waiting.setdefault(repr(sorted(options.items())), [])
+        page = waiting.pop() if waiting and not own else self._opened(options)
+        self._taken.append((None if own else waiting, page))
+        page.mouse.move(0, 0)
+        page.goto(address)
         return page
+
+    def _opened(self, options: Mapping[str, Any]) -> Any:
+        page = self._browser.new_context(**options).new_page()
+        page.set_default_timeout(5000)
+        page.on("request", lambda asked: asked.url.startswith("file:") or self.asked.append(asked.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda said: self.errors.append(said.text))
+        page.on("dialog", lambda dialog: (self.errors.append(dialog.message), dialog.dismiss()))
+        return page
+
+    def give_back(self) -> None:
+        """The test has ended: another one may have its tabs."""
+        for waiting, page in self._taken:
+            page.context.close() if waiting is None else waiting.append(page)
+        self._taken.clear()
+        asked, errors = self.asked[:], self.errors[:]
+        self.asked.clear()
+        self.errors.clear()
+        assert asked == []
+        assert errors == []
+
+
+@pytest.fixture(scope="module")
+def tabs_of_file(browser: Any) -> Tabs:
+    return Tabs(browser)
 
 
 @pytest.fixture
-def browser_page(browser: Any, tmp_path: Path) -> Iterator[Opener]:
-    """A function that opens the page of a trace. No page may ask the network for anything, or raise an error."""
-    opener = Opener(browser, tmp_path)
-    yield opener
-    for context in opener.contexts:
-        context.close()
-    assert [url for url in opener.asked if not url.startswith("file:")] == []
-    assert opener.errors == []
+def tabs(tabs_of_file: Tabs) -> Iterator[Tabs]:
+    """Tabs for a test. No page may ask the network for anything, raise an error or open a dialog."""
+    yield tabs_of_file
+    tabs_of_file.give_back()
+
+
+class Opener:
+    """Opens the page of a trace."""
+
+    def __init__(self, tabs: Tabs, folder: Path) -> None:
+        self.tabs, self._folder = tabs, folder
+
+    def __call__(self, trace: Trace, *, view: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> Any:
+        (file,) = draw(trace, **view).save(Path(mkdtemp(dir=self._folder)) / "page.html")
+        return self.tabs.open(file.as_uri(), **{"viewport": {"width": 1200, "height": 760}, **options})
+
+
+@pytest.fixture
+def browser_page(tabs: Tabs, tmp_path: Path) -> Opener:
+    """A function that opens the page of a trace."""
+    return Opener(tabs, tmp_path)
 
 
 TEXTS = """(kind) => [...document.querySelectorAll(`#picture .labels .${kind} text`)]

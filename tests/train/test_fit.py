@@ -350,6 +350,19 @@ BAD = {
     "a validation of another shape": (
         {"validation": (x[:, :2], t)}, r"evaluation, batch 1: Affine \(net.layers\[0\]\).forward was given \(120, 2\)",
     ),
+    "NaN in the validation": (
+        {"validation": (with_nan((60, 2)), t)},
+        r"evaluation, batch 1: x has NaN or infinity in 1 of 120 samples, the first is x\[60\]",
+    ),
+    "labels that are floats": (
+        {"data": (x, t.astype(float))}, "t holds float64, and labels are whole numbers: give t.astype",
+    ),
+    "whole numbers to learn": (
+        {"layers": [Affine(np.ones((4, 3), int), np.zeros(3, int))]},
+        r"W of Affine \(net.layers\[0\]\) holds whole numbers, which cannot learn: give floats",
+    ),
+    "a class among the layers": ({"layers": [net()[0], Relu]}, "a layer of the net is the class Relu: make an obj"),
+    "a function among the layers": ({"layers": [net()[0], abs]}, "is no layer: it has no forward and backward"),
     "a schedule of nothing": ({"schedule": cosine(), "optimizer": Nothing()}, "Nothing has no lr: a schedule chan"),
     "a class": ({"layers": Updating}, "Updating is a class: make an object of it"),
     "no net": ({"layers": 3}, "int cannot be trained: a net is an object with forward and backward"),

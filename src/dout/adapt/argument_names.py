@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from dout.run import signature_of
+
 
 def taken_by(function: Any) -> list[inspect.Parameter]:
     """The arguments of a function or a constructor; none where Python cannot say.
@@ -14,7 +16,7 @@ def taken_by(function: Any) -> list[inspect.Parameter]:
     A constructor of `*args, **kwargs` hands them on: they are those of the class above.
     """
     try:
-        found = list(inspect.signature(function).parameters.values())
+        found = list(signature_of(function).parameters.values())
     except (TypeError, ValueError):
         return []
     above = [base for base in function.__mro__[1:] if "__init__" in vars(base)] if inspect.isclass(function) else []

@@ -25,12 +25,19 @@ if TYPE_CHECKING:
 @click.option("--backward", is_flag=True, help="Give the gradients of all inputs and parameters, too.")
 @click.option("--checkpoint", metavar="FILE.safetensors", type=options.PATH,
               help="Take the parameters of a checkpoint that `dout train` wrote.")  # fmt: skip
+@click.option(
+    "--loops",
+    type=click.Choice(["loop", "unrolled"]),
+    default="unrolled",
+    show_default=True,
+    help="Write the turns of a loop as one Loop, or one by one.",
+)
 @options.init
 @options.inputs
 @options.dtype("The dtype of all floats [as they are recorded].")
 @options.timeout(120)
 def export(
-    target: str, output: Path, force: bool, backward: bool, checkpoint: Path | None, init: dict[str, Any],
+    target: str, output: Path, force: bool, backward: bool, checkpoint: Path | None, loops: str, init: dict[str, Any],
     inputs: dict[str, Any], dtype: str | None, timeout: float,
 ) -> None:  # fmt: skip
     """Write TARGET as an ONNX model: NumPy as you wrote it, run by onnxruntime and by all who read ONNX.
@@ -49,7 +56,7 @@ def export(
     where = split(target)[0]
     refuse(output, MODEL, inputs=[where], force=force)  # before anything runs
     options.require("dout export", "onnx", "onnx_ir")
-    how = {"init": init, "inputs": inputs, "dtype": dtype, "backward": backward}
+    how = {"init": init, "inputs": inputs, "dtype": dtype, "backward": backward, "loops": loops}
     model = _exported(target, checkpoint, how, timeout)
     read: list[str | Path] = [where] if checkpoint is None else [where, checkpoint]
     model.save(output, inputs=read, force=force)

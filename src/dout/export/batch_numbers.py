@@ -135,13 +135,18 @@ def at_size(graph: Graph, values: Mapping[Node, Any], rows: int) -> tuple[dict[N
 
     Raises FixedBatchError for what has no value there.
     """
+    made = _nodes_at_size(graph, rows)
+    known = {made[node]: _at_size(value, rows, made[node].shape) for node, value in values.items()}
+    return made, known
+
+
+def _nodes_at_size(graph: Graph, rows: int) -> dict[Node, Node]:
     made: dict[Node, Node] = {}
     for node in graph.nodes:
         inputs = tuple(made[i] for i in node.inputs)
         shape, static = (_at_size(part, rows) for part in (node.shape, dict(node.static)))
         made[node] = replace(node, inputs=inputs, shape=shape, static=static)
-    known = {made[node]: _at_size(value, rows, made[node].shape) for node, value in values.items()}
-    return made, known
+    return made
 
 
 def length_at(length: int, rows: int) -> int:
@@ -162,6 +167,10 @@ def _at_size(item: Any, rows: int, shape: tuple[int, ...] | None = None) -> Any:
             return np.full(shape, item.number)
         count = np.arange(length_at(item.length, rows)) * item.step + item.start
         return count.astype(item.dtype).reshape(shape)
+    if isinstance(item, Graph):
+        made = _nodes_at_size(item, rows)
+        inputs, outputs = ({name: made[node] for name, node in part.items()} for part in (item.inputs, item.outputs))
+        return Graph(tuple(made.values()), inputs, outputs)
     if isinstance(item, slice):
         return slice(*(_at_size(part, rows) for part in (item.start, item.stop, item.step)))
     if type(item) in (tuple, list):
@@ -178,6 +187,8 @@ def _followed(found: Sequence[Any], sizes: Sequence[int], is_number: bool = Fals
     first = found[0]
     if any(type(item) is not type(first) for item in found):
         raise _UnknownError
+    if isinstance(first, Graph):  # the body of a loop
+        return joined(found, [{}] * len(found), sizes)[0]
     if isinstance(first, dict):
         if any(item.keys() != first.keys() for item in found):
             raise _UnknownError

@@ -18,6 +18,8 @@ from dout.export.batch_numbers import FixedBatchError, joined
 from dout.export.compositions import composed
 from dout.export.convolutions import OnnxConvolution, convolutions
 from dout.export.layers_in_use import built_anew, switched_off, trains, within_reach
+from dout.export.loops.loop_rows import every_node
+from dout.export.loops.rolled_loops import rolled, told_loops
 from dout.export.size_comparison import agrees, sizes_to_compare
 from dout.export.value_checks import is_check
 from dout.export.written_places import written_places
@@ -101,7 +103,7 @@ class _Run:
         for node in self.trace.graph.nodes:
             lines.setdefault((node.where, node.primitive, node.shape), set()).add(self.trace.names.get(node) or "")
         found = {}
-        for node in self.graph.nodes:
+        for node in every_node(self.graph.nodes):
             old = self.recorded.get(node, node)
             names = {self.trace.names.get(old) or ""} - {""} or lines.get((old.where, old.primitive, old.shape), {""})
             if len(names) == 1 and (old.where is not None or old in self.trace.names):
@@ -111,7 +113,7 @@ class _Run:
 
 def exported_forward(
     named: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], *, dtype: str | None = None, backward: bool = False,
-    why_fixed: FixedBatchError | None = None,
+    loops: str = "unrolled", why_fixed: FixedBatchError | None = None,
 ) -> ExportedForward:  # fmt: skip
     """Record the forward of a class, a layer, a net or a function, on inputs that are given or on small ones it takes.
 
@@ -119,7 +121,7 @@ def exported_forward(
     too. The batch has the size of the example where `why_fixed` says why. Raises as `dout.adapt.example`;
     UnsupportedError, with its place, for what no model can do.
     """
-    subject = _Subject(named, init, inputs, dtype, backward)
+    subject = _Subject(named, init, inputs, dtype, backward, loops)
     runs: list[_Run] = []
     if why_fixed is None and subject.arrays():
         try:
@@ -133,10 +135,12 @@ def exported_forward(
     run = runs[0] if runs else subject.recorded(None)
     if not runs:
         graph, values = run.graph, run.data
-    now = dict(zip(run.graph.nodes, graph.nodes, strict=True))
+    now = dict(zip(every_node(run.graph.nodes), every_node(graph.nodes), strict=True))
     arguments = {name: now[node] for name, node in run.arguments.items()}
     names = {now[node]: name for node, name in run.names.items()}
     batch = subject.batched[0] if runs else ""
+    if loops == "loop":
+        subject.notes += [f"{what}{_at(where)}" for what, where in told_loops(graph)]
     found = {} if backward else convolutions(graph, values, list(arguments.values()))
     return ExportedForward(
         run.trace.target, graph, arguments, values, names, batch, tuple(dict.fromkeys(subject.notes)), found
@@ -160,10 +164,11 @@ class _Subject:
     """What is exported, built once, and its inputs; `notes` grow while it is recorded."""
 
     def __init__(
-        self, named: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], dtype: str | None, backward: bool
-    ) -> None:
+        self, named: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], dtype: str | None, backward: bool,
+        loops: str,
+    ) -> None:  # fmt: skip
         self.notes: list[str] = []
-        self.dtype, self.backward = dtype, backward
+        self.dtype, self.backward, self.loops = dtype, backward, loops
         if isinstance(named, list | tuple):
             named = LayerRow(named)
         if inspect.ismethod(named):  # of a net: predict
@@ -206,7 +211,12 @@ class _Subject:
         now = _in_dtype(topological([*arguments.values(), *outputs.values()]), self.dtype)
         given = {name: now[node] for name, node in arguments.items()}
         graph = _of_outputs({name: now[node] for name, node in outputs.items()}, given)
-        return _Run(trace, entered, self._simplified(graph, trace, now), given, {new: old for old, new in now.items()})
+        recorded = {new: old for old, new in now.items()}
+        graph = self._simplified(graph, trace, now)
+        if self.loops == "loop":
+            unrolled, graph = graph, rolled(graph, given.values())
+            recorded |= {graph.outputs[name]: recorded.get(node, node) for name, node in unrolled.outputs.items()}
+        return _Run(trace, entered, graph, given, recorded)
 
     @contextmanager
     def _used(self, size: int | None) -> Iterator[tuple[Any, Sequence[Any], dict[str, Any]]]:

@@ -6,7 +6,8 @@ What each primitive becomes stands in its row (`onnx`), or in the tables of rule
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dout.errors import UnsupportedError, visible
 from dout.export.batch_numbers import BatchFill, BatchInt, BatchNumber, BatchRange, FixedBatchError
 from dout.export.convolutions import OnnxConvolution
 from dout.export.exported_forward import ExportedForward
+from dout.export.loops.loop_rows import LOOP
 from dout.export.onnx_names import Names
 from dout.files import near, shown_place
 from dout.graph import CONSTANT, INPUT, DType, Node, Primitive
@@ -35,7 +37,8 @@ class OnnxWriter:
     def __init__(self, forward: ExportedForward, rules: Mapping[Primitive, Rule]) -> None:
         self.forward, self.rules = forward, rules
         self.names = Names()
-        self.nodes: list[ir.Node] = []
+        self.nodes: list[ir.Node] = []  # of the graph, or of the body of a loop, that is written now
+        self._top = self.nodes
         self.initializers: list[ir.Value] = []
         self._values: dict[Node, ir.Value] = {}
         self._constants: dict[Any, ir.Value] = {}
@@ -44,6 +47,8 @@ class OnnxWriter:
         self._batch: ir.Value | None = None
         self._plains: dict[tuple[int, int], ir.Value] = {}
         self._outputs: set[ir.Value] = set()
+        self._told: set[ir.Value] = set()
+        self.loops: dict[Node, Sequence[ir.Value]] = {}  # what each loop leaves
         self._node: Node | None = None
 
     # --- values ------------------------------------------------------------------------------------------------------
@@ -111,7 +116,8 @@ class OnnxWriter:
         """A length that follows the batch, in an array of one."""
         if self._batch is None:
             first = self.value(self.forward.arguments[self.forward.batch])
-            self._batch = self.op("Shape", first, start=0, end=1, dtype=_INT64, name="batch_size")
+            with self._outside_loops():
+                self._batch = self.op("Shape", first, start=0, end=1, dtype=_INT64, name="batch_size")
         made = self._batch
         if number.times != 1:
             made = self.op("Mul", made, self.constant(np.array([number.times])))
@@ -123,7 +129,8 @@ class OnnxWriter:
             return self.constant(number, _INT64)
         key = number.times, number.plus
         if key not in self._plains:
-            self._plains[key] = self.op("Squeeze", self.batch_number(number))
+            with self._outside_loops():
+                self._plains[key] = self.op("Squeeze", self.batch_number(number))
         return self._plains[key]
 
     def cast(self, value: ir.Value, dtype: DType) -> ir.Value:
@@ -168,28 +175,52 @@ class OnnxWriter:
     def write(self) -> ir.Graph:
         """The whole graph. Raises UnsupportedError, with the place, for a primitive without a rule."""
         inputs = [self._argument(name, node) for name, node in self.forward.arguments.items()]
-        ends, told = set(self.forward.graph.outputs.values()), set[ir.Value]()
         results = {name: self._output_name(name, node) for name, node in self.forward.graph.outputs.items()}
-        for node in self._steps():
-            if node.primitive in (INPUT, CONSTANT):
-                continue
-            self._node = node
-            made = self._values[node] = self._folded(node) or self._made(node)
-            own = self.forward.names.get(node, "")
-            if made.producer() is None or made in told:
-                continue
-            told.add(made)
-            made.shape = open_shape(node)
-            if own and node not in ends:
-                made.name = self.names.unique(own)
-        self._node = None
+        self._write(self._steps())
         outputs = [self._output(results[name], node) for name, node in self.forward.graph.outputs.items()]
         nodes = _needed(self.nodes, outputs)
-        used = {value for node in nodes for value in node.inputs}
+        used = {value for node in nodes for value in _read(node)}
         initializers = [value for value in self.initializers if value in used]
         graph = ir.Graph(inputs, outputs, nodes=nodes, initializers=initializers, opset_imports={"": OPSET},
                          name=self.names.plain(self.forward.target))  # fmt: skip
         return graph
+
+    def _write(self, nodes: Iterable[Node]) -> None:
+        ends, before = set(self.forward.graph.outputs.values()), self._node
+        for node in nodes:
+            if node.primitive in (INPUT, CONSTANT, LOOP):  # a loop is written with the first that it leaves
+                continue
+            self._node = node
+            made = self._values[node] = self._folded(node) or self._made(node)
+            own = self.forward.names.get(node, "")
+            if made.producer() is None or made in self._told:
+                continue
+            self._told.add(made)
+            made.shape = open_shape(node)
+            if own and node not in ends:
+                made.name = self.names.unique(own)
+        self._node = before
+
+    def body(self, inputs: Sequence[ir.Value], nodes: Iterable[Node], outputs: Mapping[str, Node]) -> ir.Graph:
+        """The body of a loop; its first output is the condition to go on, its second input."""
+        before, casts = self.nodes, dict(self._casts)
+        self.nodes = []
+        self._write(nodes)
+        ends = [self.op("Identity", inputs[1])]
+        for name, node in outputs.items():
+            ends.append(self.op("Identity", self.operand(node, node.dtype), name=name))
+            ends[-1].shape = open_shape(node)
+        graph = ir.Graph(inputs, ends, nodes=_needed(self.nodes, ends), name=self.names.unique("body"))
+        self.nodes, self._casts = before, casts  # what a body computes is not seen outside
+        return graph
+
+    @contextmanager
+    def _outside_loops(self) -> Iterator[None]:
+        before, self.nodes = self.nodes, self._top
+        try:
+            yield
+        finally:
+            self.nodes = before
 
     def _steps(self) -> list[Node]:
         """The nodes that lead to an output; to a convolution its image does."""
@@ -331,5 +362,14 @@ def _needed(nodes: Sequence[ir.Node], outputs: Sequence[ir.Value]) -> list[ir.No
     for node in reversed(nodes):
         if not wanted.isdisjoint(node.outputs):
             kept.append(node)
-            wanted.update(value for value in node.inputs if value is not None)
+            wanted.update(_read(node))
     return kept[::-1]
+
+
+def _read(node: ir.Node) -> Iterator[ir.Value]:
+    """What an operator reads, and what the body of a loop does."""
+    yield from (value for value in node.inputs if value is not None)
+    for attribute in node.attributes.values():
+        if attribute.type == ir.AttributeType.GRAPH:
+            body = attribute.as_graph()
+            yield from (value for inner in body for value in _read(inner))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dout.export.batch_numbers import FixedBatchError, at_size, length_at
+from dout.export.loops.loop_rows import LOOP
 from dout.graph import Graph, Node, evaluate
 
 SMALL = (1, 2, 24)
@@ -25,10 +26,19 @@ def sizes_to_compare(graph: Graph, own: int) -> Iterator[int]:
     """The size of the user's own example, small sizes, and a large one that takes little memory."""
     yield from dict.fromkeys((own, *SMALL))
     for rows in LARGE:
-        shapes = ([length_at(n, rows) for n in node.shape] for node in graph.nodes)
-        if sum(math.prod(shape) for shape in shapes) <= _MOST:
+        if _numbers(graph, rows) <= _MOST:
             yield rows
             return
+
+
+def _numbers(graph: Graph, rows: int) -> int:
+    """How many numbers all steps compute, in every turn of a loop."""
+    found = 0
+    for node in graph.nodes:
+        if node.primitive is LOOP:
+            found += length_at(node.static["turns"], rows) * _numbers(node.static["body"], rows)
+        found += math.prod(length_at(n, rows) for n in node.shape)
+    return found
 
 
 def agrees(

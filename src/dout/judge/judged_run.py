@@ -38,11 +38,11 @@ def is_label(value: Any) -> bool:
     array = np.asarray(value)
     if array.dtype.kind != "f":
         return True
-    if array.ndim == 0 or not array.size:
+    if array.ndim == 0 or not array.size or not array.min() >= 0:  # one below 0, or NaN
         return False
     whole = bool(np.all((array == 0) | (array == 1)))
     rows = np.sum(array, axis=-1) if array.shape[-1] > 1 else np.zeros(1)
-    return (whole and array.size > 1) or bool(np.all(array >= 0) and np.all(np.abs(rows - 1) < 1e-6))
+    return (whole and array.size > 1) or bool(np.all(np.abs(rows - 1) < 1e-6))
 
 
 def is_one_hot(array: np.ndarray[Any, Any]) -> bool:

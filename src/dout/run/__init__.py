@@ -1,6 +1,16 @@
 """A layer in; plain runs of it out: fresh, silent and repeatable, and numerical differences of them."""
 
-from dout.run.attributes import attributes_of, filled_cells, is_class, module_of, mro_of, names_of, qualname_of, vars_of
+from dout.run.attributes import (
+    attributes_of,
+    filled_cells,
+    is_class,
+    module_of,
+    mro_of,
+    names_of,
+    qualname_of,
+    signature_of,
+    vars_of,
+)
 from dout.run.counted_lines import EndlessError, counted_lines
 from dout.run.evaluation_mode import evaluating
 from dout.run.held_objects import HeldMemory, arrays, generators_of, named_objects, objects_in, places
@@ -29,6 +39,6 @@ __all__ = [
     "drawn_from", "evaluating", "filled_cells", "flat", "fresh", "generators_of", "global_states", "is_class",
     "is_float_array", "is_generator", "keeping_random_states", "mapped", "module_of", "mro_of", "named_objects",
     "names_of", "objects_in", "one_or_all", "other_bits", "otherwise", "places", "put_state", "qualname_of", "quiet",
-    "run_backward", "seed_global", "size_of", "state_of", "upstream", "vars_of",
+    "run_backward", "seed_global", "signature_of", "size_of", "state_of", "upstream", "vars_of",
     "weighed",
 ]  # fmt: skip

@@ -5,10 +5,13 @@ No property, `__getattr__` or metaclass of the user's runs: it may raise, count,
 
 from __future__ import annotations
 
+import inspect
+import operator
 from contextlib import suppress
 from threading import local
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 mro_of = type.__dict__["__mro__"].__get__
 vars_of = type.__dict__["__dict__"].__get__
@@ -49,6 +52,20 @@ def attributes_of(holder: Any) -> dict[str, Any]:
             attributes = descriptor.__get__(holder)
             return attributes if isinstance(attributes, dict) else {}
     return {}
+
+
+_signatures: WeakKeyDictionary[FunctionType, tuple[tuple[Any, ...], inspect.Signature]] = WeakKeyDictionary()
+
+
+def signature_of(function: Any) -> inspect.Signature:
+    """What something that is called takes, as `inspect.signature` says it; of a plain function it is found once."""
+    if type(function) is not FunctionType or function.__dict__:  # which may have another function's, or one of its own
+        return inspect.signature(function)
+    form = function.__code__, function.__defaults__, function.__kwdefaults__
+    kept = _signatures.get(function)
+    if kept is None or not all(map(operator.is_, kept[0], form)):
+        kept = _signatures[function] = form, inspect.signature(function)
+    return kept[1]
 
 
 def filled_cells(function: Any) -> list[tuple[str, Any]]:

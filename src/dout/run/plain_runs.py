@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cached_property, wraps
+from functools import cached_property, lru_cache, wraps
+from math import prod
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -18,21 +19,23 @@ import numpy as np
 from dout.errors import TargetError
 from dout.run.held_objects import closures, generators, generators_of_code
 from dout.run.nested_values import copied, deep_copy, flat
-from dout.run.random_states import global_states, kept_states, put_state, seed_global, state_of
+from dout.run.random_states import global_states, kept_generators, put_state, seed_global, state_of
 from dout.run.silent_stream import SilentStream
 
 Rest = ParamSpec("Rest")
 Found = TypeVar("Found")
 Other = TypeVar("Other")
 
+_MOST_KEPT = 4096  # numbers of upstream gradients that are drawn once
+
 _keeping: ContextVar[bool] = ContextVar("keeping", default=False)  # whether the states are put back further out
 
 
 @contextmanager
 def keeping_random_states() -> Iterator[None]:
-    """Put NumPy's global random state back once, at the end, where many runs in `quiet` would each do so.
+    """Put the global random states back once, at the end, where many runs in `quiet` would each do so.
 
-    That took a fifth of a check: NumPy reads and writes a state number by number.
+    That took a fifth of a check: NumPy and Python read and write a state number by number.
     """
     put_back, token = global_states(), _keeping.set(True)
     try:
@@ -64,9 +67,10 @@ def quiet(seed: int = 0, generators: Iterable[Any] = ()) -> Iterator[None]:
 
     Nothing is printed but by threads that were there before. No warning is given, and afterwards the global random
     states and those of `generators`, NumPy's error state, the filters of warnings and the working directory are as
-    before; within `keeping_random_states` NumPy's global one at the end of that.
+    before; within `keeping_random_states` the global ones at the end of that.
     """
-    put_back, folder = (kept_states if _keeping.get() else global_states)([*generators, *_drawing.get()]), _folder()
+    keep = kept_generators if _keeping.get() else global_states
+    put_back, folder = keep([*generators, *_drawing.get()]), _folder()
     token = _keeping.set(False)  # code that is in silence itself goes on drawing where it was
     out, error = SilentStream(sys.stdout), SilentStream(sys.stderr)
     try:
@@ -214,13 +218,21 @@ def douts_taken(backward: Callable[..., Any], dout: Any) -> tuple[Any, ...]:
 
 def upstream(outputs: Sequence[Any], seed: int = 0) -> tuple[Any, ...]:
     """An upstream gradient for each output: random dyadic numbers, none of them 0 or 1, in the output's dtype."""
+    shapes = tuple(map(np.shape, outputs))
+    draw = _drawn if sum(map(prod, shapes)) <= _MOST_KEPT else _drawn.__wrapped__
+    return tuple(map(_like, draw(seed, shapes), outputs))
+
+
+@lru_cache(maxsize=512)
+def _drawn(seed: int, shapes: tuple[tuple[int, ...], ...]) -> list[np.ndarray[Any, Any]]:
     generator = np.random.default_rng(seed)
-    return tuple(_random_like(generator, output) for output in outputs)
+    sign = np.array([-1.0, 1.0])
+    numbers = (generator.integers(33, 127, size=shape) / 64 * generator.choice(sign, size=shape) for shape in shapes)
+    return [*map(np.asarray, numbers)]
 
 
-def _random_like(generator: np.random.Generator, output: Any) -> Any:
-    shape = np.shape(output)
-    numbers = np.asarray(generator.integers(33, 127, size=shape) / 64 * generator.choice([-1.0, 1.0], size=shape))
+def _like(numbers: np.ndarray[Any, Any], output: Any) -> Any:
+    """These numbers in the dtype of an output, in memory of their own."""
     if isinstance(output, np.ndarray | np.generic):
         dtype = output.dtype if output.dtype.kind == "f" else np.dtype(float)
         return numbers.astype(dtype) if isinstance(output, np.ndarray) else dtype.type(numbers)

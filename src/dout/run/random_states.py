@@ -66,6 +66,18 @@ def other_bits() -> Iterator[None]:
         _START.reset(token)
 
 
+class _Bits:
+    """Bits that follow from a text: the generator of them is made when the first are asked for, which few runs do."""
+
+    def __init__(self, start: str) -> None:
+        self._start = start
+        self._generator: random.Random | None = None
+
+    def __call__(self, number: int) -> int:
+        self._generator = self._generator or random.Random(self._start)
+        return self._generator.getrandbits(number)
+
+
 def seed_global(seed: int = 0) -> None:
     """Bring the global generators, Python's and NumPy's, into the state that belongs to a seed.
 
@@ -73,7 +85,7 @@ def seed_global(seed: int = 0) -> None:
     """
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - the state users draw from
-    _let_bits_come_from(random.Random(f"{_START.get()} {seed}").getrandbits)
+    _let_bits_come_from(_Bits(f"{_START.get()} {seed}"))
 
 
 def global_states(others: Iterable[Any] = ()) -> Callable[[], None]:
@@ -83,13 +95,23 @@ def global_states(others: Iterable[Any] = ()) -> Callable[[], None]:
 
 def kept_states(generators: Iterable[Any]) -> Callable[[], None]:
     """What brings Python's random state, and those of some generators of NumPy's, back to where they are now."""
-    kept = random.getstate(), [(generator, state_of(generator)) for generator in generators]
+    python, numpys = random.getstate(), kept_generators(generators)
+
+    def put_back() -> None:
+        random.setstate(python)
+        numpys()
+
+    return put_back
+
+
+def kept_generators(generators: Iterable[Any]) -> Callable[[], None]:
+    """What brings some generators of NumPy's, and what generators without a seed begin with, back to where they are."""
+    kept = [(generator, state_of(generator)) for generator in generators]
     bits = getattr(sys.modules.get(_BITS), "randbits", secrets.randbits)
 
     def put_back() -> None:
-        random.setstate(kept[0])
         _let_bits_come_from(bits)
-        for generator, state in kept[1]:
+        for generator, state in kept:
             put_state(generator, state)
 
     return put_back

@@ -49,6 +49,8 @@ def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric]) -> Ro
                 loss, scores = step.look(x, t)
             except Exception as error:
                 raise step.explained(error, t, f"evaluation, batch {number}") from error
+            if not np.all(np.isfinite(loss)) and (said := step.broken_data(x, t)):
+                raise TrainingError(f"evaluation, batch {number}: {said}")
             found = {"loss": float(loss)}
             found |= measures(metrics, scores, t, f"evaluation, batch {number}")
             sums = {name: sums.get(name, 0.0) + value * count for name, value in found.items()}

@@ -21,20 +21,20 @@ _COMPILED = (None, True, False, "fast", "")
 
 @dataclass
 class FitSettings:
-    """How to train: the arguments of `fit`. Raises TrainingError where one of them is none of its kind."""
+    """How to train: arguments of `fit`, which has their defaults. Raises TrainingError where one does not fit."""
 
-    epochs: int = 10
-    batch: int = 100
-    metrics: Sequence[Metric] = ()
-    schedule: Schedule | None = None
-    clip: float | None = None
-    patience: int | None = None
-    keep: str = "last"
-    folder: Path | None = None
-    save_every: int | None = None
-    resume: bool = False
-    progress: bool | None = None
-    log: Log | None = None
+    epochs: int
+    batch: int
+    metrics: Sequence[Metric]
+    schedule: Schedule | None
+    clip: float | None
+    patience: int | None
+    keep: str
+    folder: Path | None
+    save_every: int | None
+    resume: bool
+    progress: bool | None
+    log: Log | None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "patience", "save_every"):

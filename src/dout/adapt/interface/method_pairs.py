@@ -67,26 +67,34 @@ def setups_of(cls: type) -> list[str]:
     return [n for n in names if inspect.isfunction(_static(cls, n))]
 
 
-def writers_for(cls: type, forward: str, backward: str, held: Mapping[str, Any]) -> list[str]:
-    """The methods that write what forward and backward read and a new layer does not hold, as they are written.
+Used = Mapping[str, tuple[set[str], set[str]]]  # by method, the attributes that it reads, and that it writes
 
-    `held` are the attributes of a new layer; what is None or empty in there is not held. So with what these read.
-    """
+
+def attributes_used(cls: type, forward: str, backward: str) -> Used:
+    """The attributes that forward and backward read and write, and those methods that are none, as they are written."""
     methods = [n for n in _written_order(cls) if inspect.isfunction(_static(cls, n)) and n not in (forward, backward)]
     methods = [name for name in methods if name == "__call__" or not name.endswith("__")]
     ahead = {name for name in forwards_of(cls) if name != "__call__" or returned_by(cls.__call__) != ("self",)}
     methods = [name for name in methods if name not in ahead]
-    known = {name: reads_and_writes(cls, name) for name in (*methods, forward, backward)}
+    return {name: reads_and_writes(cls, name) for name in (*methods, forward, backward)}
+
+
+def writers_for(known: Used, forward: str, backward: str, held: Mapping[str, Any]) -> list[str]:
+    """The methods that write what forward and backward read and a new layer does not hold, as they are written.
+
+    `known` are the `attributes_used`, `held` those of a new layer; what is None or empty in there is not held. So with
+    what these read.
+    """
     lacking = {n for reads, writes in known.values() for n in (*reads, *writes)} - {
         n for n in held if _is_filled(held[n])
     }
     written = known[forward][1] | known[backward][1]
     wanted = ((known[forward][0] | known[backward][0]) - written) & lacking
     found: set[str] = set()
-    while more := {name for name in methods if known[name][1] & wanted} - found:
+    while more := {name for name in known if known[name][1] & wanted} - {*found, forward, backward}:
         found |= more
         wanted |= {n for name in more for n in known[name][0] if n not in written} & lacking
-    return [name for name in methods if name in found]
+    return [name for name in known if name in found]
 
 
 def reads_and_writes(cls: type, method: str) -> tuple[set[str], set[str]]:

@@ -73,6 +73,7 @@ class ExampleSearch:
         self.quiet = False  # whether one ran through, and gave no gradient
         self.empty = False  # whether one ran forward, and gave nothing
         self.refused: list[tuple[Example, Exception]] = []  # by backward: forward gave finite numbers
+        self.known: dict[int, tuple[Example, Fit]] = {}  # how examples fit, by their identity
         self.turn, self.seconds = 0, 0.0  # examples that were tried, and about how long one takes
         self.budget = WorkBudget(MOST_SECONDS)
         self.defaults = {
@@ -85,7 +86,8 @@ class ExampleSearch:
         self.budget = WorkBudget(MOST_SECONDS)
         fit, one = self._best(self._with_targets(self._proposed(needed, open_)))
         if fit == Fit.ALL and one is not None:
-            return replace(one, refused=self._refused_with_more_axes(one))
+            refused = self._refused_with_more_axes(one)
+            return one if refused is None else replace(one, refused=refused)
         if fit in (Fit.SHAPES, Fit.INPUTS) and one is not None:
             one = self._as_returned(one) or one
         if fit == Fit.FORWARD and one is not None and any(names_label(name) for name in one.chosen_inputs):
@@ -131,7 +133,7 @@ class ExampleSearch:
                 continue
             alone = replace(one, init={**one.init, name: 2 * n})
             both = replace(alone, inputs=inputs)
-            fit = self._run(one).fit
+            fit = self.fits(one)
             if self._run(alone).fit < fit and (tried := self._run(both)).fit == fit:
                 return replace(both, interface=tried.interface)
         return None
@@ -147,7 +149,7 @@ class ExampleSearch:
             larger = array_of(tuple(np.add(x.shape, more)), images[0])
             choice = replace(one, inputs={**one.inputs, images[0]: larger})
             after = self._output_shape(forward, choice, "")
-            if after.count(1) < before.count(1) and self._run(choice).fit == self._run(one).fit:
+            if after.count(1) < before.count(1) and self._run(choice).fit == self.fits(one):
                 return choice
         return None
 
@@ -275,14 +277,17 @@ class ExampleSearch:
                 self.failures.setdefault(failure.key, failure)
                 self.refused += [(choice, tried.error)] if tried.fit == Fit.FORWARD else []
             if tried.fit > best[0] and not _tries_away(best, choice):
-                best = tried.fit, replace(choice, interface=tried.interface)
+                best = tried.fit, (one := replace(choice, interface=tried.interface))
+                self.known[id(one)] = one, tried.fit
             if tried.fit == Fit.ALL or self.budget.is_over():
                 break
         return best
 
     def fits(self, choice: Example) -> Fit:
-        """How an example fits."""
-        return self._run(choice).fit
+        """How an example fits; it runs for that once."""
+        if id(choice) not in self.known:
+            self.known[id(choice)] = choice, self._run(choice).fit
+        return self.known[id(choice)][1]
 
     def _run(self, choice: Example) -> Tried:
         """Run it, and say how it fits. The user's lines are counted in every turn that is a power of two."""

@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property, partial
 from itertools import islice, product
 from typing import Any
 
@@ -65,6 +65,7 @@ class _Proposer:
     ) -> None:
         self.cls: Any = target.cls
         self.target, self.init, self.inputs = target, init, inputs
+        self.axes = cache(partial(source.axes_for, target.forward, cls=None if target.is_function else target.cls))
         self.network = loss_of(self.cls) if inspect.isclass(self.cls) else None
         self.forward = target.forward
         self.arguments = wanted(self.forward, asked)
@@ -80,7 +81,7 @@ class _Proposer:
             names_label(p.name) and p.name.lower() != "y" for p in self.arguments[1:]
         )
         self.last: Callable[[], Exception | None] = lambda: None
-        self.lengths: dict[str, list[int]] = {}
+        self.lengths: dict[int, list[int]] = {}  # by identity of constructor arguments, which are kept
         self.changed: set[int] = set()  # the constructor arguments, by identity, that were changed by an error
         self.whole = False  # whether the first input is made of indices
         self.defaults = _sizes_by_default(target.constructor)
@@ -104,7 +105,7 @@ class _Proposer:
         shapes = self._as_lines(shapes)
         inits = self.inits
         linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in (*self.arguments, *self.constructor)}
-        number = len(shapes.get(self.first, ())) or source.axes_for(self.forward, self.first, self.owner) or 0
+        number = len(shapes.get(self.first, ())) or self.axes(self.first) or 0
         by_names = self._with_axes({}, number if number in OF_AXES else 2) if linear and len(self.arguments) > 1 else ()
         if number == 3:  # beside a sequence, a state has two axes
             yield from by_names
@@ -248,7 +249,7 @@ class _Proposer:
         """The lengths of the arrays that a new layer and its parts hold: its inputs have some of them."""
         if not self.target.is_class:
             return _lengths_held(self.target.named)
-        key = repr(init)
+        key = id(init)
         if key not in self.lengths:
             try:
                 with quiet():
@@ -260,7 +261,7 @@ class _Proposer:
 
     def _unshaped(self, name: str, place: int, sizes: AxisSizes, shapes: Mapping[str, Sequence[str]]) -> list[Any]:
         """Arrays for an input of which nothing is known, by what others are."""
-        least = source.axes_for(self.forward, name, self.owner)
+        least = self.axes(name)
         data = {n: axes for n, axes in shapes.items() if not stands_for(n)}  # labels go with it, and not with weights
         known = [sizes.of(axes) for axes in (data if data and _is_label(name) else shapes).values()]
         if place and len(known) > 1 and stands_for(name) in ("b", "gamma"):

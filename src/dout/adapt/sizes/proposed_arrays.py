@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from dout.run import upstream
 
 _DOUTS = (1.5, -0.5, 0.75, 2.5, -1.25, 0.25, -2.25, 1.75, -0.75, 3.5, 0.5, -1.75)  # an array of so many prints whole
 
+_MOST_KEPT = 4096  # numbers of an array that are drawn once
+
 
 def numbers(shape: tuple[int, ...], name: str = "") -> Any:
     """Numbers for an array of this shape: no two alike, none of them 0; the name decides their order.
@@ -20,10 +24,15 @@ def numbers(shape: tuple[int, ...], name: str = "") -> Any:
     array([[ 0.75,  0.25],
            [-0.25, -0.75]])
     """
-    size = int(np.prod(shape))
-    order = np.random.default_rng([*name.encode(), 3]).permutation(size)
+    draw = _order if (size := prod(shape)) <= _MOST_KEPT else _order.__wrapped__
+    order = draw(size, name)
     scale = 2.0 ** max(1, int(np.ceil(np.log2(size or 1))) - 1)
     return ((order - size // 2 + 0.5) / scale).reshape(shape)[()]
+
+
+@lru_cache(maxsize=512)
+def _order(size: int, name: str) -> np.ndarray[Any, Any]:
+    return np.random.default_rng([*name.encode(), 3]).permutation(size)
 
 
 def upstream_of(shape: tuple[int, ...]) -> Any:
@@ -85,7 +94,7 @@ def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[
     Last, a 0 or 1 a sample: what a network makes of an array may have fewer classes than the array has columns.
     """
     shape = np.shape(like)
-    if len(shape) < 1 or ("array" not in source.kinds_for(function, name, owner) and not shape):
+    if not shape:
         return []
     of_columns = len(shape) == 2 and source.picks_rows(function, name, owner)
     classes, rows = (shape[0], shape[1:]) if of_columns else (shape[-1], shape[:-1])

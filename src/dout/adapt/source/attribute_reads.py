@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.source.scopes import Scope, scopes_of
-from dout.adapt.source.syntax import bindings, name_of, read, total, walk
+from dout.adapt.source.syntax import bound_in, name_of, read, total, walk
 from dout.run import is_class
 from dout.trace.model.user_source import is_user_code
 
@@ -77,7 +77,7 @@ def keeps_for(first: Any, name: str, second: Any) -> bool:
 def attributes_set(function: Any) -> frozenset[str]:
     """The attributes of its instance that a method sets, to something else than None."""
     own = read(function)
-    bound = [pair for node in walk(own.node) for pair in bindings(node)] if own else []
+    bound = [pair for _, *pair in bound_in(own.node)] if own else []
     return frozenset(
         target.attr
         for target, value in bound

@@ -7,7 +7,18 @@ import re
 
 from dout.adapt.source.documents import Axes
 from dout.adapt.source.scopes import follow
-from dout.adapt.source.syntax import Function, bindings, items_of, literal, methods_of, name_of, text_of, total, walk
+from dout.adapt.source.syntax import (
+    Function,
+    bindings,
+    bound_in,
+    items_of,
+    literal,
+    methods_of,
+    name_of,
+    text_of,
+    total,
+    walk,
+)
 
 _ALL_ARGUMENTS = frozenset({"randn", "rand"})  # np.random.randn(n, m): the sizes are the arguments
 _THIRD_ARGUMENT = frozenset({"normal", "uniform"})  # np.random.normal(0, 1, (n, m))
@@ -202,13 +213,12 @@ def _made(methods: list[Function], me: str) -> dict[str, Axes]:
     """The axes of the arrays that a class makes of sizes: `self.W = 0.1 * np.random.randn(n_in, n_out)`."""
     found: dict[str, Axes] = {}
     for method in methods:
-        for node in walk(method.node) if method.me else ():
-            for target, value in bindings(node):
-                text = text_of(target)
-                if value is not None and text.startswith(f"{method.me}."):
-                    axes = next((axes for call in walk(value) if (axes := _made_axes(call))), None)
-                    if axes is not None:
-                        found.setdefault(f"{me}.{text.removeprefix(f'{method.me}.')}", axes)
+        for _, target, value in bound_in(method.node) if method.me else ():
+            text = text_of(target)
+            if value is not None and text.startswith(f"{method.me}."):
+                axes = next((axes for call in walk(value) if (axes := _made_axes(call))), None)
+                if axes is not None:
+                    found.setdefault(f"{me}.{text.removeprefix(f'{method.me}.')}", axes)
     return found
 
 

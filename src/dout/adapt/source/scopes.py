@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from functools import lru_cache
 from inspect import getattr_static
 from types import ModuleType
 from typing import Any
 
-from dout.adapt.source.syntax import Function, bindings, class_of, methods_of, name_of, read, text_of, total, walk
+from dout.adapt.source.syntax import (
+    Function,
+    bound_in,
+    calls_in,
+    class_of,
+    methods_of,
+    name_of,
+    read,
+    text_of,
+    total,
+    walk,
+)
 
 _ANY_LINE = 1 << 30
 _DEEPEST = -4  # how far constructors that call their parent's are followed
@@ -29,23 +41,27 @@ class Scope:
 
     def holds(self, node: ast.AST | None) -> bool:
         """Whether an expression is the argument, or the argument in another case, dtype or padding."""
-        match node:
-            case ast.IfExp():
-                return self.holds(node.body) or self.holds(node.orelse)
-            case ast.BoolOp(op=ast.Or()):
-                return self.holds(node.values[0])
-            case ast.NamedExpr():
-                return self.holds(node.value)
-            case ast.Call() if (inner := _carried(node)) is not None and text_of(node) not in self.texts:
-                return self.holds(inner)
-        text = text_of(node)
-        return text in self.texts and getattr(node, "lineno", 0) <= self.until.get(_root(text), _ANY_LINE)
+        return _holds(self.texts, self.until, node)
 
     @property
     def fields(self) -> set[str]:
         """What the instance calls the argument: `W` for self.W."""
         mine = f"{self.function.me}."
         return {text.removeprefix(mine) for text in self.texts if self.function.me and text.startswith(mine)}
+
+
+def _holds(texts: Set[str], until: Mapping[str, int], node: ast.AST | None) -> bool:
+    match node:
+        case ast.IfExp():
+            return _holds(texts, until, node.body) or _holds(texts, until, node.orelse)
+        case ast.BoolOp(op=ast.Or()):
+            return _holds(texts, until, node.values[0])
+        case ast.NamedExpr():
+            return _holds(texts, until, node.value)
+        case ast.Call() if (inner := _carried(node)) is not None and text_of(node) not in texts:
+            return _holds(texts, until, inner)
+    text = text_of(node)
+    return text in texts and getattr(node, "lineno", 0) <= until.get(_root(text), _ANY_LINE)
 
 
 def _root(text: str) -> str:
@@ -92,17 +108,20 @@ def parts_given(function: Any, name: str, cls: type | None = None) -> list[tuple
 
 def follow(function: Function, texts: Iterable[str]) -> Scope:
     """The scope of a function in which these texts are the argument, with the other names it gets there."""
-    scope = Scope(function, frozenset(texts), {})
-    if not scope.texts:
-        return scope
-    for node in walk(function.node):
-        for target, value in bindings(node):
-            text = text_of(target)
-            if value is not None and scope.holds(value) and not text.startswith("?"):
-                scope = replace(scope, texts=scope.texts | {text})
-            elif isinstance(target, ast.Name) and text in map(_root, scope.texts):
-                scope = replace(scope, until={text: node.end_lineno or node.lineno, **scope.until})
-    return scope
+    return Scope(function, *_followed(function.node, frozenset(texts)))
+
+
+@lru_cache(maxsize=4096)
+def _followed(function: ast.AST, given: frozenset[str]) -> tuple[frozenset[str], Mapping[str, int]]:
+    """All names that an argument gets in a function, by the given ones, and until which line it has those."""
+    texts, until = set(given), dict[str, int]()
+    for node, target, value in bound_in(function) if given else ():
+        text = text_of(target)
+        if value is not None and not text.startswith("?") and _holds(texts, until, value):
+            texts.add(text)
+        elif isinstance(target, ast.Name) and text in map(_root, texts):
+            until.setdefault(text, node.end_lineno or node.lineno)
+    return frozenset(texts), until
 
 
 def _spread(starts: list[tuple[Function, frozenset[str]]], methods: list[Function], depth: int) -> list[Scope]:
@@ -146,9 +165,7 @@ class _Callee:
 
 def _passed(scope: Scope, methods: list[Function]) -> Iterator[tuple[_Callee, str]]:
     """The functions that get the argument, and what they call it."""
-    for call in walk(scope.function.node):
-        if not isinstance(call, ast.Call):
-            continue
+    for call in calls_in(scope.function.node):
         places = [i for i, argument in enumerate(call.args) if scope.holds(argument)]
         keywords = [k.arg for k in call.keywords if k.arg and scope.holds(k.value)]
         callee = _callee(call, scope.function, methods) if places or keywords else None
@@ -180,8 +197,8 @@ def _callee(call: ast.Call, own: Function, methods: list[Function]) -> _Callee |
 
 def _made_for(part: str, methods: list[Function]) -> type | None:
     """The class of which an attribute of the instance is made: `self.lstm = TimeLSTM(…)`."""
-    bound = ((m, pair) for m in methods if m.me for node in walk(m.node) for pair in bindings(node))
-    for method, (target, value) in bound:
+    bound = ((m, target, value) for m in methods if m.me for _, target, value in bound_in(m.node))
+    for method, target, value in bound:
         if text_of(target) == f"{method.me}.{part}" and isinstance(value, ast.Call):
             made = method.names.get(name_of(value.func))
             return made if isinstance(made, type) else None

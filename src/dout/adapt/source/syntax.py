@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-import linecache
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType, FunctionType, MethodType
 from typing import Any, ParamSpec, TypeVar
 
-from dout.trace.model.user_source import is_user_code
+from dout.trace.model.user_source import is_user_code, parsed, text_and_lines
 
 _Def = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _P = ParamSpec("_P")
@@ -86,32 +85,25 @@ def read(function: Any) -> Function | None:
     plain = _plain(function)
     if plain is None or not is_user_code(plain.__code__.co_filename):
         return None
-    text, lines = _text_and_lines(plain.__code__.co_filename, plain.__globals__)
-    found = _found(text, plain.__code__)
+    text, lines = text_and_lines(plain.__code__.co_filename, plain.__globals__)
+    found = _function_of(text, plain.__code__)
     return Function(*found, lines, plain.__globals__) if found else None
-
-
-_TEXTS: dict[str, tuple[list[str], str, tuple[str, ...]]] = {}
-
-
-def _text_and_lines(file: str, names: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """The text of a file and its lines: the same objects for as long as linecache has the same list."""
-    kept = linecache.getlines(file, names)
-    if file not in _TEXTS or _TEXTS[file][0] is not kept:
-        _TEXTS[file] = (kept, "".join(kept), tuple(kept))
-    return _TEXTS[file][1:]
 
 
 def written(code: CodeType, text: str) -> _Def | None:
     """The syntax of a code object in the text of its file."""
-    found = _found(text, code)
+    found = _function_of(text, code)
     return found[0] if found else None
 
 
 def _plain(function: Any) -> FunctionType | None:
     """The Python function that a method, a partial, a decorated function or a class stands for; None for others."""
     for _ in range(16):
-        if isinstance(function, type):
+        if isinstance(function, FunctionType):
+            if "__wrapped__" not in vars(function):
+                return function
+            function = vars(function)["__wrapped__"]
+        elif isinstance(function, type):
             function = inspect.getattr_static(function, "__init__", None)
         elif isinstance(function, functools.partial):
             function = function.func
@@ -119,36 +111,29 @@ def _plain(function: Any) -> FunctionType | None:
             function = function.fget
         elif isinstance(function, MethodType | classmethod | staticmethod):
             function = function.__func__
-        elif isinstance(function, FunctionType):
-            if "__wrapped__" not in vars(function):
-                return function
-            function = vars(function)["__wrapped__"]
         else:
             return None
     return None
 
 
-@functools.lru_cache(maxsize=1024)
-def _found(text: str, code: CodeType) -> tuple[_Def, ast.ClassDef | None] | None:
+def _function_of(text: str, code: CodeType) -> tuple[_Def, ast.ClassDef | None] | None:
     """The syntax of a code object in the text of its file, and the class around it."""
-    module = _parsed(text)
-    stack: list[tuple[ast.AST, ast.ClassDef | None]] = [(module, None)] if module else []
+    return _functions(text).get((code.co_name, code.co_firstlineno))
+
+
+@functools.lru_cache(maxsize=256)
+def _functions(text: str) -> dict[tuple[str, int], tuple[_Def, ast.ClassDef | None]]:
+    """The functions in a text, by name and first line; of several in one line the last."""
+    found: dict[tuple[str, int], tuple[_Def, ast.ClassDef | None]] = {}
+    stack: list[tuple[ast.AST, ast.ClassDef | None]] = [(parsed(text), None)]
     while stack:
         node, owner = stack.pop()
-        called = getattr(node, "name", "<lambda>")
-        if isinstance(node, _Def) and called == code.co_name and code.co_firstlineno in _first_lines(node):
-            return node, owner
+        if isinstance(node, _Def):
+            for line in _first_lines(node):
+                found.setdefault((getattr(node, "name", "<lambda>"), line), (node, owner))
         inside = node if isinstance(node, ast.ClassDef) else None if isinstance(node, _Def) else owner
         stack += [(child, inside) for child in ast.iter_child_nodes(node)]
-    return None
-
-
-@functools.lru_cache(maxsize=64)
-def _parsed(text: str) -> ast.Module | None:
-    try:
-        return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    return found
 
 
 def _first_lines(node: _Def) -> set[int]:
@@ -233,6 +218,18 @@ def bindings(node: ast.AST) -> list[tuple[ast.expr, ast.expr | None]]:
         case ast.For(target=target):
             return _paired(target, None)
     return []
+
+
+@functools.lru_cache(maxsize=1024)
+def bound_in(node: ast.AST) -> tuple[tuple[Any, ast.expr, ast.expr | None], ...]:
+    """The statements in a node that bind something, in order, each with what it binds, and to which expression."""
+    return tuple((statement, *pair) for statement in walk(node) for pair in bindings(statement))
+
+
+@functools.lru_cache(maxsize=1024)
+def calls_in(node: ast.AST) -> tuple[ast.Call, ...]:
+    """The calls in a node, in order."""
+    return tuple(found for found in walk(node) if isinstance(found, ast.Call))
 
 
 def _paired(target: ast.expr, value: ast.expr | None) -> list[tuple[ast.expr, ast.expr | None]]:

@@ -24,7 +24,7 @@ from dout.adapt.interface.method_pairs import pairs_of, reads_and_writes, requir
 from dout.adapt.sizes.axis_sizes import OF_AXES, AxisSizes
 from dout.adapt.sizes.proposed_arrays import array_of, between, one_hot
 from dout.adapt.trial.gradient_owners import is_finite
-from dout.adapt.trial.setups import prepared
+from dout.adapt.trial.setups import Preparations
 from dout.run import attributes_of, deep_copy, flat, objects_in, quiet, run_backward, seed_global
 from dout.trace.session.pairing import is_named_as_gradient, stem
 
@@ -53,7 +53,7 @@ class AttributeInputs:
     """A class whose forward takes nothing, built with constructor arguments."""
 
     def __init__(self, cls: type, init: Mapping[str, Any]) -> None:
-        self.cls, self.init = cls, init
+        self.cls, self.init, self.preparations = cls, init, Preparations(cls)
         self.error: Exception | None = None  # what forward raised last
 
     def found(self) -> tuple[Interface, dict[str, Any]] | None:
@@ -75,7 +75,7 @@ class AttributeInputs:
 
     def _in(self, interface: Interface) -> tuple[Interface, dict[str, Any]] | None:
         failures: list[str] = []
-        for setup in islice(prepared(self.cls, interface, self._make, {}, failures), _MOST_SETUPS):
+        for setup in islice(self.preparations.of(interface, self._make, {}, failures), _MOST_SETUPS):
             try:
                 with quiet():
                     known = self._run(setup)

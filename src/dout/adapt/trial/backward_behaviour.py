@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -98,7 +98,7 @@ class Runs:
         if np.shape(gradients[0]) != np.shape(inputs[self.place]):
             return 0
         shape = np.shape(gradients[0])
-        return _agreement([self._slopes(gradients[0], inputs, direction) for direction in _directions(shape)])
+        return _agreement(self._slopes(gradients[0], inputs, direction) for direction in _directions(shape))
 
     def rightness_of_parameters(self) -> int:
         """Whether the gradient of a parameter, maybe of a part, is right: RIGHT, SCALED, or 0, of the most right."""
@@ -117,21 +117,19 @@ class Runs:
         gradient, step = np.asarray(pair.gradient, dtype=float), 1e-5 * size_of(pair.parameter)
         if gradient.shape != np.shape(pair.parameter) or not np.any(gradient):
             return 0
-        found = []
-        for direction in _directions(gradient.shape):
 
-            def loss(way: float, direction: Any = direction) -> float:
-                layer = self.runner.fresh()
-                part = _with_parts(layer)[place]
-                for other in pairs(attributes_of(part), attributes_of(after)):
-                    if other.name == pair.name:
-                        other.put(part, other.parameter + way * direction)
-                with quiet():
-                    outputs = self.runner.forward(layer, [copied(item) for item in self.inputs.values()])
-                return float(weighed(outputs, self.douts))
+        def loss(direction: Any, way: float) -> float:
+            layer = self.runner.fresh()
+            part = _with_parts(layer)[place]
+            for other in pairs(attributes_of(part), attributes_of(after)):
+                if other.name == pair.name:
+                    other.put(part, other.parameter + way * direction)
+            with quiet():
+                outputs = self.runner.forward(layer, [copied(item) for item in self.inputs.values()])
+            return float(weighed(outputs, self.douts))
 
-            found.append((central_difference(loss, step), float(np.sum(gradient * direction)), 0.0))
-        return _agreement(found)
+        ways = _directions(gradient.shape)
+        return _agreement((central_difference(partial(loss, d), step), float(np.sum(gradient * d)), 0.0) for d in ways)
 
     def _slopes(self, gradient: Any, inputs: list[Any], direction: Any) -> tuple[float, float, float]:
         """The slope by differences, that of the gradient, and what rounding may do to the first."""
@@ -154,8 +152,20 @@ def _with_parts(layer: Any) -> list[Any]:
     return [layer, *(part for part in held if isinstance(getattr(part, "__dict__", None), dict))]
 
 
-def _agreement(found: Sequence[tuple[float, float, float]]) -> int:
-    """How right a gradient is, by slopes, its own and what rounding may do to the first, along some directions."""
+def _agreement(slopes: Iterable[tuple[float, float, float]]) -> int:
+    """How right a gradient is, by slopes, its own and what rounding may do to the first, along some directions.
+
+    No more of them are taken once it is wrong.
+    """
+    found: list[tuple[float, float, float]] = []
+    for slope in slopes:
+        found.append(slope)
+        if not _agrees(found):
+            return 0
+    return _agrees(found)
+
+
+def _agrees(found: Sequence[tuple[float, float, float]]) -> int:
     if all(abs(slope - mine) <= 1e-4 * max(abs(slope), abs(mine)) + lost for slope, mine, lost in found):
         return RIGHT
     ratios = [mine / slope if abs(slope) > 10 * lost else np.nan for slope, mine, lost in found]

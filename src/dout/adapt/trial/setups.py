@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from dout.adapt.argument_names import names_optimizer, names_random_state, names_size, stands_for
 from dout.adapt.interface.collaborators import Collaborator, two_parts
 from dout.adapt.interface.interface import Interface
-from dout.adapt.interface.method_pairs import required, setups_of, writers_for
+from dout.adapt.interface.method_pairs import attributes_used, required, setups_of, writers_for
 from dout.adapt.source import asked_of_objects, attributes_read, kinds_for, parts_in
 from dout.run import attributes_of, flat
 
@@ -25,35 +26,51 @@ Make = Callable[[Any], Any]  # from a class, an instance of it as the example ha
 Setup = tuple[str, tuple[Any, ...]]
 
 
-def prepared(
-    cls: type, interface: Interface, make: Make, inputs: Mapping[str, Any], failures: Sequence[str]
-) -> Iterator[Interface]:
-    """The interface as it is, and with what may prepare a layer first; `failures` are the errors that it met so far.
+class Preparations:
+    """What may prepare the layers of a class; its source is read once."""
 
-    A container without parts gets two.
-    """
-    shape = next((np.shape(x) for x in flat(list(inputs.values())) if np.ndim(x)), ())
-    held = _attributes(cls, make)
-    modes = _closed_modes(held)
-    parts = parts_in(cls)
-    filled: list[Setup] = []
-    if parts and parts in held and isinstance(held[parts], list | tuple) and not held[parts]:
-        filled = [(parts, (two_parts(interface.forward, interface.backward),))]
-        yield replace(interface, setup=(*modes, *filled))
-    if modes:
-        yield replace(interface, setup=tuple(modes))
-    yield interface
-    known = [*modes, *_open_attributes(held, shape)]
-    names = [name for name in setups_of(cls) if name != interface.forward]
-    yield from _with_calls(cls, interface, names, known, inputs)
-    drawn = [(name, (np.random.RandomState(0),)) for name in _lacking(failures) if names_random_state(name)]
-    if drawn:
-        yield from _with_calls(cls, interface, names, [*known, *drawn], inputs)
-    more = [n for n in writers_for(cls, interface.forward, interface.backward, held) if n not in names]
-    if more:
-        yield from _with_calls(cls, interface, [*names, *more], known, inputs)
-    if any(name in failure for name in _MODES for failure in failures):
-        yield replace(interface, setup=tuple((name, (True,)) for name in _MODES if name not in dir(cls)))
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        self._used = cache(partial(attributes_used, cls))
+
+    @cached_property
+    def _parts(self) -> str:
+        return parts_in(self.cls)
+
+    @cached_property
+    def _calls(self) -> list[str]:
+        return setups_of(self.cls)
+
+    def of(
+        self, interface: Interface, make: Make, inputs: Mapping[str, Any], failures: Sequence[str]
+    ) -> Iterator[Interface]:
+        """The interface as it is, and with what may prepare a layer first; `failures`: the errors that it met so far.
+
+        A container without parts gets two.
+        """
+        shape = next((np.shape(x) for x in flat(list(inputs.values())) if np.ndim(x)), ())
+        cls, held = self.cls, _attributes(self.cls, make)
+        modes = _closed_modes(held)
+        parts = self._parts
+        filled: list[Setup] = []
+        if parts and parts in held and isinstance(held[parts], list | tuple) and not held[parts]:
+            filled = [(parts, (two_parts(interface.forward, interface.backward),))]
+            yield replace(interface, setup=(*modes, *filled))
+        if modes:
+            yield replace(interface, setup=tuple(modes))
+        yield interface
+        known = [*modes, *_open_attributes(held, shape)]
+        names = [name for name in self._calls if name != interface.forward]
+        yield from _with_calls(cls, interface, names, known, inputs)
+        drawn = [(name, (np.random.RandomState(0),)) for name in _lacking(failures) if names_random_state(name)]
+        if drawn:
+            yield from _with_calls(cls, interface, names, [*known, *drawn], inputs)
+        pair = interface.forward, interface.backward
+        more = [name for name in writers_for(self._used(*pair), *pair, held) if name not in names]
+        if more:
+            yield from _with_calls(cls, interface, [*names, *more], known, inputs)
+        if any(name in failure for name in _MODES for failure in failures):
+            yield replace(interface, setup=tuple((name, (True,)) for name in _MODES if name not in dir(cls)))
 
 
 def _with_calls(

@@ -49,9 +49,9 @@ from dout.adapt.trial.gradient_owners import (
     with_several_uses,
 )
 from dout.adapt.trial.own_updates import own_floats, own_rate, owners_by_update
-from dout.adapt.trial.setups import Make, afters_of, prepared
+from dout.adapt.trial.setups import Make, Preparations, afters_of
 from dout.clock import count
-from dout.run import arrays, attributes_of, copied, flat, otherwise, quiet
+from dout.run import arrays, attributes_of, copied, flat, keeping_random_states, otherwise, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
 # What an argument is for that could be nothing else.
@@ -99,6 +99,7 @@ class Trials:
         self.takes_target = False  # whether a run has shown that backward takes the target
         self.unconfirmed: tuple[Callable[[], Any], tuple[Any, ...]] | None = None  # a network that runs, and its inputs
         self.classes: dict[Any, type] = {}
+        self.preparations = Preparations(cls)
         self.every: list[str] = []  # the inputs that are given, with dicts of arrays: these are the layer's parameters
         self.held: dict[str, Any] = {}
 
@@ -149,7 +150,7 @@ class Trials:
     def _one(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
         best = Tried(Fit.NOTHING)
         failures: list[str] = []
-        setups = [interface] if self.fixed else prepared(self.cls, interface, make, inputs, failures)
+        setups = [interface] if self.fixed else self.preparations.of(interface, make, inputs, failures)
         for setup in setups:
             tried = self._try(setup, make, inputs)
             if tried.fit > best.fit:
@@ -356,6 +357,7 @@ class Trials:
 
     # --- how a backward behaves ---------------------------------------------------------------------------------------
 
+    @keeping_random_states()
     def _manner(self, tried: Tried, make: Make, inputs: Mapping[str, Any], place: int) -> tuple[int, int, int]:
         """How right backward is, how it treats the upstream gradient, and how early the interface comes."""
         if tried.interface is None or (tried.fit < Fit.INPUTS and not self.assumes):

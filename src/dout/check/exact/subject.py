@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+import numpy as np
+
 from dout.adapt.interface.interface import Interface
 from dout.check.report.source_places import backward_of
 from dout.clock import count
@@ -43,6 +45,7 @@ class Subject:
     foreign: bool = False  # another library computes: there is nothing to record
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)  # of what the checks share: a run of it
     cost: RunCost = field(default_factory=RunCost, repr=False)  # the same of the layer at other settings
+    runners: dict[int, Runner] = field(default_factory=dict, repr=False)  # by what makes the layer: one on all inputs
 
     @classmethod
     def of(cls, target: Any, inputs: tuple[Any, ...], names: tuple[str, ...]) -> Subject:
@@ -54,10 +57,10 @@ class Subject:
             return cls(target.__qualname__, target, inputs, names)
         return cls(type(target).__qualname__, partial(deep_copy, deep_copy(target)), inputs, names)
 
-    @cached_property
+    @property
     def runner(self) -> Runner:
-        """What runs the layer."""
-        return Runner(self.make)
+        """What runs the layer: the same one on other inputs."""
+        return self.runners.setdefault(id(self.make), Runner(self.make))  # it keeps `make`, so that its identity stays
 
     @property
     def seconds(self) -> float:
@@ -90,13 +93,16 @@ class Subject:
         return tuple(map(copied, self.inputs))
 
     def recorded(self, douts: tuple[Any, ...]) -> Trace:
-        """A recording of a fresh layer with these upstream gradients, in silence."""
-        layer = self.again()
-        with quiet():
-            self.runner.rewind()
-            trace = record(layer, *self.fresh_inputs(), dout=one_or_all(douts))
-        self.cost.learn(self.runner.layer, trace.graph.nodes)
-        return trace
+        """A recording of a fresh layer with these upstream gradients, in silence; of the same ones the same again."""
+        given = [(np.asarray(dout).dtype, np.shape(dout), np.asarray(dout).tobytes()) for dout in douts]
+        if self.memo.get("recorded", ((), None))[0] != given:
+            layer = self.again()
+            with quiet():
+                self.runner.rewind()
+                trace = record(layer, *self.fresh_inputs(), dout=one_or_all(douts))
+            self.cost.learn(self.runner.layer, trace.graph.nodes)
+            self.memo["recorded"] = given, trace
+        return cast(Trace, self.memo["recorded"][1])
 
     def forward(self, inputs: tuple[Any, ...] | None = None) -> list[Any]:
         """The outputs of a fresh layer's forward alone, in silence: backward may write into them."""

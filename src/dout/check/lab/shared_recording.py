@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from typing import Any
 
 from dout.check.exact.exact_route import Examination
@@ -14,6 +14,7 @@ from dout.judge.judged_run import elements
 from dout.run import copied, one_or_all
 from dout.trace.model.recorded import LOSSES
 from dout.trace.record.record import record
+from dout.trace.record.trace import Trace
 
 MOST_ELEMENTS = 30_000  # over all nodes: beyond that the balls of all points take seconds
 
@@ -33,19 +34,21 @@ class Recorded:
     @cached_property
     def base(self) -> Examination | None:
         """The layer recorded on its own inputs."""
-        return _examined(self.lab, self.lab.inputs())
+        given = self.lab.inputs()
+        return _small(_complete(partial(self.lab.subject.recorded, self.lab.base.douts)), given)
 
     def at(self, inputs: tuple[Any, ...]) -> Examination | None:
         """The layer recorded so that it holds at these inputs."""
         if self.base is None:
             return None
         steered = any(event.kind == "specialised" for event in self.base.trace.events)
-        return _examined(self.lab, inputs) if steered or self.base.is_steered else self.base
+        if not (steered or self.base.is_steered):
+            return self.base
+        return _small(examined(self.lab, self.lab.fresh(), tuple(map(copied, inputs)), self.lab.base.douts), inputs)
 
 
-def _examined(lab: Lab, inputs: tuple[Any, ...]) -> Examination | None:
+def _small(found: Examination | None, inputs: tuple[Any, ...]) -> Examination | None:
     """The recorded layer, where the recording is complete and small, and every input is a number or an array."""
-    found = examined(lab, lab.fresh(), tuple(map(copied, inputs)), lab.base.douts)
     if found is None or elements(found.nodes) > MOST_ELEMENTS or len(found.inputs) != len(inputs):
         return None
     return found if all(same(found.data[n], x, 0.0) for n, x in zip(found.inputs, inputs, strict=True)) else None
@@ -56,9 +59,14 @@ def examined(
 ) -> Examination | None:
     """A layer recorded on these inputs; None where the recording is not complete."""
     lab.rewind()
+    return _complete(partial(record, layer, *inputs, dout=one_or_all(douts), **(keywords or {})))
+
+
+def _complete(recorded: Callable[[], Trace]) -> Examination | None:
+    """A recording, where it is complete."""
     try:
         with users_code():
-            found = Examination(record(layer, *inputs, dout=one_or_all(douts), **(keywords or {})))
+            found = Examination(recorded())
     except (CrashError, DoutError):
         return None
     is_known = len(found.seeds) == len(found.call.outputs)  # where each upstream gradient came in

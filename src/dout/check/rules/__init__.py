@@ -19,7 +19,7 @@ from dout.check.exact.subject import Subject
 from dout.check.lab.probe import CrashError, SlowError, lab_of
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Finding
-from dout.run import quiet
+from dout.run import keeping_random_states, quiet
 
 
 @cache
@@ -45,9 +45,10 @@ def findings_of(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
 def findings_by_running(subject: Subject) -> list[Finding]:
     """Return what the rules find by plain runs, in silence. A run that crashes ends its rule: that is no finding."""
     found: list[Finding] = []
-    for module in modules():
-        if hasattr(module, "check") and (module.RULE.for_foreign or not subject.foreign):
-            with quiet(), suppress(CrashError, SlowError):
+    running = [m for m in modules() if hasattr(m, "check") and (m.RULE.for_foreign or not subject.foreign)]
+    with quiet(), keeping_random_states():
+        for module in running:
+            with suppress(CrashError, SlowError):
                 lab = lab_of(subject)
                 for one in module.check(lab) if not module.RULE.compares or lab.repeatable else ():
                     found.append(one)  # noqa: PERF402 - what was found before a crash counts

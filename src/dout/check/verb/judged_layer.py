@@ -23,7 +23,7 @@ from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules import findings_of
 from dout.check.rules.unjudged.d002_not_judged import by_differences, without_gradient
 from dout.judge.outcomes import Word
-from dout.run import PlainRun, otherwise, quiet
+from dout.run import PlainRun, keeping_random_states, otherwise, quiet
 from dout.trace.capture.covered_sides import Covered
 from dout.trace.capture.watched_conditions import watched
 from dout.trace.model.user_source import behind
@@ -101,7 +101,7 @@ def judged(subject: Subject, first: PlainRun, seen: Covered) -> tuple[Judgement,
         return judge_numerically(subject, first), [], subject
     trace: Trace | None = None
     try:
-        with quiet():
+        with quiet(), keeping_random_states():
             trace = subject.recorded(first.douts)
             judgement = judge(trace, ends=subject.ends)
             judgement.covered.add(seen)

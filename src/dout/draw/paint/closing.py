@@ -60,23 +60,23 @@ def closed_up(intervals: Iterable[Interval]) -> Heights:
 
 def taken_by(shape: Shape) -> list[Interval]:
     """What a shape takes. Of an edge the level pieces, since it can bend less; of an open layer the borders."""
+    if isinstance(shape, Path) and shape.style.endswith(("edge", "thick")):
+        return [(y - _LINE, y + _LINE) for y in {points[-1] for _, points in shape.commands}]
     _, high, _, low = shape.box
     if isinstance(shape, Rect) and shape.style == "open":
         return [(y - _LINE, y + _LINE) for y in (high, low)]
-    if isinstance(shape, Path) and shape.style.endswith(("edge", "thick")):
-        return [(y - _LINE, y + _LINE) for y in {points[-1] for _, points in shape.commands}]
     return [(high, low)]
 
 
 def moved_up(shape: Kind, heights: Heights) -> Kind:
     """The shape at its new height; an edge bends less, and an open layer is as high as what is in it."""
-    _, high, _, low = shape.box
     if isinstance(shape, Path):
-        commands = (
-            (letter, tuple(heights(p) if i % 2 else p for i, p in enumerate(points)))
+        commands = [
+            (letter, tuple([heights(p) if i % 2 else p for i, p in enumerate(points)]))
             for letter, points in shape.commands
-        )
-        return replace(shape, commands=tuple(commands))
+        ]
+        return shape.along(tuple(commands))
+    _, high, _, low = shape.box
     if isinstance(shape, Rect) and shape.style == "open":
         return replace(shape, y=heights(high), height=heights(low) - heights(high))
     return shape.moved(0, heights(high) - high)

@@ -7,9 +7,9 @@ from step `since` of the run on; 0 is the start. What belongs to the edge of a v
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import Any, Literal, Self
 
 from dout.draw.paint.style import TEXTS
@@ -35,14 +35,20 @@ class Path:
     def moved(self, dx: float, dy: float) -> Path:
         """The same, elsewhere."""
         shift = (dx, dy, dx, dy, dx, dy)
-        moved = tuple((c, tuple(p + s for p, s in zip(points, shift, strict=False))) for c, points in self.commands)
-        return replace(self, commands=moved)
+        return self.along(tuple((c, tuple(map(add, points, shift))) for c, points in self.commands))
+
+    def along(self, commands: tuple[Command, ...]) -> Path:
+        """The same, with other commands."""
+        return Path(commands, self.style, self.title, self.since, self.about)
 
     @property
     def box(self) -> Box:
         """Its bounding box; the handles of a curve count."""
-        xs = [p for _, points in self.commands for p in points[::2]]
-        ys = [p for _, points in self.commands for p in points[1::2]]
+        xs: list[float] = []
+        ys: list[float] = []
+        for _, points in self.commands:
+            xs += points[::2]
+            ys += points[1::2]
         return min(xs), min(ys), max(xs), max(ys)
 
 

@@ -26,6 +26,7 @@ from dout.engine.loops.looped_function import LoopedFunction, looped_function, t
 from dout.engine.memory.pool import Pool
 from dout.engine.validate.comparison import Difference, ProgramFailure, first_difference
 from dout.errors import DoutError, TargetError, UnsupportedError
+from dout.graph import Graph
 from dout.trace.capture.budget import MOST_OPERATIONS, Budget, too_long
 from dout.trace.capture.capture import Capture, capture
 from dout.trace.capture.lenient_tracer import TooLongError
@@ -95,6 +96,7 @@ class Compiled(Settled):
         self.why_not: list[str] = []  # the reasons of runs that gave no program
         self.failed = 0  # and how many they were
         self.given_up = False  # whether no more programs are made
+        self.worth: Callable[[Graph], bool] | None = None  # asked of the first recording, whether to go on with it
         self.loops: LoopedFunction | None = None  # the function with kernels for its loops, or with compiled parts
         self.without_kernel: list[str] = []  # why there is none for a loop
         self._read = False  # whether its loops have been looked for
@@ -242,7 +244,10 @@ class Compiled(Settled):
         """Make a program of a run and compare the two; say why there is none."""
         if len(run_once.graph.nodes) > MOST_OPERATIONS:
             return too_long(run_once.graph.nodes)
-        graph, better = run_once.graph, run_once.better
+        if self.worth is not None and not self.worth(run_once.graph):
+            self.given_up = True
+            return "all its calls together take too few operations"
+        graph, better, self.worth = run_once.graph, run_once.better, None
         others = {node: better.outputs[name] for name, node in graph.outputs.items()} if better else {}
         difference: Difference | ProgramFailure | None
         name = getattr(self.function, "__qualname__", "function")

@@ -10,15 +10,16 @@ import ast
 import builtins
 import dis
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from dout.run import EndlessError
 from dout.trace.capture.call_watch import is_users
 from dout.trace.capture.covered_sides import FALSE, FIRST, SECOND, TRUE, ConditionPlace, Covered, decides_nothing
-from dout.trace.model.user_source import is_user_code
+from dout.trace.model.user_source import is_user_code, text_and_lines
 
 MOST_STEPS = 200_000  # that are watched: a loop over pixels has more
 MOST_LINES = 300_000  # of a run that is bounded
@@ -35,34 +36,66 @@ _OF_ERRORS = frozenset(
 )
 
 
+class _Jump(NamedTuple):
+    """A conditional jump: where it goes on that does not jump, and the instruction that made what is tested."""
+
+    next: int
+    tested: int
+
+
+@lru_cache(maxsize=1024)
+def _jumps_in(code: CodeType) -> Mapping[int, _Jump]:
+    """The conditional jumps of a code object by their offsets."""
+    raw, before = code.co_code, 0
+    found: dict[int, _Jump] = {}
+    for offset in range(0, len(raw), 2):
+        if raw[offset] in _JUMPS and raw[before] not in _OF_ERRORS:
+            following = offset + 2
+            while following < len(raw) and raw[following] == _CACHE:
+                following += 2
+            found[offset] = _Jump(following, before)
+        before = offset if raw[offset] not in _MAKE_NOTHING else before
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _conditions(code: CodeType, file: str, text: str) -> Mapping[int, tuple[ConditionPlace, bool]]:
+    """What the jumps of a code object decide: where each condition stands, and whether it holds where they jump.
+
+    `text` is that of its file. None of those that decide nothing.
+    """
+    found: dict[int, tuple[ConditionPlace, bool]] = {}
+    parts: dict[ConditionPlace, int] = {}
+    for offset in _jumps_in(code):
+        place = _place(code, offset)
+        part = parts[place] = parts.get(place, -1) + 1
+        place = ConditionPlace(
+            file, place.span, 0 if _is_repeated(place) else part
+        )  # a loop tests at its end once more
+        if not decides_nothing(place.expression):
+            found[offset] = place, _jumps_where_true(code.co_code[offset], place)
+    return found
+
+
+def _place(code: CodeType, offset: int) -> ConditionPlace:
+    """Where a condition stands: what was tested, or `x is None`, which is one instruction with its jump."""
+    own = ConditionPlace.of(code, offset)
+    is_fused = _JUMPS[code.co_code[offset]].endswith("NONE") and isinstance(own.expression, ast.Compare)
+    return own if is_fused else ConditionPlace.of(code, _jumps_in(code)[offset].tested)
+
+
 class _Jumps:
     """The conditional jumps of one code object that went one way at most until now."""
 
     def __init__(self, code: CodeType) -> None:
-        self.code, raw = code, code.co_code
-        self.next: dict[int, int] = {}  # where it goes on that does not jump
-        self.tested: dict[int, int] = {}  # the instruction that made what is tested
-        before = 0
-        for offset in range(0, len(raw), 2):
-            if raw[offset] in _JUMPS and raw[before] not in _OF_ERRORS:
-                following = offset + 2
-                while following < len(raw) and raw[following] == _CACHE:
-                    following += 2
-                self.next[offset], self.tested[offset] = following, before
-            before = offset if raw[offset] not in _MAKE_NOTHING else before
-        self.went: dict[int, set[bool]] = {offset: set() for offset in self.next}  # whether it jumped
-        self.open = set(self.next)
-
-    def place(self, offset: int) -> ConditionPlace:
-        """Where the condition stands: what was tested, or `x is None`, which is one instruction with its jump."""
-        own = ConditionPlace.of(self.code, offset)
-        is_fused = _JUMPS[self.code.co_code[offset]].endswith("NONE") and isinstance(own.expression, ast.Compare)
-        return own if is_fused else ConditionPlace.of(self.code, self.tested[offset])
+        self.code, self.all = code, _jumps_in(code)
+        self.went: dict[int, set[bool]] = {offset: set() for offset in self.all}  # whether it jumped
+        self.open = set(self.all)
 
     def pass_by(self, offset: int, target: int) -> None:
         """A jump was passed, and the run goes on at `target`."""
         went = self.went[offset]
-        went.add(target != self.next[offset])
+        went.add(target != self.all[offset].next)
         if len(went) > 1:
             self.open.discard(offset)
 
@@ -136,17 +169,11 @@ class _Watch:
         """What was seen, by condition."""
         found = Covered()
         for jumps in filter(None, self.by_code.values()):
-            parts: dict[ConditionPlace, int] = {}
-            for offset, went in jumps.went.items():
-                place = jumps.place(offset)
-                part = parts[place] = parts.get(place, -1) + 1
-                if not went:
-                    continue
-                if _is_repeated(place):
-                    part = 0  # a loop tests at its end once more
-                place = ConditionPlace(place.file, place.span, part)
-                if not decides_nothing(place.expression):
-                    found.note(place, (TRUE, FALSE), _outcomes(jumps.code.co_code[offset], went, place))
+            file = jumps.code.co_filename
+            conditions = _conditions(jumps.code, file, text_and_lines(file)[0]) if any(jumps.went.values()) else {}
+            for offset, (place, true_jumps) in conditions.items():
+                if went := jumps.went[offset]:
+                    found.note(place, (TRUE, FALSE), {TRUE if jumped == true_jumps else FALSE for jumped in went})
         return found
 
 
@@ -163,14 +190,14 @@ def _is_repeated(place: ConditionPlace) -> bool:
     return isinstance(owner, ast.While)
 
 
-def _outcomes(opcode: int, went: set[bool], place: ConditionPlace) -> set[str]:
-    """How the condition came out, by whether the run jumped."""
+def _jumps_where_true(opcode: int, place: ConditionPlace) -> bool:
+    """Whether a run that jumps found that the condition holds."""
     name = _JUMPS[opcode]
     true_jumps = "IF_TRUE" in name or name.endswith("IF_NONE")
     test = place.condition
     if name.endswith("NONE") and isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot):
-        true_jumps = not true_jumps
-    return {TRUE if jumped == true_jumps else FALSE for jumped in went}
+        return not true_jumps
+    return true_jumps
 
 
 def _telling(function: Callable[..., Any], found: Covered) -> Callable[..., Any]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Where
-from dout.run import filled_cells
+from dout.run import filled_cells, signature_of
 
 _OURS = str(Path(__file__).resolve().parents[2])
 _NUMPY = str(Path(np.__file__).resolve().parent)
@@ -149,24 +149,40 @@ def span_of(code: CodeType, instruction: int) -> Span:
 
 def expressions(file: str) -> Mapping[Span, ast.expr]:
     """The expressions of a file by their positions, with `.parent` links; of several in one place the outermost."""
-    return _parsed("".join(linecache.getlines(file)))[1]
+    return _expressions(text_and_lines(file)[0])
+
+
+_files: dict[str, tuple[list[str], str, tuple[str, ...]]] = {}
+
+
+def text_and_lines(file: str, names: dict[str, Any] | None = None) -> tuple[str, tuple[str, ...]]:
+    """The text of a file and its lines: the same objects for as long as linecache has the same list."""
+    kept = linecache.getlines(file, names)
+    if file not in _files or _files[file][0] is not kept:
+        _files[file] = (kept, "".join(kept), tuple(kept))
+    return _files[file][1:]
 
 
 @lru_cache(maxsize=256)
-def _parsed(text: str) -> tuple[ast.Module, dict[Span, ast.expr]]:
+def parsed(text: str) -> ast.Module:
+    """The syntax of a text; an empty module where it is none."""
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return ast.Module([], []), {}
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
+@lru_cache(maxsize=256)
+def _expressions(text: str) -> dict[Span, ast.expr]:
     found: dict[Span, ast.expr] = {}
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed(text)):
         for child in ast.iter_child_nodes(node):
             child.parent = node  # type: ignore[attr-defined]
         if isinstance(node, ast.Assert):
             found[_span(node)] = node.test  # pytest rewrites it
         if isinstance(node, ast.expr):
             found.setdefault(_span(node), node)
-    return tree, found
+    return found
 
 
 def _span(node: ast.expr | ast.stmt) -> Span:
@@ -327,7 +343,7 @@ def class_source(cls: type) -> str:
 def behind(function: Any) -> Any:
     """The function that a decorator without `functools.wraps` calls, where its arguments are `*args` alone."""
     try:
-        kinds = {p.kind for p in list(inspect.signature(function).parameters.values()) if p.name != "self"}
+        kinds = {p.kind for p in list(signature_of(function).parameters.values()) if p.name != "self"}
     except (TypeError, ValueError):
         return function
     if inspect.Parameter.VAR_POSITIONAL in kinds and kinds <= _ANY:
@@ -370,7 +386,7 @@ def _negations(test: ast.expr, negated: bool = False) -> Iterator[bool]:
 
 
 def _tree(file: str) -> ast.Module:
-    return _parsed("".join(linecache.getlines(file)))[0]
+    return parsed(text_and_lines(file)[0])
 
 
 @lru_cache(maxsize=64)

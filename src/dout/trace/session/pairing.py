@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import add
 from typing import Any, Literal, NamedTuple
 
@@ -57,6 +57,7 @@ _NO_GRADIENTS = frozenset({
 })  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def stem(name: str) -> str:
     """The stem of a name: the same for a parameter and for its gradient.
 
@@ -79,6 +80,7 @@ def is_residual(name: str) -> bool:
     return stem(name) in _RESIDUALS
 
 
+@lru_cache(maxsize=4096)
 def is_named_as_gradient(name: str) -> bool:
     """Whether a name is one for a gradient: `dW`, `grad_b`, `weights_gradient`; `data` and `depth` are not."""
     name = _bare(name)

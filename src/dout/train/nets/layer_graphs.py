@@ -44,6 +44,8 @@ class LayerGraph:
         known = set(self.inputs)
         for name, place, sources in self.steps:
             layer = self.layers[place]
+            if isinstance(layer, type):
+                raise TrainingError(f"a layer of the net is the class {layer.__name__}: make an object of it")
             if not all(callable(getattr(layer, way, None)) for way in ("forward", "backward")):
                 raise TrainingError(f"{name!r}: {type(layer).__name__} is no layer: it has no forward and backward")
             if missing := [source for source in sources if source not in known]:

@@ -1,4 +1,4 @@
-"""A step in; the same step compiled out, or compiled once that pays with the same bits, or its operations counted."""
+"""A step in; the same step compiled out, or compiled once that pays with the same bits."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ _FIRST, _TIMED = 5, 20  # compiled calls that are not timed, and that are
 _GAIN = 0.95  # of a plain step's time, what a compiled one may take
 
 
-def compiled_step(run: Callable[..., Any], *, strict: bool) -> Callable[..., Any]:
-    """Calls that are compiled at the first one of each size: never by the time that they take."""
+def compiled_step(
+    run: Callable[..., Any], *, strict: bool, worth: Callable[[int], bool] | None = None
+) -> Callable[..., Any]:
+    """Calls that are compiled at the first one of each size: never by the time that they take.
+
+    With `worth`, only if that says so of the number of operations on numbers that the first call takes.
+    """
     from dout.engine.compile.compiled import at_once, compile
+    from dout.engine.ir.cost_model import flops
 
     call = compile(run, strict=strict)
+    if worth is not None:
+        call.compiled.worth = lambda graph: worth(sum(map(flops, graph.nodes)))
 
     def step(*given: Any) -> Any:
         token = at_once.set(True)
@@ -26,20 +34,6 @@ def compiled_step(run: Callable[..., Any], *, strict: bool) -> Callable[..., Any
 
     step.plan = call.plan  # type: ignore[attr-defined]
     return step
-
-
-def counted(run: Callable[..., Any], *given: Any) -> tuple[Any, int]:
-    """What a call gives, and how many operations on numbers it takes; 0 where it cannot be recorded."""
-    from dout.engine.ir.cost_model import flops
-    from dout.trace.capture.budget import Budget
-    from dout.trace.capture.capture import capture
-    from dout.trace.capture.lenient_tracer import TooLongError
-
-    try:
-        recorded = capture(run, given, {}, budget=Budget())
-    except TooLongError:  # it has not run
-        return run(*given), 0
-    return recorded.returned, 0 if recorded.why_not else sum(map(flops, recorded.graph.nodes))
 
 
 class PayingCompilation:

@@ -32,7 +32,7 @@ from dout.train.nets.parameters import (
     before_a_step,
     length_of,
 )
-from dout.train.nets.paying_compilation import PayingCompilation, compiled_step, counted
+from dout.train.nets.paying_compilation import PayingCompilation, compiled_step
 
 _FLOPS = 6  # operations for each number of the net and sample: two forward, four backward
 _FLOPS_OF_A_LOOK = 2
@@ -63,35 +63,49 @@ class TrainStep:
 
         So is what evaluates, for as many samples as are `looked_at`: compiling takes about as long as for the step.
 
-        Which way is taken follows from counts, and not from times: two runs of one training give the same bits. A layer
-        in several places of a net is asked for its attributes between two calls: then the step runs plainly.
+        The first step runs plainly. Which way is taken follows from counts, and not from times: two runs of one
+        training give the same bits. A layer in several places of a net is asked for its attributes between two calls:
+        then the step runs plainly.
         """
         is_there = importlib.util.find_spec("numba") is not None
         if wanted and not is_there:
             raise TargetError(needs("a compiled step", "numba"))
         shares = any(any(layer.shared) for _, layer in layers_of(**self.roots) if isinstance(layer, LayerGraph))
         held = sum(place.item.size for place in places(self.net) if is_float_array(place.item))
-        at_once = (samples or 0) * held * _FLOPS
-        may_pay = at_once * _PLACES > _WORTH and is_there and not shares
-        if wanted or (wanted is None and may_pay and at_once > _WORTH and not keeps_bits):
-            self.call = compiled_step(self.run, strict=keeps_bits)
-            if wanted or looked_at * held * _FLOPS_OF_A_LOOK > _WORTH:
-                self.look = compiled_step(self.loss_of, strict=keeps_bits)
+        may_pay = (samples or 0) * held * _FLOPS * _PLACES > _WORTH and is_there and not shares
+        if wanted:
+            self.call = partial(self._first, compiled_step(self.run, strict=keeps_bits))
+            self.look = compiled_step(self.loss_of, strict=keeps_bits)
         elif wanted is None and may_pay:
-            self.call = PayingCompilation(self.run) if keeps_bits else partial(self._counted, samples or 0, looked_at)
+            counted = partial(self._counted, samples or 0, looked_at, held * _FLOPS)
+            self.call = PayingCompilation(self.run) if keeps_bits else partial(self._first, counted)
 
-    def _counted(self, samples: int, looked_at: int, x: Any, t: Any) -> tuple[Any, Any]:
-        """The first step. Its operations are counted where a number may be used more than once: at places, or steps."""
-        if all(np.ndim(item) < 3 and np.asarray(item).dtype.kind == "f" for item in flat(x)):
+    def _first(self, others: Callable[[Any, Any], tuple[Any, Any]], x: Any, t: Any) -> tuple[Any, Any]:
+        """The first step runs plainly: layers have other attributes before it than later, and other programs."""
+        self.call = others
+        return self.run(x, t)
+
+    def _counted(self, samples: int, looked_at: int, least: int, x: Any, t: Any) -> tuple[Any, Any]:
+        """A step that is compiled if its operations pay: at `least` so many for each sample.
+
+        They are counted where a number may be used more than once, at places, or steps, and where they pay anyway.
+        """
+        pays = least * samples > _WORTH
+        if not pays and all(np.ndim(item) < 3 and np.asarray(item).dtype.kind == "f" for item in flat(x)):
             self.call = self.run
             return self.run(x, t)
-        result: tuple[Any, Any]
-        result, operations = counted(self.run, x, t)
-        of_each = operations / max(1, len(t))
-        pays = of_each * samples > _WORTH
-        self.call = compiled_step(self.run, strict=False) if pays else self.run
-        if pays and of_each * looked_at * _FLOPS_OF_A_LOOK / _FLOPS > _WORTH:
-            self.look = compiled_step(self.loss_of, strict=False)
+
+        def worth(operations: int) -> bool:
+            nonlocal pays
+            of_each = max(operations / max(1, len(t)), least)
+            pays = of_each * samples > _WORTH
+            if pays and of_each * looked_at * _FLOPS_OF_A_LOOK / _FLOPS > _WORTH:
+                self.look = compiled_step(self.loss_of, strict=False)
+            return pays
+
+        step = compiled_step(self.run, strict=False, worth=worth)
+        result: tuple[Any, Any] = step(x, t)
+        self.call = step if pays else self.run
         return result
 
     # --- a step that is looked at ---
@@ -219,26 +233,34 @@ class TrainStep:
         if found is None:
             return TrainingError(f"{where}: {type(error).__name__}: {error}")
         path, layer, way, given = found
+        hint = ""
         if layer is self.loss and way == "forward":
             check_labels(given, t, self.loss, where, self.rows)
+            if isinstance(error, IndexError) and np.asarray(t).dtype.kind == "f":
+                hint = f"; t holds {np.asarray(t).dtype}, and labels are whole numbers: give t.astype(int)"
         held = {name: np.shape(item) for name, item in attributes_of(layer).items() if isinstance(item, np.ndarray)}
         own = [name.rpartition(".")[2] for name in self.registry.parameters]
         names = [name for name in held if not self.registry or name in own]
         shapes = ", ".join(f"{name} has shape {held[name]}" for name in names[:4])
         said = f"{where}: {called(path, layer)}.{way} was given {shapes_of((given,))}"
-        return TrainingError(f"{said}{f'; its {shapes}' if shapes else ''}: {type(error).__name__}: {error}")
+        return TrainingError(f"{said}{f'; its {shapes}' if shapes else ''}: {type(error).__name__}: {error}{hint}")
 
     def _refuse_broken(self, x: Any, t: Any, where: str) -> None:
         """Say what is not finite, and where that begins."""
-        for name, item in {**_parts("x", x), **_parts("t", t)}.items():
-            if not is_finite(item):
-                count = len(item) if isinstance(item, np.ndarray) and item.ndim else 0
-                said = f"{name[0]} has NaN or infinity{self._broken_samples(item, count, name)}"
-                raise TrainingError(f"{where}: {said}{self._first_broken(x, t, '')}")
+        if said := self.broken_data(x, t):
+            raise TrainingError(f"{where}: {said}{self._first_broken(x, t, '')}")
         wrong = [name for name, parameter in self.registry.parameters.items() if not is_finite(parameter.array)]
         if wrong:
             raise TrainingError(f"{where}: the parameter {wrong[0]} is NaN or infinite: take a smaller learning rate")
         raise TrainingError(f"{where}: NaN or infinity{self._first_broken(x, t) or ' in the gradients'}")
+
+    def broken_data(self, x: Any, t: Any) -> str:
+        """What is not finite in a batch, and in which samples; nothing where all of it is."""
+        for name, item in {**_parts("x", x), **_parts("t", t)}.items():
+            if not is_finite(item):
+                count = len(item) if isinstance(item, np.ndarray) and item.ndim else 0
+                return f"{name[0]} has NaN or infinity{self._broken_samples(item, count, name)}"
+        return ""
 
     def _first_broken(self, x: Any, t: Any, name: str = "x") -> str:
         """The first layer whose output, or else gradient, is not finite; nothing where all of them are."""
@@ -294,6 +316,13 @@ def no_parameters(step: TrainStep) -> TrainingError:
     """What is to say of a net in which nothing can be learned."""
     names = [type(layer).__name__ for _, layer in layers_of(**step.roots)]
     names = list(dict.fromkeys(names or [type(step.net).__name__]))
+    for path, layer in layers_of(**step.roots):
+        held = attributes_of(layer)
+        for name, item in held.items():
+            if isinstance(item, np.ndarray) and item.dtype.kind in "iu" and f"d{name}" in held:
+                return TrainingError(
+                    f"{name} of {called(path, layer)} holds whole numbers, which cannot learn: give floats"
+                )
     return TrainingError(
         f"no parameter with a gradient was found in {', '.join(names)}; looked for {NAMINGS}, left in the object by "
         "backward. A gradient that only backward knows, or that has another name or shape, is not found"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from dout.export.elementwise_operators import ordered, wide
 from dout.export.onnx_writer import OnnxWriter, Rule
+from dout.export.operators.elementwise_operators import ordered, wide
 from dout.graph import Node, Primitive, Shape
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.reduce import axes_of

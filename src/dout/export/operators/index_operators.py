@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from dout.export.array_operators import broadcast, filled, padded, reshaped, transposed
 from dout.export.batch_numbers import BatchInt, FixedBatchError
 from dout.export.onnx_writer import OnnxWriter, Rule
+from dout.export.operators.array_operators import broadcast, filled, padded, reshaped, transposed
 from dout.graph import Node, Primitive, Shape
 from dout.ops import by_primitive
 from dout.ops.operators import Slot
