@@ -271,7 +271,7 @@ def test_a_case_of_many_numbers_is_told_by_its_shape(tmp_path):
         ("mask", "x > 0", "x <= 0", "the mask is inverted"),
         ("mask", "np.where(m, a, b)", "np.where(m, b, a)", "the mask is inverted"),
         ("mask", "x >= 0", "x > 0", "the condition is wrong"),
-        ("mask", "dout", "dout * self.mask", "the condition is wrong"),
+        ("mask", "dout", "dout * self.mask", "a mask is missing"),
         ("swapped", "self.x", "self.k", "another value belongs here"),
         ("swapped", "(dx, dy)", "(dy, dx)", "two values are swapped"),
     ],

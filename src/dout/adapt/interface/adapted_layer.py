@@ -16,6 +16,7 @@ import numpy as np
 from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.array_holders import arrays_held, bare, in_holders, left_in
 from dout.adapt.interface.collaborators import RATE, Collaborator, Context
+from dout.adapt.interface.function_pairs import arrays_in_cells
 from dout.adapt.interface.held_values import Consumer, give, gradients_at, held_at, put_at
 from dout.adapt.interface.interface import (
     BUFFER,
@@ -295,9 +296,12 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
         kept[AGAIN]()
     seen = arrays_held(kept[HELD][0]) if interface.holder else []
+    in_cells = arrays_in_cells(layer)
     if interface.slot:
         setattr(kept[HELD][1], interface.slot, douts[0])
     result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
+    now = arrays_in_cells(layer).items()
+    attributes_of(layer).update({name: item for name, item in now if item is not in_cells.get(name)})
     tells = is_number(result) and hasattr(layer, "dout_loss")
     if (
         (isinstance(result, bool) and not interface.local)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_loss
+from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
 from dout.adapt.source.returned_names import gives_gradients
 from dout.run import deep_copy, filled_cells, names_of
@@ -73,13 +74,13 @@ def given_pair(forward: FunctionType, backward: FunctionType) -> type:
     if forward.__closure__ and backward.__closure__:
         functions = dict(zip(getattr(cls, PAIR), (forward, backward), strict=True))
         for name, function in functions.items():
-            setattr(cls, name, _OfInstance(name, function))
+            setattr(cls, name, OfInstance(name, function))
         cls.__init__ = partialmethod(_close_over_copies, functions)  # type: ignore[misc]
         cls.__deepcopy__ = _copy_of_closures  # type: ignore[attr-defined]
     return cls
 
 
-class _OfInstance(staticmethod):  # type: ignore[type-arg]
+class OfInstance(staticmethod):  # type: ignore[type-arg]
     """A static method of which each instance holds one of its own; `super()` finds that, too."""
 
     def __init__(self, name: str, function: FunctionType) -> None:
@@ -116,6 +117,13 @@ def _copy_of_closures(layer: Any, memo: dict[int, Any]) -> Any:
     _close_over_copies(new, {name: attributes[name] for name in getattr(layer, PAIR)})
     vars(new).update(deep_copy({name: item for name, item in attributes.items() if name not in vars(new)}))
     return new
+
+
+def arrays_in_cells(layer: Any) -> dict[str, Any]:
+    """The arrays that the two functions of such a layer close over, by their names: each a `nonlocal` may replace."""
+    functions = [f for name in getattr(layer, PAIR, ()) if isinstance(f := vars(layer).get(name), FunctionType)]
+    cells = (cell for f in functions for cell in filled_cells(f))
+    return {name: item for name, cell in cells if is_float_array(item := cell.cell_contents)}
 
 
 def _on_cells(f: FunctionType, cells: Mapping[int, CellType]) -> FunctionType:

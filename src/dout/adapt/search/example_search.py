@@ -178,11 +178,16 @@ class ExampleSearch:
 
     def _output_shape(self, forward: str, choice: Example, target: str) -> tuple[int, ...]:
         """The shape of what a network's forward gives without the target; () where it does not run."""
+        found = self._output(forward, choice, target)
+        return () if found is None else np.shape(found)
+
+    def _output(self, forward: str, choice: Example, target: str) -> Any:
+        """What a network's forward gives first without the target; None where it does not run."""
         with suppress(Exception), quiet():  # whatever the user's code raises
             layer = self.target.instance(choice.init, self.target.cls)
             given = [copied(item) for name, item in choice.inputs.items() if name != target]
-            return np.shape(next(iter(flat(getattr(layer, forward)(*given))), 0.0))
-        return ()
+            return next(iter(flat(getattr(layer, forward)(*given))), 0.0)
+        return None
 
     @property
     def optional(self) -> tuple[str, ...]:
@@ -200,6 +205,8 @@ class ExampleSearch:
         for name, shape in self._run(one).returned.items():
             if name in one.chosen and name in init and np.ndim(init[name]) == 0:
                 init[name] = array_of(shape, name)
+            elif name in one.chosen and name in init and self._reads_no_more(one, name, shape):
+                init[name] = init[name][tuple(map(slice, shape))]
             elif name in one.chosen and name in inputs and may_mean(np.shape(inputs[name]), shape, name, name == first):
                 inputs[name] = alike(inputs[name], shape, name)
             else:
@@ -208,6 +215,15 @@ class ExampleSearch:
         if tried.fit == Fit.ALL:
             return replace(one, init=init, inputs=inputs, interface=tried.interface)
         return replace(one, mended=True) if first and inputs[first] is not one.inputs[first] else None
+
+    def _reads_no_more(self, one: Example, name: str, shape: tuple[int, ...]) -> bool:
+        """Whether forward gives the same of an array's first elements alone: it was chosen too long."""
+        if not isinstance(one.init[name], np.ndarray) or np.ndim(one.init[name]) != len(shape):
+            return False
+        part = one.init[name][tuple(map(slice, shape))]
+        forward = one.interface.forward if one.interface else self.target.forward_name
+        outputs = [self._output(forward, replace(one, init={**one.init, name: x}), "") for x in (one.init[name], part)]
+        return part.shape == shape and all(x is not None for x in outputs) and np.array_equal(*outputs)
 
     def _mended(self) -> Example | None:
         """An example that raised, changed by its errors until each input has a gradient."""

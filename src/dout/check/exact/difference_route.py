@@ -24,6 +24,7 @@ from dout.judge.outcomes import Judged, Outcome, Word
 from dout.run import (
     Line,
     PlainRun,
+    arrays,
     attributes_of,
     central_difference,
     copied,
@@ -34,7 +35,7 @@ from dout.run import (
     weighed,
 )
 from dout.run.numerical_difference import GOOD
-from dout.trace.session.pairing import pairs
+from dout.trace.session.pairing import pairs, parts_of
 
 ELEMENTS = 12  # of one gradient that are compared
 NEARBY = 1e-6  # a step across which there is hardly a kink, and how far a right gradient is from its slope
@@ -153,22 +154,36 @@ def _places(subject: Subject, first: PlainRun) -> Iterator[_Place]:
             loss = partial(_of_input, subject, first, i)
             yield _Place(name, value, gradient, loss, parameter=False, natural=output / size_of(value))
     rate = step_rate(first.layer, subject.interface) if subject.interface else None
-    for pair in pairs(_unchanged(subject.again(), first.layer), attributes_of(first.layer)):
-        loss = partial(_of_parameter, subject, first, pair.name, [])
-        size = size_of(pair.parameter)
+    fresh = subject.again()
+    held = {place.path: place.item for place in places(fresh)}
+    paths = {id(item): path for layer in (first.layer, fresh) for path, item in _arrays_by_path(layer)}
+    for pair in pairs(_unchanged(fresh, first.layer), attributes_of(first.layer)):
+        path = paths.get(id(pair.parameter), f"self.{pair.name}")
+        if path not in held:  # forward has made it
+            continue
+        loss = partial(_of_parameter, subject, first, path)
+        size = size_of(held[path])
         lost = 4 * np.finfo(float).eps * size / abs(rate) if rate else 0.0
-        yield _Place(pair.name, pair.parameter, pair.gradient, loss, True, natural=output / size, lost=lost)
+        yield _Place(pair.name, held[path], pair.gradient, loss, True, natural=output / size, lost=lost)
+
+
+def _arrays_by_path(layer: Any) -> list[tuple[str, Any]]:
+    """The arrays that a layer holds, the first place of each last."""
+    return list(arrays(layer).items())[::-1]
 
 
 def _unchanged(before: Any, after: Any) -> dict[str, Any]:
     """The attributes of a fresh layer, as the arrays of the one that ran where it still holds the same numbers.
 
-    A gradient of another shape is that of a parameter only if the layer still holds this.
+    A gradient of another shape is that of a parameter only if the layer still holds this. Objects are those of the
+    layer that ran: in a parameter that is one its gradient stands.
     """
     now = attributes_of(after)
 
     def is_kept(name: str, item: Any) -> bool:
         other = now.get(name)
+        if any(attributes_of(part) for part in (item, *parts_of(item))):
+            return name in now
         return _is_float(item) and _is_float(other) and is_same(item, other)
 
     return {name: now[name] if is_kept(name, item) else item for name, item in attributes_of(before).items()}
@@ -183,19 +198,16 @@ def _of_input(subject: Subject, first: PlainRun, number: int, value: Any) -> Any
     return _weighted(subject, subject.again(), inputs, first)
 
 
-def _of_parameter(subject: Subject, first: PlainRun, name: str, found: list[str], value: Any) -> Any:
-    """The loss with another value of a parameter; where it stands in the layer is `found` the first time."""
+def _of_parameter(subject: Subject, first: PlainRun, path: str, value: Any) -> Any:
+    """The loss with another value of the parameter at a path."""
     layer = subject.again()
     if np.iscomplexobj(value):
         raise TypeError("a parameter stays real: it is written in place")
-    for place in places(layer) if found else ():
-        if place.path in found and isinstance(place.item, np.ndarray):
-            place.item[...] = value
-            return _weighted(subject, layer, subject.fresh_inputs(), first)
-    for pair in pairs(attributes_of(layer), _unchanged(first.layer, layer)):
-        if pair.name == name:
-            found += [place.path for place in places(layer) if place.item is pair.parameter][:1]
-            pair.put(layer, value)
+    place = next(place for place in places(layer) if place.path == path)
+    if isinstance(place.item, np.ndarray):
+        place.item[...] = value
+    else:
+        place.put(value)
     return _weighted(subject, layer, subject.fresh_inputs(), first)
 
 

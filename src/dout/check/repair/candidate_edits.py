@@ -36,7 +36,7 @@ class Seen:
 
     value: Any
     names: Mapping[str, Any]
-    parts: Terms = ()  # elements and slices of arrays that its function writes
+    parts: Terms = ()  # elements and slices of arrays that its function writes, and what it calls
 
     @cached_property
     def terms(self) -> Terms:
@@ -188,10 +188,8 @@ def candidates(place: ExpressionPlace, seen: Seen, elsewhere: Echoes, most: floa
             if kind.cost <= most and _match(meant, node, place, parts):
                 yield from _of_kind(kind, place, seen, terms, _slots_of(place, parts))
     own = _slots_of(place, {})
-    for spot in _spots(place, seen):
-        for kind in _AT[spot]:
-            if kind.cost <= most:
-                yield from _of_kind(kind, place, seen, terms, own)
+    for kind in (kind for spot in _spots(place, seen) for kind in _AT[spot] if kind.cost <= most):
+        yield from _of_kind(kind, place, seen, terms, own)
     for cost, word, text, *run in computed(place, seen.ndim, seen.terms):
         yield Edit(place, cost, word, text, None, *run)
     for cost, word, template in echoed(place, elsewhere):
@@ -265,6 +263,8 @@ def _spots(place: ExpressionPlace, seen: Seen) -> Iterator[EditedSpot]:
         yield EditedSpot.NAME
         if floats:
             yield EditedSpot.FLOATS
+    if floats and isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call) and place.is_operand_of(ast.Mult, ast.Div):
+        yield EditedSpot.FACTOR
     if is_bool(value):
         yield EditedSpot.CONDITION if np.ndim(value) else EditedSpot.FLAG
     elif literal and is_number(value) and _may_lack_a_factor(place):

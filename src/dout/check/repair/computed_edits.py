@@ -22,6 +22,7 @@ def computed(place: ExpressionPlace, ndim: int, terms: Sequence[tuple[str, Any]]
         yield from edits(place, place.node, ndim)
     yield from _unpacked(place)
     yield from _added_at(place)
+    yield from _other_target(place)
     yield from _unpadded(place, ndim, terms)
 
 
@@ -138,6 +139,24 @@ def _added_at(place: ExpressionPlace) -> Found:
     call = f"{numpy}.add.at({array}, {index}, {place.text})"
     run = f"(before := {element} + 0, {call}, {element} - before)" if is_sum else f"({call}, {element})"
     yield 1.15, "index", call, f"{run}[-1]"
+
+
+def _other_target(place: ExpressionPlace) -> Found:
+    """Another slice of the array that is written into, as the function has it elsewhere: `dx[:, s:s + k] += …`."""
+    statement, numpy, source = place.statement, place.function.numpy, place.function.source
+    if not isinstance(statement, ast.Assign | ast.AugAssign) or statement.value is not place.node or not numpy:
+        return
+    target = statement.target if isinstance(statement, ast.AugAssign) else statement.targets[0]
+    sign = {ast.Add: "+", ast.Sub: "-"}.get(type(statement.op)) if isinstance(statement, ast.AugAssign) else ""
+    if not isinstance(target, ast.Subscript) or sign is None:
+        return
+    array, parts = source.segment(target.value), target.slice
+    for piece, text in _slices_elsewhere(place, parts.elts if isinstance(parts, ast.Tuple) else [parts]):
+        index = source.with_parts(parts, {piece: text})
+        new = f"{array}[{index}] {sign} ({place.text})" if sign else f"({place.text})"
+        written = f"{array}.__setitem__({numpy}.s_[{index}], {new})"
+        rest = f"0 * ({place.text})" if sign else source.segment(target)
+        yield 1.2, "formula", f"{array}[{index}] {sign}= {place.text}", f"({written}, {rest})[-1]"
 
 
 def _unpadded(place: ExpressionPlace, ndim: int, terms: Sequence[tuple[str, Any]]) -> Found:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.interface.function_pairs import OfInstance
 from dout.check.report.fix import Fix
 from dout.files import lines_of
 from dout.graph import Where
@@ -111,6 +112,12 @@ class ScratchFunction:
     owner: type | None
 
     @property
+    def is_closure(self) -> bool:
+        """Whether each layer holds a copy of it, on cells of its own."""
+        held = vars(self.owner).values() if self.owner else ()
+        return any(isinstance(item, OfInstance) and item.__func__ is self.function for item in held)
+
+    @property
     def numbers(self) -> set[float]:
         """The numbers that it is written with."""
         above = [node for node in ast.walk(self.node) if isinstance(node, ast.BinOp | ast.Call)]
@@ -191,8 +198,15 @@ def _known(objects: Iterable[Any]) -> dict[types.FunctionType, type | None]:
     """The methods of the classes of some objects, with their classes, and the functions of their modules."""
     found: dict[types.FunctionType, type | None] = {}
     for cls in {base: None for item in objects for base in type(item).__mro__ if base is not object}:
-        items = [(k, v.__func__ if isinstance(v, staticmethod) else v) for k, v in list(vars(cls).items())]
-        found = {**{bare(v, k): cls for k, v in items if isinstance(v, types.FunctionType)}, **found}
+        static = {k: v.__func__ for k, v in list(vars(cls).items()) if isinstance(v, staticmethod)}
+        closures: dict[types.FunctionType, type | None] = {
+            v: cls
+            for k, v in static.items()
+            if isinstance(v, types.FunctionType) and isinstance(vars(cls)[k], OfInstance)
+        }
+        items = [(k, static.get(k, v)) for k, v in list(vars(cls).items())]
+        methods = {bare(v, k): cls for k, v in items if isinstance(v, types.FunctionType) and v not in closures}
+        found = {**methods, **closures, **found}
     for names in {id(function.__globals__): function.__globals__ for function in found}.values():
         for key, item in list(names.items()):
             if isinstance(item, types.FunctionType) and bare(item, key).__globals__ is names:

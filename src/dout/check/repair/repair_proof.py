@@ -8,10 +8,11 @@ that was met on one side only, and that the repair turns to the other, is named.
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from dout.check.repair.candidate_edits import Edit
 from dout.check.repair.expression_places import ScratchFunction
 from dout.check.repair.scratch_functions import Scratch, code_of, patched
 from dout.check.repair.test_stand import Stand, shorter
-from dout.judge.outcomes import RIGHT, Word
+from dout.clock import WorkBudget, count
+from dout.judge.outcomes import CLOSE, RIGHT, Word
 from dout.run import attributes_of, flat, objects_in, one_or_all, otherwise, quiet, upstream
 from dout.trace.capture.covered_sides import FALSE, TRUE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
@@ -31,7 +33,11 @@ from dout.trace.model.replay import same_bits_deep
 from dout.trace.record.record import record
 
 _MOST_CUT = 3  # elements of an axis
+_SECONDS = 0.4  # for second examples
+_A_JUDGEMENT = 20  # times as long as a plain run takes
 _OFF = 1e-6  # from 1, of a ratio
+_STABILISER = 1e-3  # what is smaller only keeps from dividing by 0
+_MOST_NUMBERS = 6  # in a layer, that are changed
 _LEAST_TELLING = 5  # characters of an expression that is not written twice by chance
 
 
@@ -87,13 +93,16 @@ def proven(
     at_kinks = {outcome.judged.name for outcome in judgement.at_kinks.values()}
     negated = {name for name in stands[0].negated if (judgement.likeness[name].ratio or 0) > 0}
     judged = [verdict for verdict in judgement.verdicts if verdict.argument not in others | at_kinks | negated]
-    if judgement.examination is None or any(verdict.word not in RIGHT for verdict in judged):
+    if judgement.examination is None:
+        return None
+    right = RIGHT if not judgement.examination.is_large else RIGHT | CLOSE  # that is judged in float64
+    if any(verdict.word not in right for verdict in judged):
         return None
     keeps = all(same_bits_deep(stand.after_forward(repair.prepare).outputs, stand.outputs) for stand in stands)
     turned = [*turned_conditions(repair, stands, judgement.examination)]
     kinks = ["; where values are equal the gradient is then still wrong"] if at_kinks else []
     another = not keeps and not is_written_elsewhere(repair.edit, functions)
-    mends = frozenset(negated.union(verdict.argument for verdict in judgement.verdicts if verdict.word in RIGHT))
+    mends = frozenset(negated.union(verdict.argument for verdict in judgement.verdicts if verdict.word in right))
     remarks = "".join([*turned, *kinks])
     return ProvenRepair(repair, judgement.examination, keeps, another, remarks, bool(turned), mends)
 
@@ -109,17 +118,37 @@ def stays_right(repair: Repair, given: Subject) -> bool:
     return bool(words) and not words & {Word.REFUTED, Word.INCONCLUSIVE, Word.BUT_AT_KINKS}
 
 
-def holds_elsewhere(repair: Repair, subject: Subject, others: frozenset[str]) -> bool:
-    """Whether no gradient but `others` is off by a constant with shorter axes, or other numbers that the repair names.
+class Elsewhere(Enum):
+    """What a repaired layer is on a second example."""
 
-    The number by which a factor is off may be the length of an axis, or a setting, by chance: 0.5 is 1 - 0.5.
+    HOLDS = "right"
+    FAILS = "wrong: the repair fits by chance, or the example is none for this layer"
+    CONSTANT = "wrong by a constant: a number that the repair brings in fits by chance"
+
+
+def elsewhere(
+    repair: Repair, subject: Subject, others: frozenset[str], functions: Iterable[ScratchFunction]
+) -> Elsewhere:
+    """What all gradients but `others` are on a second example: with other lengths, or other numbers in the layer.
+
+    Where a length, or the stride, is 2, what is added to itself is multiplied by it.
     """
-    for subjects in (*(_with_shorter(subject, axis) for axis in (-1, -2)), *_with_other_numbers(subject, repair)):
+    is_safe = not any("as_strided" in f.function.__code__.co_names for f in functions)  # it reads beyond an array
+    settings = _with_other_numbers(subject) if is_safe else ()
+    lengths = (resized(subject, axis) for axis in (-1, -2) for resized in (_with_shorter, _with_longer))
+    here, budget = Elsewhere.HOLDS, WorkBudget(_SECONDS)
+    for subjects in chain(lengths, settings):
+        if budget.is_over():
+            break
+        count(_A_JUDGEMENT * subject.seconds)
         found = next((found for one in subjects if (found := _judged_on(one, repair)) is not None), None)
-        ratios = {name: like.ratio for name, like in found.likeness.items()} if found is not None else {}
-        if any(ratio is not None and abs(ratio - 1) > _OFF for name, ratio in ratios.items() if name not in others):
-            return False
-    return True
+        kinks = {outcome.judged.name for outcome in found.at_kinks.values()} if found is not None else set()
+        wrong = {o.judged.name for o in found.refuted.values()} - others - kinks if found is not None else set()
+        ratios = [found.likeness[name].ratio for name in wrong] if found is not None else []
+        if any(ratio is not None and abs(ratio - 1) > _OFF for ratio in ratios):
+            return Elsewhere.CONSTANT
+        here = Elsewhere.FAILS if wrong else here
+    return here
 
 
 def _with_shorter(subject: Subject, axis: int) -> Iterator[Subject]:
@@ -130,14 +159,38 @@ def _with_shorter(subject: Subject, axis: int) -> Iterator[Subject]:
         yield replace(subject, inputs=shorter(subject.inputs, axis, length - less))
 
 
-def _with_other_numbers(subject: Subject, repair: Repair) -> Iterator[tuple[Subject]]:
-    """With another number in the place of each that the new text names: `self.rate`."""
-    held = attributes_of(subject.again())
-    for name in dict.fromkeys(re.findall(r"\bself\.(\w+)", repair.edit.written)):
-        value = held.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            other = value + 1 if isinstance(value, int) else 0.6 * value + 0.05
-            yield (replace(subject, make=partial(_changed, subject.make, name, other)),)
+def _with_longer(subject: Subject, axis: int) -> Iterator[Subject]:
+    """With one element more along an axis: of a length of 2 each index is its own negative."""
+    first = subject.inputs[0] if subject.inputs else 0.0
+    length = np.shape(first)[axis] if np.ndim(first) >= -axis else 0
+
+    def longer(item: Any) -> Any:
+        if not isinstance(item, np.ndarray) or item.ndim < -axis or item.shape[axis] != length:
+            return item
+        more = np.take(item, [0], axis=axis)
+        return np.concatenate([item, 0.7 * more + 0.1 if item.dtype.kind == "f" else more], axis=axis)
+
+    if length:
+        yield replace(subject, inputs=tuple(map(longer, subject.inputs)))
+
+
+def _with_other_numbers(subject: Subject) -> Iterator[tuple[Subject]]:
+    """With another number in the place of each that the layer holds, if forward then gives something else."""
+    numbers = ((name, x) for name, x in attributes_of(subject.again()).items() if type(x) in (int, float))
+    held = {name: x for name, x in numbers if abs(x) > _STABILISER or not x}
+    outputs = _outputs(subject)
+    for name, value in list(held.items())[:_MOST_NUMBERS]:
+        other = value + 1 if isinstance(value, int) else 0.6 * value + 0.05
+        changed = replace(subject, make=partial(_changed, subject.make, name, other))
+        now = _outputs(changed)
+        if now is not None and not same_bits_deep(now, outputs):
+            yield (changed,)
+
+
+@otherwise(None)
+def _outputs(subject: Subject) -> list[Any] | None:
+    with quiet():
+        return list(flat(subject.again().forward(*subject.fresh_inputs())))
 
 
 def _changed(make: Callable[[], Any], name: str, value: Any) -> Any:

@@ -339,7 +339,14 @@ def _shaken(value: Any) -> Any:
 def _parts(
     numbered: Iterable[ExpressionPlace], seen: Mapping[int, Seen], function: ScratchFunction
 ) -> list[tuple[str, Any]]:
-    """The elements and slices of arrays that the function itself writes: hs[:, t]."""
-    own = (p for p in numbered if p.function is function and p.i in seen and isinstance(p.node, ast.Subscript))
-    found = {p.text: seen[p.i].value for p in own if is_number(seen[p.i].value)}
-    return list(found.items())[:_MOST_PARTS]
+    """The elements and slices of arrays that a function writes, `hs[:, t]`, and its calls: `self.forward(x)`."""
+    own = [p for p in numbered if p.function is function and p.i in seen and is_number(seen[p.i].value)]
+    elements = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Subscript)}
+    calls = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Call) and not _is_of_module(p)}
+    return [*[*elements.items()][:_MOST_PARTS], *[*calls.items()][:_MOST_PARTS]]
+
+
+def _is_of_module(place: ExpressionPlace) -> bool:
+    """Whether an expression calls a function of a module: `np.zeros(3)`."""
+    function = getattr(place.node, "func", None)
+    return isinstance(function, ast.Attribute) and place.function.is_module(function.value)

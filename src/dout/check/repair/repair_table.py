@@ -26,6 +26,7 @@ class EditedSpot(Enum):
     """A kind of place, in the column of what stands there."""
 
     WHOLE = "a float that is assigned, returned, added or given to a function: a factor may be missing there"
+    FACTOR = "floats that are computed, and multiplied or divided by something"
     DENOMINATOR = "a number by which something is divided"
     CONDITION = "an array of booleans"
     FLAG = "one boolean"
@@ -118,7 +119,10 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.1, "formula", "(a - c) ** b", "{a} - {c}**{b}"),
     *_each(1.3, "formula", "a ** b", "{a} ** ({b} - 1)", "{a} ** ({b} + 1)"),
     RepairKind(1.0, "sign", "-a", "{a}"),
+    RepairKind(1.3, "missing term", "-a", "1 - {a}"),
+    *(RepairKind(1.5, "formula", spot, "1 - {x}") for spot in (WHOLE, EditedSpot.FACTOR)),
     RepairKind(1.05, "sign", WHOLE, "-{p}"),
+    RepairKind(1.35, "sign", NAME, "-{x}"),
     # Another number. A name in scope is likelier than a literal that happens to fit.
     RepairKind(1.05, "factor", NUMBER, "{t}", SCALAR),
     RepairKind(1.1, "factor", NUMBER, "{n}"),
@@ -139,6 +143,12 @@ KINDS: tuple[RepairKind, ...] = (
     *_each(1.6, "factor", WHOLE, "{p} / {t}**2", "{p} / (1 - {t})", needs=SCALAR),
     RepairKind(1.8, "factor", WHOLE, "{p} * (1 - {t})", FITS),
     *_each(1.9, "factor", WHOLE, "{p} * (1 - {t}**2)", "{p} * {t}**2", needs=FITS),
+    RepairKind(2.3, "sign", WHOLE, "{p} * np.sign({t})", FITS),
+    *(
+        RepairKind(1.55, "formula", spot, f"np.{name}({{x}})")
+        for spot in (WHOLE, EditedSpot.FACTOR)
+        for name in ("exp", "tanh", "log", "sqrt", "abs", "sign")
+    ),
     RepairKind(1.5, "missing term", EditedSpot.DENOMINATOR, "1 + {x}"),
     *_each(1.6, "missing term", WHOLE, "{x} + {t}", "{x} - {t}", needs=FITS),
     *_each(2.1, "missing term", WHOLE, "{x} - {d} * {t}", "{x} + {d} * {t}", needs=ALIKE),
@@ -232,6 +242,8 @@ def sentence_of(word: str, old: str, new: str) -> str:
     more = new.count(".T") - old.count(".T")
     if word == "transpose" and more:
         return "a transpose is missing" if more > 0 else "there is one transpose too many"
+    if word == "mask" and new.startswith(f"{old} * "):
+        return "a mask is missing"
     if word == "mask" and _is_inverted(old, new):
         return "the mask is inverted"
     if word == "swapped" and _is_a_name(old) and _is_a_name(new):

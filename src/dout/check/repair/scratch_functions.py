@@ -115,6 +115,15 @@ def _subclass(cls: type, methods: Mapping[str, Any]) -> type:
     return types.new_class(cls.__name__, (cls,), {}, lambda space: space.update(methods, **names))
 
 
+def _on_cells_of(made: types.FunctionType, own: types.FunctionType) -> types.FunctionType:
+    """A function under test that closes over what a layer's own one does."""
+    cells = dict(zip(own.__code__.co_freevars, own.__closure__ or (), strict=True))
+    closure = tuple(cells[name] for name in made.__code__.co_freevars)
+    new = types.FunctionType(made.__code__, made.__globals__, made.__name__, made.__defaults__, closure)
+    new.__kwdefaults__ = made.__kwdefaults__
+    return new
+
+
 class Scratch:
     """Functions under test in namespaces of their own, and how to put them into a copy of a layer."""
 
@@ -124,10 +133,13 @@ class Scratch:
         self.replacement: types.CodeType | None = None
         self.told: Callable[[int, Any, types.FrameType], Any] | None = None
         methods: dict[type, dict[str, Any]] = {}
+        self.closures: dict[types.CodeType, types.FunctionType] = {}  # by their own code: each layer has its cells
         for function, code in codes.items():
             made = self._decorated(function, self._made(function, code))
             if function.owner is None:
                 self._space(function)[function.function.__name__] = made
+            elif function.is_closure:
+                self.closures[function.function.__code__] = made
             else:
                 static = isinstance(vars(function.owner).get(function.name), staticmethod)
                 methods.setdefault(function.owner, {})[function.name] = staticmethod(made) if static else made
@@ -164,6 +176,10 @@ class Scratch:
                 self.classes[cls] = self._class_for(cls)
             if self.classes[cls] is not cls:
                 item.__class__ = self.classes[cls]
+            held = vars(item).items() if self.closures else ()
+            for name, made in [(n, self.closures.get(getattr(f, "__code__", None))) for n, f in held]:  # type: ignore[arg-type]
+                if made is not None:
+                    vars(item)[name] = _on_cells_of(made, vars(item)[name])
 
     def _class_for(self, cls: type) -> type:
         """A class with the functions under test; an adapted one finds them behind it, where it calls the user's."""

@@ -10,7 +10,7 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.repair.derived_backward import derived_lines
 from dout.check.repair.first_wrong import NamedGradient, named_gradients
-from dout.check.repair.repair_proof import ProvenRepair, Repair, holds_elsewhere, proven, stays_right
+from dout.check.repair.repair_proof import Elsewhere, ProvenRepair, Repair, elsewhere, proven, stays_right
 from dout.check.repair.repair_search import RepairSearch
 from dout.check.repair.repair_table import sentence_of
 from dout.check.repair.scratch_functions import OF_TRIED_CODE
@@ -37,7 +37,7 @@ class CauseSearch:
         self.examination, self.given = examination, given
         self.refuted = refuted
         points = list({id(outcome.point): outcome.point for outcome in refuted.values()}.values())[:2]
-        if points and points[0] is not examination.base:
+        if points and any(points[0][node] is not examination.base[node] for node in examination.varying):
             points.append(further(examination, points[0]))  # to move a limit is no repair
         found = stands(subject, examination, points)
         self.stands = sorted(found, key=lambda stand: (stand.shortened, -len(stand.wrong(stand.got))))
@@ -90,24 +90,34 @@ class CauseSearch:
         return len(topological([item[1].judged.gradient]))
 
     def _proven(self, wrong: frozenset[str], others: frozenset[str]) -> ProvenRepair | None:
-        """The likeliest repair of these gradients that the exact check passes."""
+        """The likeliest repair of these gradients that the exact check passes: on a second example, too, if one does.
+
+        What mends backward alone is likelier than another forward.
+        """
         by_chance: set[tuple[tuple[int, int], str]] = set()
+        here = list[ProvenRepair]()  # that are wrong on a second example: it may be none for this layer
+        other: ProvenRepair | None = None
         for _ in range(_MOST_SEARCHES):
             search = RepairSearch(self.stands, wrong, others, self.examination, self.named, self.budget, by_chance)
             hits = sorted(search.repairs(), key=lambda r: (r.cost, r.longer, r.edit.place.node.lineno))
             if self.named and len(hits) > 1:
                 hits.sort(key=self._wrong_in_between)
             known = len(by_chance)
-            if (found := self._first_proven(hits, search, others)) is not None:
-                return found
-            if len(by_chance) == known:
+            other = self._first_proven(hits, search, others, here)
+            if other is not None or len(by_chance) == known:
                 break
             self.budget.leave(MOST_SECONDS / 2)
-        return None if KIND_ALONE.get() else self._first_proven(derived_lines(search), search, others)
+        if other is not None and not other.another_forward:
+            return other
+        if (mine := next((found for found in here if not found.another_forward), None)) is not None:
+            return mine
+        written = None if KIND_ALONE.get() else self._first_proven(derived_lines(search), search, others, here)
+        return written or other
 
     def _first_proven(
-        self, hits: Iterable[Repair], search: RepairSearch, others: frozenset[str]
+        self, hits: Iterable[Repair], search: RepairSearch, others: frozenset[str], here: list[ProvenRepair]
     ) -> ProvenRepair | None:
+        """The first that holds on a second example, too; `here` gets those that are proven, and do not."""
         for repair in hits:
             try:
                 found = proven(repair, self.stands, search.functions, others)
@@ -115,9 +125,14 @@ class CauseSearch:
                 continue
             if found is None or not (self.given is None or stays_right(repair, self.given)):
                 continue
-            if repair.edit.word != "factor" or holds_elsewhere(repair, self.stands[0].subject, others):
+            is_factor = repair.edit.word == "factor"
+            if KIND_ALONE.get() and not is_factor:
+                return found
+            there = elsewhere(repair, self.stands[0].subject, others, search.functions)
+            if there is Elsewhere.HOLDS:
                 return found
             search.by_chance.add(repair.edit.key)
+            here += [] if is_factor and there is Elsewhere.CONSTANT else [found]
         return None
 
     def _wrong_in_between(self, repair: Repair) -> int:

@@ -100,7 +100,9 @@ def _of_places(name: str, got: Any, right: Any, stand: Stand, same: Any) -> Iter
     off = _off(got, right, stand.close)
     yield from _left_at_zero(got, off)
     if np.any(off) and not np.any(off & (got != 0) & (right != 0)):
-        yield "mask", "the mask is wrong: elements pass that should be 0, or are 0 and should pass"
+        lost, more = bool(np.any(off & (right != 0))), bool(np.any(off & (got != 0)))
+        said = {(True, False): "elements are 0 that should not be", (False, True): "elements should be 0 that are not"}
+        yield "mask", said.get((lost, more), "elements pass that should be 0, and are 0 that should not be")
     if np.any(off) and any(_of_other_side(got, right, off, dout) for dout in stand.douts):
         yield "mask", "the mask is wrong: elements have the local derivative of the other side"
     for other, theirs in stand.edges_of(name):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from dout.trace.tracer.traced import plain
 
 _VALUES = ("data", "value", "array", "values", "val", "w", "params", "param")
 _SLOPES = ("grad", "gradient", "grads", "dvalue", "dw", "d")
+_INITIALS = ("g", "d")  # of a gradient
 
 
 def is_parameter(held: Mapping[Any, Any]) -> bool:
@@ -23,8 +24,11 @@ def value_of(held: Mapping[Any, Any]) -> Any:
     return next((held[key] for key in _VALUES if is_array(held.get(key))), None)
 
 
-def in_objects(before: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Parameters that are objects, or dicts, with an array and its gradient: `self.W.data` and `self.W.grad`."""
+def in_objects(before: Mapping[str, Any], is_slope: Callable[[str], bool]) -> Iterator[tuple[str, Any, Any]]:
+    """Parameters that are objects, or dicts, with an array and its gradient: `self.W.data` and `self.W.grad`.
+
+    Of an object that holds two arrays of one shape and no other, the name of one may say that it `is_slope`.
+    """
     for name, held in before.items():
         if isinstance(held, dict) and not is_parameter(held):
             items = [(str(key), item) for key, item in held.items()]
@@ -40,8 +44,19 @@ def in_objects(before: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
             if slope is None:
                 slope = next((inside[key] for key in _SLOPES[:2] if is_float(inside.get(key))), None)
             value = value_of(inside)
+            if value is None or slope is None:
+                value, slope = _of_two(inside, is_slope) if not hasattr(type(item), "forward") else (None, None)
             if value is not None and slope is not None:
                 yield called, value, slope
+
+
+def _of_two(inside: Mapping[str, Any], is_slope: Callable[[str], bool]) -> tuple[Any, Any]:
+    """The value and the gradient among two arrays of one shape; None, twice, where it is not known which is which."""
+    arrays = [key for key, item in inside.items() if is_array(item)]
+    slopes = [key for key in arrays if key in _INITIALS or is_slope(key)]
+    if len(arrays) != 2 or len(slopes) != 1 or not same_shape(*(inside[key] for key in arrays)):
+        return None, None
+    return inside[next(key for key in arrays if key not in slopes)], inside[slopes[0]]
 
 
 def gradients_for(held: dict[Any, Any], left: list[tuple[str, Any]], after: Mapping[str, Any]) -> dict[Any, Any]:

@@ -24,10 +24,10 @@ from dout.trace.session.gradient_dicts import (
     is_gradient,
     is_made_for,
     is_of_one_form,
-    parts_of,
     same_shape,
 )
 from dout.trace.session.gradient_dicts import is_parameter as is_parameter
+from dout.trace.session.gradient_dicts import parts_of as parts_of
 from dout.trace.session.gradient_dicts import value_of as value_of
 from dout.trace.tracer.traced import plain
 
@@ -162,7 +162,7 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     yield from (pair for pair, _ in synonyms)
     known = taken | {pair.name for pair, _ in synonyms} | noted.keys()
     yield from (pair for pair in _by_position(before, after) if pair.name not in known)
-    yield from (Pair(*found, "name") for found in in_objects(before))
+    yield from (Pair(*found, "name") for found in in_objects(before, is_named_as_gradient))
     yield from _of_dicts(before)
     yield from _by_shape(left, before, after, taken)
 

@@ -13,7 +13,7 @@ from dout.check.rules.formula.wrong_gradients import wrong_finding, wrong_gradie
 from dout.judge.outcomes import Word
 
 RULE = Rule("D103", "error", "backward ignores dout")
-_LOCAL = Cause("ignores dout", "it is the local derivative: the factor dout is missing")
+_UNUSED = Cause("ignores dout", "")  # that it is the local derivative is said where the numbers tell
 
 
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
@@ -24,5 +24,5 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         yield RULE.about(subject, message, severity="note", **told(stopped))
     for wrong in wrong_gradients(subject, judgement):
         if wrong.ignores_dout:
-            cause = replace(wrong.cause or _LOCAL, word=_LOCAL.word)
+            cause = replace(wrong.cause or _UNUSED, word=_UNUSED.word)
             yield wrong_finding(RULE, subject, replace(wrong, cause=cause))

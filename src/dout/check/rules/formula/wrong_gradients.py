@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dout.check.repair.shrink import Failing
 
 MOST_REPAIRED = 100_000  # elements of a recording at another setting: a repair is tried in a hundred ways
+_NEAR = 1e-3  # to -1, of a ratio by differences
 MOST_SECONDS = 1.5  # for the smallest failing inputs of a layer: a network has dozens of wrong gradients
 
 
@@ -71,7 +72,9 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
     only, not_meant = f", {judgement.elsewhere}" if judgement.elsewhere else "", judgement.not_meant
     if examination is None:
         return tuple(
-            WrongGradient(outcome, _remarked(None, outcome, judgement), only=only, not_meant=not_meant)
+            WrongGradient(
+                outcome, _remarked(_by_ratio(outcome, judgement), outcome, judgement), only=only, not_meant=not_meant
+            )
             for outcome in refuted.values()
         )
     ignores_dout = judgement.ignores_dout and not judgement.is_loss
@@ -154,6 +157,16 @@ def _text(method: Any) -> str:
     return ""
 
 
+def _by_ratio(outcome: Outcome, judgement: Judgement) -> Cause | None:
+    """What the gradient of a layer that cannot be recorded is of the right one, where it is a multiple of it."""
+    like = judgement.likeness.get(outcome.judged.name)
+    if like is None or not like.ratio or not np.isfinite(like.ratio) or outcome.judged.name in judgement.remarks:
+        return None
+    if abs(like.ratio + 1) < _NEAR:
+        return Cause("sign", "it has the other sign")
+    return Cause("sign" if like.ratio < 0 else "factor", f"it is the right gradient times {like.ratio:.4g}")
+
+
 def _remarked(cause: Cause | None, outcome: Outcome, judgement: Judgement) -> Cause | None:
     """The cause with the remark that there is on this gradient."""
     remark = judgement.remarks.get(outcome.judged.name)
@@ -185,7 +198,7 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
         numbers = said(index, expected, got)
         details |= {"expected": expected, "got": got}
     ignored = " does not depend on dout:" if wrong.ignores_dout else ""
-    because = f": {cause.sentence}" if cause else ""
+    because = f": {cause.sentence}" if cause and cause.sentence else ""
     message = f"the gradient of {shown}{ignored} {numbers}{because}{wrong.only}{only}"
     if wrong.not_meant:
         details["severity"] = "warning"

@@ -7,6 +7,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.method_pairs import is_static
@@ -108,13 +110,13 @@ def _shared_place(lab: Lab, make: Callable[[], Any]) -> str | None:
     held = attributes_of(one)
     for cls in users_classes(one):
         for name, item in vars(cls).items():
-            if name not in held and not name.startswith("__") and not callable(item) and _holds(item):
+            if name not in held and not name.startswith(("__", "dout_")) and not callable(item) and _holds(item):
                 return f"{name} is an attribute of the class {cls.__name__}"
     return None
 
 
 def _holds(item: Any) -> bool:
-    return item is not None and not isinstance(item, bool | int | float | str | property | staticmethod | classmethod)
+    return isinstance(item, np.ndarray | dict | list | set) or bool(attributes_of(item))
 
 
 def _own_parameters_of_class(lab: Lab) -> str | None:
