@@ -11,4 +11,6 @@ __all__ = [
     "method_pairs",
     "network_loss",
     "script_layers",
+    "users_backward",
+    "users_forward",
 ]

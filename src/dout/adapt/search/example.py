@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import is_named
-from dout.adapt.interface.adapted_layer import NoLossError, layer_class
+from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.network_loss import loss_of
+from dout.adapt.interface.users_forward import NoLossError
 from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example_search import Example, ExampleSearch
 from dout.adapt.search.failure import Failure

@@ -16,8 +16,9 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any, NamedTuple
 
-from dout.adapt.interface.adapted_layer import NoLossError, is_adapted
+from dout.adapt.interface.adapted_layer import is_adapted
 from dout.adapt.interface.method_pairs import pairs_of
+from dout.adapt.interface.users_forward import NoLossError
 from dout.adapt.repository.project_files import files_below, repository_root, statements_of
 from dout.adapt.source.attribute_reads import attributes_set
 from dout.adapt.source.syntax import bindings, name_of, written

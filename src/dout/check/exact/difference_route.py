@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface.adapted_layer import step_rate
+from dout.adapt.interface.users_backward import step_rate
 from dout.check.exact.judge import Judgement
 from dout.check.exact.ratio import Likeness, is_same, ratio_of_floats
 from dout.check.exact.subject import Subject

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from dout.adapt.interface.adapted_layer import step_at
 from dout.adapt.interface.interface import Interface
+from dout.adapt.interface.users_backward import step_at
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import Cause

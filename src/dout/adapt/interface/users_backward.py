@@ -1,0 +1,264 @@
+"""The user's backward, run in its interface: upstream gradients in; those of the inputs out, the others kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.interface.array_holders import arrays_held, bare, in_holders, left_in
+from dout.adapt.interface.collaborators import RATE, Collaborator
+from dout.adapt.interface.function_pairs import arrays_in_cells
+from dout.adapt.interface.held_values import Consumer, gradients_at, held_at, put_at
+from dout.adapt.interface.interface import (
+    BUFFER,
+    CACHE,
+    CONTEXT,
+    DOUT,
+    GRADS,
+    OPTIMIZER,
+    OUTPUT,
+    PENALTY,
+    RATE_ROLE,
+    SHARED,
+    Interface,
+)
+from dout.adapt.interface.learned_gradients import (
+    KEPT,
+    OWN_RATE,
+    arrays_of_parts,
+    is_float_array,
+    is_number,
+    learn,
+    owned_by,
+    parameters_of,
+    take_recorded,
+    take_updates,
+    take_updates_of_parts,
+    without_pairs,
+)
+from dout.adapt.interface.method_pairs import optional, reads_and_writes
+from dout.adapt.interface.users_forward import AGAIN, GIVEN, HELD
+from dout.adapt.source import switches_for
+from dout.run import attributes_of
+from dout.trace.session.pairing import is_named_as_gradient, stem
+from dout.trace.tracer.traced import plain
+
+
+def run_backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:
+    """Run the user's backward; return the gradients of the inputs with these names, and let the layer keep the others.
+
+    `user` has the user's own methods of the layer.
+    """
+    handed: dict[str, Any] = {}
+    douts = arriving(layer, interface, douts)
+    douts = douts if interface.bare else in_holders(interface, douts)
+    own_step = _OwnStep(layer, interface)
+    arguments = list(backward_arguments(user, layer, interface, douts, handed))
+    if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
+        kept[AGAIN]()
+    seen = arrays_held(kept[HELD][0]) if interface.holder else []
+    in_cells = arrays_in_cells(layer)
+    if interface.slot:
+        setattr(kept[HELD][1], interface.slot, douts[0])
+    result = kept[GIVEN] if interface.gives else getattr(user, interface.backward)(*arguments)
+    now = arrays_in_cells(layer).items()
+    attributes_of(layer).update({name: item for name, item in now if item is not in_cells.get(name)})
+    result = _gradients_in(layer, interface, result, kept, seen)
+    for name in interface.after:
+        getattr(user, name)()
+    result = _lines(result) if interface.row else result
+    own_step.learned()
+    take_recorded(layer)
+    stepped = {parameter: held_at(layer, gradient) for parameter, gradient in interface.stepped}
+    learn(layer, {name: item[-1] if isinstance(item, list) else item for name, item in stepped.items()})
+    if interface.found:
+        result = _found(layer, interface)
+    if handed:
+        learn(layer, handed)
+    if interface.stacked:
+        result = np.stack(result)
+    if interface.parted:
+        result = tuple(result)
+    if interface.local:
+        return None if result is None else _times(douts[0], result)
+    if isinstance(result, dict):
+        return _by_key(layer, result, names)
+    result = without_pairs(layer, result)
+    return _divided(layer, interface, result, names) if interface.order else result
+
+
+def _gradients_in(layer: Any, interface: Interface, result: Any, kept: Mapping[str, Any], seen: Sequence[Any]) -> Any:
+    """What backward returned, or left in what holds an input, or in a buffer; None where it says something else."""
+    says = isinstance(result, bool) and not interface.local  # that it went well
+    tells = is_number(result) and hasattr(layer, "dout_loss")
+    if says or tells or (interface.asked and np.array_equal(plain(result), plain(kept[OUTPUT]))):
+        result = None
+    if interface.slot:
+        left = [getattr(one, interface.slot, None) for one in kept[HELD][0]]
+        result = left[0] if len(left) == 1 else tuple(left)
+    elif interface.holder:
+        result = left_in(kept[HELD][0], seen) if result is None else bare(result)
+    return kept.get(BUFFER, result)
+
+
+def _found(layer: Any, interface: Interface) -> Any:
+    """The gradients that backward left in attributes."""
+    if interface.given:
+        result = gradients_at(layer, interface.given, interface.found)
+    else:
+        result = tuple(held_at(layer, name) for name in interface.found)
+    return result[0] if len(result) == 1 else result
+
+
+class _OwnStep:
+    """A step that backward takes by itself: its gradients are what it changes, by its rate.
+
+    Parts of the layer hold copies while backward runs.
+    """
+
+    def __init__(self, layer: Any, interface: Interface) -> None:
+        self.layer, self.forward, self.rate = layer, interface.forward, step_rate(layer, interface)
+        steps = self.rate is not None
+        self.before = {place: array.copy() for place, array in parameters_of(layer)} if steps else {}
+        self.where = dict(parameters_of(layer)) if self.before else {}
+        self.parts = arrays_of_parts(layer, self._read_by) if steps else {}
+        for place, array in self.parts.items():
+            put_at(layer, place, array.copy())
+        self.alone = {name: item for name, item in attributes_of(layer).items() if steps and is_number(item)}
+
+    def learned(self) -> None:
+        """Let the layer keep the gradients of what was changed, and its parts what they held."""
+        if self.before or self.alone:
+            read = reads_and_writes(type(self.layer), self.forward)[0]
+            take_updates(self.layer, {**self.alone, **self.before}, self.where, self.rate, read)
+        take_updates_of_parts(self.layer, self.parts, self.rate)
+
+    def _read_by(self, part: Any) -> Collection[str]:
+        """The attributes that a part of a network reads in its forward, which is called as that of the network."""
+        cls = type(part)
+        return reads_and_writes(cls, self.forward)[0] if callable(getattr(cls, self.forward, None)) else ()
+
+
+def step_rate(layer: Any, interface: Interface) -> Any:
+    """The learning rate at which backward itself steps; None where it does not."""
+    if interface.rate:
+        return 1.0 if interface.rate == OWN_RATE else held_at(layer, interface.rate)
+    return attributes_of(layer).get(OWN_RATE, RATE) if interface.steps else None
+
+
+def step_at(layer: Any, interface: Interface, rate: float) -> None:
+    """Let backward step at another rate."""
+    if interface.rate:
+        put_at(layer, interface.rate, rate)
+    else:
+        attributes_of(layer)[OWN_RATE] = rate
+
+
+def arriving(layer: Any, interface: Interface, douts: Sequence[Any]) -> Sequence[Any]:
+    """The upstream gradients as the user's backward takes them; those that it takes from an attribute stand there.
+
+    Gradients may be added to what stands where they are left: that is 0 before.
+    """
+    for place, owner in zip(interface.found, interface.given, strict=False):
+        if place:
+            value = np.asarray(plain(held_at(layer, owner)))
+            put_at(layer, place, np.zeros(value.shape, np.result_type(value.dtype, np.float32)))
+    if interface.upstream:
+        put_at(layer, interface.upstream, douts[0] * 1.0)
+    if BUFFER in interface.roles:
+        kept = attributes_of(layer)[KEPT]
+        kept[BUFFER] = kept[BUFFER] * 0.0
+    return list(map(_as_rows, douts)) if interface.row else douts
+
+
+def backward_arguments(
+    user: Any, layer: Any, interface: Interface, douts: Sequence[Any], handed: dict[str, Any]
+) -> Iterator[Any]:
+    """The arguments of the user's backward, by their roles. Gradients that it fills into a dict are `handed`."""
+    given = iter(douts)
+    kept = attributes_of(layer).get(KEPT, {})
+    caches = iter(kept.get(CACHE, ()))
+    taken: list[Any] = []
+    uses: dict[int, int] = {}
+    if OPTIMIZER in interface.roles:  # kept, to be asked what it was given
+        attributes_of(layer)[KEPT] = kept = {**kept, OPTIMIZER: Collaborator()}
+    plain_roles: Mapping[str, Callable[[], Any]] = {
+        RATE_ROLE: lambda: step_rate(layer, interface), "True": lambda: True, GRADS: lambda: handed,
+        CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT),
+        OUTPUT: lambda: kept.get(OUTPUT), PENALTY: lambda: float(PENALTY),
+    }  # fmt: skip
+    shared = [int(role.removeprefix(SHARED)) - 1 for role in interface.roles if role.startswith(SHARED)]
+    for role in interface.roles:
+        if role == DOUT:
+            place = len(taken)
+            taken.append(next(given, None))
+            dout = taken[place] * 0.5 ** shared.count(place) if place in shared else taken[place]
+            yield Consumer(dout) if interface.asked else dout
+        elif role.endswith("=") and role not in kept:
+            forward, name = getattr(user, interface.forward), role.removesuffix("=")
+            yield name in switches_for(forward) or optional(forward)[name]
+        elif role.startswith(SHARED):  # a half, then a quarter …: what a backward leaves out is missed
+            place = int(role.removeprefix(SHARED)) - 1
+            uses[place] = uses.get(place, 0) + 1
+            yield taken[place] * 0.5 ** uses[place]
+        elif role.startswith("self."):
+            yield getattr(layer, role.removeprefix("self."))
+        else:
+            yield kept[role] if role in kept and role not in (CACHE, CONTEXT) else plain_roles[role]()
+
+
+def _as_rows(dout: Any) -> Any:
+    """A line as a row; columns as a row for each of them, `(k, 1, n)` for `(n, k)`."""
+    return dout[None] if np.ndim(dout) < 2 else dout.T[:, None, :]
+
+
+def _lines(result: Any) -> Any:
+    """Gradients without the axis of one that makes a row of a line, or of a column."""
+    if isinstance(result, tuple | list):
+        return tuple(map(_lines, result))
+    if np.ndim(result) == 3 and np.shape(result)[1] == 1:
+        return result[:, 0, :].T
+    return result[0] if np.ndim(result) == 2 and np.shape(result)[0] == 1 else result
+
+
+def _times(dout: Any, derivative: Any) -> Any:
+    """A local derivative times what arrives: elementwise, or a Jacobian for each row."""
+    if np.ndim(derivative) == np.ndim(dout) + 1:
+        return (dout[..., None, :] @ derivative)[..., 0, :] if np.ndim(dout) > 0 else dout * derivative
+    product = dout * derivative
+    if np.size(derivative) > 1 and np.ndim(derivative) == np.ndim(dout) and np.shape(product) != np.shape(derivative):
+        raise ValueError(f"the local derivative has shape {np.shape(derivative)}, the output {np.shape(dout)}")
+    return product
+
+
+def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
+    """The inputs' gradients among those that stand in a dict, by their keys; the others are learned.
+
+    Never by their places: a number that tells of an update is no gradient.
+    """
+    parameters = [name for name, _ in parameters_of(layer) if not is_named_as_gradient(name)]
+    every = (*parameters, *names)
+    owners = {stem(name): name for name in every} | {name: name for name in every}  # `A` and `a`
+    owned = {owners.get(str(key)) or owners.get(stem(str(key)), ""): item for key, item in result.items()}
+    if not any(owned):
+        arrays = [gradient for gradient in result.values() if is_float_array(gradient)]
+        return arrays[0] if len(arrays) == len(names) == 1 else None
+    learn(layer, {name: g for name, g in owned.items() if name in parameters and name not in names})
+    return _in_order(owned, names)
+
+
+def _divided(layer: Any, interface: Interface, result: Any, names: Sequence[str]) -> Any:
+    """The inputs' gradients among what backward returned, by the order that says whose each is; the rest is learned."""
+    owned = owned_by(interface.order, result)
+    learn(layer, {name: g for name, g in owned.items() if name and name not in names})
+    return _in_order(owned, names)
+
+
+def _in_order(owned: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """The inputs' gradients by place, without those at the end that are not there."""
+    found = [owned.get(name) for name in names]
+    while len(found) > 1 and found[-1] is None:
+        found.pop()
+    return tuple(found) if len(found) > 1 else found[0]

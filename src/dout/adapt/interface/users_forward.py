@@ -1,0 +1,96 @@
+"""The user's forward, run in its interface: inputs in; outputs out, and what backward is to be given, kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.interface.array_holders import bare, in_holders
+from dout.adapt.interface.collaborators import Context
+from dout.adapt.interface.held_values import give, held_at
+from dout.adapt.interface.interface import (
+    BUFFER,
+    CACHE,
+    CONTEXT,
+    OUTPUT,
+    ROWS,
+    Interface,
+    cache_place,
+)
+from dout.adapt.interface.learned_gradients import (
+    KEPT,
+    is_float_array,
+)
+from dout.adapt.source import asked_of_objects
+from dout.run import attributes_of, global_states
+from dout.trace.model.user_source import behind
+from dout.trace.tracer.traced import plain
+
+AGAIN, GIVEN, HELD = "_dout_again", "_dout_given", "_dout_held"
+
+
+def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any], names: Sequence[str]) -> Any:
+    """Run the user's forward on inputs with these names; return its outputs, without caches and gradients.
+
+    `user` has the user's own methods of the layer. Raises NoLossError.
+    """
+    context = Context() if interface.context else None
+    code = getattr(behind(getattr(user, interface.backward)), "__code__", None)
+    runs_again = code is not None and interface.forward in code.co_names  # a backward that runs its forward again …
+    again = global_states() if runs_again else None  # … is to draw what that drew
+    method = getattr(user, interface.forward)
+    bare_ones = [place for place, name in enumerate(names) if interface.slot and not asked_of_objects(method, name)]
+    inputs = in_holders(interface, inputs, bare_ones=bare_ones if len(bare_ones) < len(names) else ())
+    for place, item in zip(interface.given, inputs, strict=False):
+        give(layer, place, item)
+    inputs = () if interface.given else inputs
+    result = method(context, *inputs) if interface.context else method(*inputs)
+    held = (inputs, result) if interface.holder else None
+    result = bare(result) if held else result
+    if interface.out is not None:
+        result = held_at(layer, interface.out)
+    if interface.gives:
+        result, given = _with_gradients(result, interface.forward)
+    caches = interface.roles.count(CACHE)
+    cache: tuple[Any, ...] = ()
+    if caches and isinstance(result, tuple) and len(result) > 1:
+        at = cache_place(getattr(method, "__func__", method), len(result)) or max(1, len(result) - caches)
+        result, cache = result[:at], result[at : at + caches]
+        result = result[0] if len(result) == 1 else result
+    if interface.outputs is not None and isinstance(result, tuple):
+        result = tuple(result[i] for i in interface.outputs)
+        result = result if len(result) > 1 else result[0]
+    known = zip(names, inputs, strict=False)
+    kept = {role: value for name, value in known for role in (name, f"{name}=") if role in interface.roles}
+    if OUTPUT in interface.roles and OUTPUT not in names:  # a loss may call its input so
+        kept[OUTPUT] = held[1] if held and interface.slot else result
+    if cache:
+        kept[CACHE] = cache
+    if BUFFER in interface.roles:
+        kept[BUFFER] = inputs[0]
+    if ROWS in interface.roles:
+        kept[ROWS] = len(inputs[0])
+    if context is not None:
+        kept[CONTEXT] = context
+    if interface.gives:
+        kept[GIVEN] = given
+    if held:
+        kept[HELD] = held
+    if kept:
+        attributes_of(layer)[KEPT] = kept if again is None else {**kept, AGAIN: again}
+    return result
+
+
+class NoLossError(TypeError):
+    """What may be a loss with its gradients returned no number, or no arrays with it."""
+
+
+def _with_gradients(result: Any, name: str) -> tuple[Any, Any]:
+    """The number and the gradients among what a loss returned. Raises NoLossError where they are none."""
+    value, *rest = result if isinstance(result, tuple) else (result,)
+    arrays = [g for item in rest for g in (item.values() if isinstance(item, dict) else [item])]
+    if np.size(plain(value)) != 1 or not any(is_float_array(g) and np.size(plain(g)) > 1 for g in arrays):
+        raise NoLossError(f"{name} has returned no number with its gradients")
+    return value, rest[0] if len(rest) == 1 else tuple(rest)
