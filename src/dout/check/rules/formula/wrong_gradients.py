@@ -81,6 +81,8 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
     if ignores_dout:
         others = _ignoring(examination)
         refuted = {node: o for node, o in others.items() if o.judged.name not in judgement.conventions}
+    if not refuted:
+        return ()
     given = judgement.as_given
     on_a_side = judgement.elsewhere and given is None  # a repair has to do on the given inputs
     too_slow = given is not None and elements(examination.nodes) > MOST_REPAIRED
