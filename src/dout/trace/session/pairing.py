@@ -299,7 +299,7 @@ def _by_shape(
         words = [_AFFIX.sub("", _bare(key), count=1).partition("_")[0].lower() for key, _ in mine]  # dW_curr, dW2: w
         own = _bare(name).lower()
         called = [i for word, (_, i) in zip(words, mine, strict=True) if own in (word, word.rstrip("0123456789"))]
-        looking = [item for key, item in mine if _looks(key) and not is_array(after.get(stem(key)))]  # grad_a2: of a2
+        looking = [item for key, item in mine if _looks(key) and not _is_of_another(key, item, after)]
         rivals = [other for other, item in parameters if same_shape(parameter, item)]
         if len(called) == 1:
             yield Pair(name, parameter, called[0], "name")
@@ -321,6 +321,12 @@ def _of_all(
         ):
             return [(key, item) for item in items]
     return []
+
+
+def _is_of_another(name: str, gradient: Any, after: Mapping[str, Any]) -> bool:
+    """Whether a gradient is named after an array: grad_a2 is of a2, and `grad` of nobody."""
+    owner = after.get(stem(name))
+    return owner is not gradient and is_array(owner)
 
 
 def _looks(name: str) -> bool:
