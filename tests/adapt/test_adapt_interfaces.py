@@ -197,7 +197,7 @@ def marked(key, faults):
     return [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
 
 
-@pytest.mark.one_in(6)
+@pytest.mark.one_in(12)
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [pytest.param(*row, id=key, marks=marked(key, FAULTS)) for key, row in JUDGED.items()],
@@ -210,7 +210,7 @@ def test_every_gradient_of_a_right_layer_is_judged_and_right(name, arguments):
     assert not set(words.values()) & {Word.REFUTED, Word.INCONCLUSIVE}, words
 
 
-@pytest.mark.one_in(48)
+@pytest.mark.one_in(96)
 @pytest.mark.parametrize(
     ("name", "old", "new", "arguments"),
     [pytest.param(*row, id=f"{row[0]}: {row[2][:50]}", marks=marked((row[0], row[2]), FAULTS_BROKEN))

@@ -123,7 +123,7 @@ def words(report):
     return {v.argument: str(v.word) for v in report.verdicts if v.argument.lower().startswith("w")}
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("network", EVERY)
 def test_it_is_judged_as_one_layer_with_its_loss(network):
     found = words(dout.check(network))
@@ -131,7 +131,7 @@ def test_it_is_judged_as_one_layer_with_its_loss(network):
     assert len(found) == 2
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(16)
 @pytest.mark.parametrize("network", EVERY)
 def test_the_wrong_slope_of_an_inner_layer_is_found(network):
     wrong = type(network.__name__, (network,), {"slope": lambda self, inner: 1 - inner})

@@ -192,6 +192,7 @@ SWAPPED = (  # class, what is written there, what is written instead, whose grad
 )  # fmt: skip
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("name", "old", "new", "arguments"), SWAPPED)
 def test_swapped_gradients_of_one_shape_are_both_wrong(name, old, new, arguments, tmp_path):
     report = check(edited(tmp_path, name, old, new))
@@ -212,6 +213,7 @@ def test_gradients_swapped_between_keys_of_one_shape_are_wrong(tmp_path):
     assert {v.argument for v in report.verdicts if v.word == Word.REFUTED} == {"W2"}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -251,6 +253,7 @@ def test_a_derivative_in_the_output_is_of_that_function_alone(tmp_path):
 # --- steps instead of gradients ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "averaged",
     ["dx = dout @ self.W.T; lr = lr / len(self.x)", "dx = dout @ self.W.T; dW, db = dW / len(dout), db / len(dout)"],
@@ -376,6 +379,7 @@ class Lazy:
         assert "D105" not in {f.code for f in report.findings}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "name",
     ["CalledLinear", "UpdatesInPlace", "UpdatesByRebinding", "UpdatesADict", "HasAnOptimizer", "FromScratchDense",

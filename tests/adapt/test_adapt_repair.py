@@ -166,7 +166,7 @@ class OfSettings:
         return self.part.product(dout, self.W.T)
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(16)
 @pytest.mark.parametrize("cls", [Pictures, WithAColumn, Words, Distance, OfSettings])
 def test_what_a_layer_raises_says_how_to_feed_it(cls):
     report = check(cls)

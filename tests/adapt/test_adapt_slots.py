@@ -35,6 +35,7 @@ class Scaled:
 """
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("right", "word"), [("np.exp(by)", Word.EXACT), ("by", Word.REFUTED)])
 def test_gradients_stand_in_the_objects_that_backward_fills(tmp_path: Path, right: str, word: Word) -> None:
     module = loaded(tmp_path, SLOTS.replace("RIGHT", right))

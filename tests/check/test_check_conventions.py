@@ -149,6 +149,7 @@ def test_an_average_in_the_gradient_that_goes_on_stays_an_error_and_says_that_it
     assert "D106" not in formula(report)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("layer", [ByThree, ByFeatures, Twice, Negated])
 def test_another_factor_of_a_parameter_stays_an_error(layer):
     report = check(layer(), X)

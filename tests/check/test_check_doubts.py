@@ -264,6 +264,7 @@ def test_what_could_not_be_imported_is_no_mistake(tmp_path):
     assert "needs fast_squares" in layer["findings"][0]["message"]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("place", ["constructor", "forward", "backward"])
 def test_a_module_that_a_layer_imports_when_it_runs_and_that_is_not_there_is_needed(tmp_path, place):
     text = """

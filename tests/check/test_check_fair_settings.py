@@ -58,6 +58,7 @@ class Parametrised(Activation):
         super().__init__(name)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("cls", [Activation, Parametrised])
 def test_words_of_the_parents_are_tried(cls):
     (finding,) = [f for f in dout.check(cls, table(3, 4)).findings if f.severity == "error"]

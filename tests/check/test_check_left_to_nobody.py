@@ -47,6 +47,7 @@ def told(folder, verb, gradient):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200, check=False).stdout
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("gradient", "errors"), [(OF_THE_LOSS, [("Softmax", "D107")]), (OF_BOTH, [])])
 def test_a_softmax_may_pass_dout_on_only_where_its_loss_does_the_work(tmp_path, gradient, errors):
     (file,) = json.loads(told(tmp_path, "check", gradient))["files"]
@@ -224,6 +225,7 @@ LOGITS = f"{START}loss = OfLogits()\ny, value = softmax.forward(x), loss.forward
 BEHIND = f"{START}loss = CrossEntropy()\nvalue = loss.forward(keep.forward(softmax.forward(x)), {LABELS})\n"
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "program",
     [

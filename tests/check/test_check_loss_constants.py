@@ -48,6 +48,7 @@ FACTORS = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("symbol", FACTORS)
 def test_a_factor_that_people_choose_in_a_loss_is_noted_by_its_letters(symbol):
     report = check(Squares(FACTORS[symbol]), X, X[::-1].copy())
@@ -114,7 +115,7 @@ def test_the_number_of_samples_is_told_from_two_and_from_the_number_of_columns(r
         assert verdict.constant == symbol
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("factor", [lambda y: -2.0, lambda y: 6.0, lambda y: 2 / 3, lambda y: 2.02, lambda y: 0.0])
 def test_a_factor_that_nobody_chooses_stays_an_error(factor):
     report = check(Squares(factor), X, X[::-1].copy())

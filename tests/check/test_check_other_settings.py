@@ -71,6 +71,7 @@ class Both:
         return 3 * dout if self.backwards else dout
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("cls", "setting"), [
     (MeanOfPairs, "with step = 1"), (Weighted, "with weight = "), (SquareLoss, "with reduction = 'sum'"),
     (Both, "with backwards = True"),

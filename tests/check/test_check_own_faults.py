@@ -43,7 +43,7 @@ OWN = {
 }
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(9)
 @pytest.mark.parametrize("what", OWN)
 def test_what_raises_on_every_way_is_the_layers_own_fault(what, tmp_path):
     severity, message = verdict(tmp_path, **OWN[what])
@@ -71,7 +71,7 @@ OTHERS = {
 }  # fmt: skip
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("what", OTHERS)
 def test_what_another_input_may_lead_around_is_not(what, tmp_path):
     severity, _ = verdict(tmp_path, **OTHERS[what])

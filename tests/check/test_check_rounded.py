@@ -40,6 +40,7 @@ def test_constants_of_six_digits_are_taken_for_what_they_are_rounded_from():
     assert report.ok
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("layer", [WrongDigit, FewDigits, WrongFormula])
 def test_digits_excuse_no_more_than_they_round(layer):
     assert [f.code for f in check(layer(), X).findings if f.severity == "error"] == ["D101"]

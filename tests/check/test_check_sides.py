@@ -30,6 +30,7 @@ def test_a_gradient_that_is_cut_off_is_no_error_and_is_listed_with_its_line():
     assert line.endswith(f"test_check_sides.py:{line_of(backward)} was never at its lower limit or at its upper limit")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("limit", "found"), [(709, []), (90, ["D101"]), (7, ["D101"])])
 def test_a_limit_that_keeps_an_exponential_finite_is_no_condition_of_the_layer(limit, found):
     class Elu:
@@ -43,6 +44,7 @@ def test_a_limit_that_keeps_an_exponential_finite_is_no_condition_of_the_layer(l
     assert errors(dout.check(Elu(), X)) == found
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("wrong", ["(self.x > 0)", "(self.x < 6)"])
 def test_each_limit_of_clip_counts_by_itself(wrong):
     def forward(self, x):
@@ -55,6 +57,7 @@ def test_each_limit_of_clip_counts_by_itself(wrong):
     assert errors(dout.check(layer(backward, forward), X))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("first", [True, False])
 def test_each_argument_of_an_extremum_counts_by_itself(first):
     class Larger:
@@ -138,6 +141,7 @@ def test_the_parts_of_a_loop_are_no_conditions_by_themselves():
     assert [line.partition(" at ")[0] for line in dout.check(Counting(), X).branches] == ["`left`"]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("step", [np.floor, np.ceil, np.trunc, np.rint, np.round, lambda v: v.astype(int)])
 def test_what_is_wrong_beyond_the_first_steps_is_refuted(step):
     def backward(self, dout):

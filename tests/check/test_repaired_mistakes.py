@@ -89,6 +89,7 @@ class Blur:
 """
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("last", "wanted"),
     [

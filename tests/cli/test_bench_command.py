@@ -197,6 +197,7 @@ def test_what_the_users_code_prints_is_not_in_the_table(file):
     assert "  forward runs plainly: it calls print" in shown
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("layer", ["Given", "Derivative", "softplus", "Learning", "Drifting"])
 def test_a_layer_that_is_called_in_another_way_computes_with_what_it_is_given(file, layer):
     measured = document(f"{file}:{layer}", "--sizes", "48,96,192")

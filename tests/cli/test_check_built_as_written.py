@@ -98,6 +98,7 @@ def train(batches):
 """
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("wrong", "word"), [("", "exact"), (" * 2", "refuted")])
 def test_a_class_is_built_as_a_function_that_nobody_calls_builds_it(tmp_path, wrong, word):
     (tmp_path / "blocks.py").write_text(BLOCKS.replace("{wrong}", wrong))
@@ -123,6 +124,7 @@ def test_a_class_of_the_same_name_is_another(tmp_path):
     assert not layer["verdicts"]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("wrong", "words"), [("", {"exact"}), (" + 1", {"exact", "refuted"})])
 def test_a_network_is_filled_and_called_as_its_training_does(tmp_path, wrong, words):
     (tmp_path / "network.py").write_text(NETWORK.replace("{wrong}", wrong))

@@ -277,7 +277,7 @@ def test_strict_counts_warnings(tmp_path):
     assert dout("mine.py", "--strict", cwd=tmp_path).returncode == 1
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -154,6 +154,7 @@ def messages(layer, severity):
     return [finding["message"] for finding in layer["findings"] if finding["severity"] == severity]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("name", "why"),
     [

@@ -106,7 +106,7 @@ CHANGES = {
 }  # fmt: skip
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("what", CHANGES)
 def test_what_a_check_has_read_is_noticed_when_it_changes(what, folder, ran):
     first = ran()
@@ -140,7 +140,7 @@ def test_a_file_of_the_same_content_is_unchanged(folder, ran):
     assert ran() == first
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("options", [
     ["--timeout", "9"], ["--memory", "3"], ["--isolate"], ["--input", "x=[1.0, 2.0]"],
     ["--interface", "forward(x), backward(dout)"],
@@ -153,7 +153,7 @@ def test_a_setting_that_may_change_a_verdict_asks_anew(options, ran):
     assert ran("layers.py") == first
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("options", [["--json"], ["--output-format", "junit"], ["--all"], ["--strict"], ["-j", "1"]])
 def test_how_findings_are_printed_asks_nothing_anew(options, ran):
     assert ran() == ran(".", *options)

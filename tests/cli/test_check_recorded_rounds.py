@@ -134,7 +134,7 @@ for i in range(40):
 """
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize(("slope", "ok"), [("(slope - self.share @ slope)", True), ("slope", False)])
 def test_a_crash_on_chosen_inputs_gives_way_to_the_round_of_a_program(tmp_path, slope, ok):
     (tmp_path / "README.md").write_text("A network of bags.\n")
@@ -217,6 +217,7 @@ for _ in range(200):
 """
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("way", "word"), [("+=", "agrees within rounding"), ("-=", "inconclusive")])
 def test_a_target_that_each_step_subtracts_from_is_no_parameter(tmp_path, way, word):
     (tmp_path / "README.md").write_text("A network.\n")

@@ -60,7 +60,7 @@ CULPRITS = {
 }
 
 
-@pytest.mark.one_in(6)
+@pytest.mark.one_in(12)
 @pytest.mark.parametrize("what", CULPRITS)
 def test_a_layer_that_ends_its_process_gets_a_finding_and_the_others_are_judged(what, tmp_path):
     lines, said = CULPRITS[what]

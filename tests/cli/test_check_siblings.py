@@ -55,6 +55,7 @@ for _ in range(3):
 """
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("factor", "word"), [(" * self.scale[:, None]", "exact"), ("", "refuted")])
 def test_a_layer_that_takes_the_same_is_judged_on_the_same(tmp_path, factor, word):
     (tmp_path / "words.py").write_text(WORDS.format(factor=factor))

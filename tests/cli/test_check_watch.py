@@ -75,6 +75,7 @@ def test_a_file_that_is_no_python_is_said_and_watched_on(watched):
     assert "1 layer: 1 gradient exact" in said(process)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("how", "busy"), [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGKILL, True)])
 def test_it_ends_quietly_and_with_all_that_it_started(how, busy, watched):
     folder, process = watched

@@ -168,7 +168,7 @@ FORGOTTEN = {  # what was typed, and what would be lost
 }  # fmt: skip
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(12)
 @pytest.mark.parametrize("what", FORGOTTEN)
 def test_a_command_loses_nothing_of_the_users_and_says_so_in_a_line(what, tmp_path):
     arguments, lost, said = FORGOTTEN[what]

@@ -69,7 +69,7 @@ TRAINED = ("digits", "mnist", "reverse", "zen")  # for long
 PLAIN = sorted(path for path in EXAMPLES.glob("*.py") if path.stem not in TRAINED)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.stem)
 def test_what_a_script_prints_comes_first_and_unchanged(path):
     plain = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True, cwd=HOME).stdout
@@ -142,6 +142,7 @@ def test_readme_shows_what_is_printed():
 # --- classes ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", ["MulLayer", "AddLayer", "Relu", "Sigmoid"])
 def test_a_class_of_the_slides_is_traced_on_an_input_that_is_chosen_and_said(name):
     run = dout("show", f"examples/slide_layers.py:{name}")
@@ -233,7 +234,7 @@ def test_a_main_block_runs_and_input_does_not_wait(tmp_path):
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(9)
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -276,7 +277,7 @@ def test_bad_scripts_get_one_message_with_file_and_line(tmp_path, text, said):
     refused(dout("show", script(tmp_path, text), "--timeout", "1"), *said)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

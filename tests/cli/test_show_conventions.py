@@ -100,6 +100,7 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", CASES)
 def test_a_convention_is_a_note_and_not_red(tmp_path: Path, name: str) -> None:
     program, notes = CASES[name]
@@ -245,6 +246,7 @@ network.backward(loss.backward(y, t))
 """
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("gradient", "is_red"), [("self.x.T @ dout", False), ("self.x.T @ dout * 2", True)])
 def test_a_network_that_leaves_its_softmax_to_the_loss_is_judged_from_what_the_softmax_is_given(
     tmp_path, gradient, is_red

@@ -13,7 +13,7 @@ x = pd.read_csv("digits/test.csv").to_numpy().reshape(-1, 28, 28)
 """
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("text", "files"),
     [

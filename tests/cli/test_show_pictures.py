@@ -46,7 +46,7 @@ def shown(tmp_path):
 # --- formats ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_suffix_names_a_format_and_the_file_is_said(suffix, tmp_path):
     run = dout("show", APPLE, "-o", f"fig{suffix}", cwd=tmp_path)
@@ -55,6 +55,7 @@ def test_a_suffix_names_a_format_and_the_file_is_said(suffix, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == [f"fig{suffix}"]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", ["FIG.SVG", "a b.svg", "図.svg", "-fig.svg"])
 def test_odd_names_of_files_are_fine(name, tmp_path):
     assert dout("show", APPLE, "-o", name, cwd=tmp_path).returncode == 0
@@ -163,6 +164,7 @@ def test_the_page_is_opened_in_the_browser(tmp_path):
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -190,6 +192,7 @@ def test_a_layer_that_is_not_there_is_said_with_those_that_are(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("width", ["85", "0mm", "-3mm", "85px", "mm"])
 def test_a_width_that_is_none_is_said(width):
     run = dout("show", APPLE, "-o", "fig.svg", f"--width={width}")

@@ -18,6 +18,7 @@ z = Values().forward({after})
 """
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("inside", "given", "after", "said", "line"),
     [
@@ -185,6 +186,7 @@ STYLES = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_one_round_of_a_program_without_classes_has_its_gradients_and_its_loss(tmp_path, style):
     run = dout("show", script(tmp_path, FUNCTIONS.format(**style)), "--json")

@@ -40,7 +40,7 @@ def repository(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("command", "told"),
     [

@@ -24,6 +24,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_runs(command, folder):
     run = dout(*shlex.split(command)[1:], cwd=folder, env={**QUIET, "TMPDIR": str(folder)})

@@ -89,7 +89,7 @@ def test_the_border_of_an_open_layer_goes_on_below() -> None:
     assert below.splitlines()[0].endswith("╌┐")
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("width", [40, 60, 80])
 @pytest.mark.parametrize("opened", ["none", "all"])
 def test_every_label_and_every_edge_of_the_whole_is_in_the_bands_once(width: int, opened: str) -> None:

@@ -25,7 +25,7 @@ from dout.trace.record.trace import Trace
 WAYS = ("right", "down")
 
 
-@pytest.mark.one_in(1)
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("opened", ["none", "all", "auto"])
 def test_nothing_overlaps_in_random_graphs(opened: str, way: Direction) -> None:
@@ -80,6 +80,7 @@ def with_arrays(trace: Trace, rng: np.random.Generator) -> Trace:
     )
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("opened", ["none", "all"])
 @pytest.mark.parametrize("count", [50, pytest.param(500, marks=pytest.mark.long)])
 def test_arguments_keep_their_order_from_top_to_bottom(opened: str, count: int) -> None:

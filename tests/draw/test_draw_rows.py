@@ -41,7 +41,7 @@ def texts(drawing: Drawing) -> list[str]:
     return [shape.text for shape in drawing.shapes if isinstance(shape, Text)]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("opened", ["none", "all"])
 @pytest.mark.parametrize("seed", range(6))
 def test_rows_hold_every_text_once_and_nothing_overlaps(seed: int, opened: str) -> None:
@@ -75,6 +75,7 @@ def test_a_long_chain_is_about_as_wide_as_a_page_is() -> None:
     assert 1.2 < min(pixels_on) < 1.5
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("example", "points"), [("attention_block", 6), ("lstm_step", 7), ("convolution", 7), ("two_layer_net", 7)]
 )

@@ -122,7 +122,7 @@ def test_the_table_says_what_is_right_where_a_gradient_is_wrong() -> None:
     assert "✗ 1.1 (right: 1.5)" in as_table(branch(wrong=True), 60)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("width", [10, 20, 40, 80, 120])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     for seed in range(20):
@@ -135,6 +135,7 @@ def labels(level: Level) -> list[Label]:
     return found + [label for item in level.items if item.inside for label in labels(item.inside)]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("opened", ["none", "all"])
 def test_no_label_is_written_over(opened: str) -> None:
     for seed in range(60):

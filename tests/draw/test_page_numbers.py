@@ -72,6 +72,7 @@ def test_every_digit_is_written_as_in_python() -> None:
     assert [(n, text) for n, text in zip(given, written, strict=True) if text != repr(n)] == []
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("text", "dtype", "number"),
     [

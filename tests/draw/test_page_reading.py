@@ -60,6 +60,7 @@ def walked(page: Any) -> list[dict[str, Any]]:
     return looks
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", ["named_layers", "attention_block", "lstm_step"])
 def test_every_step_of_an_opened_network_can_be_read(browser_page: Open, name: str, size: str) -> None:

@@ -35,6 +35,7 @@ def grow(W, x, d):
 SIZES = [(20, 100, 400), (20, 100, 300), (7, 9, 11), (3, 2, 1), (50, 4000, 60), (50, 60, 4000), (9000, 20, 30)]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("dtype", [np.float32, float])
 @pytest.mark.parametrize(("count", "rows", "columns"), SIZES)
 def test_a_gradient_grows_by_a_product(count, rows, columns, dtype):

@@ -41,6 +41,7 @@ LONG = [(30000, 40, 6), (6, 40, 30000), (30, 30000, 20), (20, 400, 100), (4, 33,
 LONG += [(20000, 150, 16), (101, 129, 31), (113, 300, 17), (97, 1, 1), (96, 32, 200), (8, 1300, 27), (150, 1025, 3)]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("dtype", [np.float32, float])
 @pytest.mark.parametrize("size", [(300, 40, 50), (7, 9000, 5), (10, 20, 900), (1, 5000, 1), (3, 2, 1), *LONG])
 @pytest.mark.parametrize("how", [("rows", "rows"), ("columns", "part of rows"), ("part of rows", "columns")])

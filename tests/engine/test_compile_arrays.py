@@ -135,7 +135,7 @@ NUMBERS = {
 }
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("kind", NUMBERS)
 @pytest.mark.parametrize("name", OF_A_NUMBER)
 def test_functions_of_arrays_take_numbers_as_they_do_plainly(name, kind):
@@ -187,7 +187,7 @@ def through_a_view(x, y):
     return x.T
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(6)
 @either_mode
 @pytest.mark.parametrize(
     "write", [all_of_it, all_of_it_and_both, copied_to, with_out, in_place, a_part, through_a_view]
@@ -238,7 +238,7 @@ class Keeps:
         return self.dy
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", VIEWS)
 @every_layout
 def test_what_is_a_view_plainly_is_a_view_and_what_is_a_copy_a_copy(layout, name):
@@ -262,7 +262,7 @@ ORDERS = {
 }
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("computed", COMPUTED)
 def test_what_a_layer_keeps_lies_in_memory_as_plainly(computed, order):
@@ -288,7 +288,7 @@ REDUCTIONS = {
 }
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @either_mode
 @pytest.mark.parametrize("name", REDUCTIONS)
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
@@ -372,6 +372,7 @@ LATER = {
 }  # fmt: skip
 
 
+@pytest.mark.one_in(3)
 @either_mode
 @pytest.mark.parametrize("name", LATER)
 def test_what_a_later_call_has_to_refuse_it_refuses_though_nothing_needs_it(name, strict):

@@ -246,6 +246,7 @@ def test_the_module_does_not_name_dout_where_it_runs(layers):
     assert not any("dout" in line for line in lines)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("options", "says"),
     [

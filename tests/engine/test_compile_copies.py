@@ -65,6 +65,7 @@ def test_a_copy_of_a_trace_holds_the_same_values_uses_and_gradients(way, tmp_pat
         assert (tmp_path / "one.json").read_text() == (tmp_path / "other.json").read_text()
 
 
+@pytest.mark.one_in(4)
 @every_way
 def test_a_long_trace_is_copied(way):
     def power(x):

@@ -39,6 +39,7 @@ def written(function, x, dtype):
     return out.tobytes()
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("dtypes", [("f4", "f8"), ("f8", "f4"), ("f8", "f8"), ("i8", "f8"), ("f8", "i8")])
 @pytest.mark.parametrize("name", INTO)
 def test_a_result_is_computed_and_cast_as_numpy_does_it(name, dtypes):

@@ -157,6 +157,7 @@ USES = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", USES)
 def test_what_a_call_keeps_is_there_in_the_next(name):
     use, plain, compiled = USES[name], layer(), layer()

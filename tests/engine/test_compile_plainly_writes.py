@@ -175,7 +175,7 @@ def looked_at_before_a_write(x):
     return rows[-1]
 
 
-@pytest.mark.one_in(8)
+@pytest.mark.one_in(16)
 @pytest.mark.parametrize("function", [added_at, rows_changed, shifted_along, looked_at_before_a_write])
 @pytest.mark.parametrize("before", range(4))  # operations: where in a step the limit falls
 def test_a_write_at_which_the_limit_is_reached_happens_once(function, before):

@@ -104,6 +104,7 @@ def gradients_of(layer):
     return layer.grads if hasattr(layer, "grads") else [layer.dWx, layer.dWh, layer.db]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("kind", [Recurrent, InOnePiece])
 @pytest.mark.parametrize("strict", [False, True])
 def test_a_long_loop_gives_what_a_plain_one_gives(kind, strict):

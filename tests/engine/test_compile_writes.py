@@ -195,7 +195,7 @@ def both(place, value, strict, start, steps):
     return len(fast.run.plan().programs)
 
 
-@pytest.mark.one_in(27)
+@pytest.mark.one_in(81)
 @pytest.mark.parametrize("third", range(3))
 @pytest.mark.parametrize("place", PLACES)
 def test_a_write_is_one_whatever_stood_there(place, third):

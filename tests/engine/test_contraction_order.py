@@ -119,6 +119,7 @@ LOOKALIKES = [
 ]  # fmt: skip
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("form", LOOKALIKES, ids=lambda form: form.__name__)
 def test_a_loop_that_depends_on_its_order_gives_what_it_gives_also_after_a_first_call_that_does_not_show_it(form):
     fast = dout.compile(form)
@@ -220,7 +221,7 @@ def no_kernels(monkeypatch):
     monkeypatch.setattr(loop_sites, "_ASKING", 0.0)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("first", range(0, 400, 100))
 def test_random_nests_give_what_they_give(first, no_kernels):
     assert sum(compare_nest(seed) for seed in range(first, first + 100)) >= 5

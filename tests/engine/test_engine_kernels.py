@@ -72,7 +72,7 @@ def test_a_kernel_run_by_python_gives_what_numpy_gives(case, parallel):
     agree(*CASES[case], parallel=parallel)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("case", CASES)
 def test_a_compiled_kernel_gives_what_numpy_gives(case, cache_folder):
     agree(*CASES[case], run=compiled)
@@ -93,6 +93,7 @@ PARALLEL = [
 ]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("case", PARALLEL)
 def test_a_parallel_kernel_gives_what_numpy_gives(case, cache_folder):
     agree(*CASES[case], run=compiled, parallel=True)

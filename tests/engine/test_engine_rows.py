@@ -85,6 +85,7 @@ def of_rows(count, dtype):
     return Group(tuple(made), given, tuple(made), space), arrays
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i8", "?"])
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_kernel_of_a_row_computes_what_numpy_computes(count, dtype):

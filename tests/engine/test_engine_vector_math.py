@@ -148,12 +148,14 @@ def worst_of(name, x):
         return max((error(got, exact(arb(float(at)))), float(at)) for at, got in zip(x, computed(name, x), strict=True))
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("name", "dtype"), OF_ONE)
 def test_it_is_within_two_ulp(name, dtype):
     ulp, at = worst(name, dtype, 300)
     assert ulp <= 2, f"{ulp} ulp at {at!r}"
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("name", "dtype"), EVERY)
 def test_in_a_module_of_its_own_numba_makes_the_same_of_it(name, dtype):
     x = np.abs(points("log", dtype, 300)) if name == "pow" else points(name, dtype, 300)
@@ -270,6 +272,7 @@ def test_a_power_is_numpys_at_the_edges(dtype):
         assert_like_numpy(computed("pow", x, y), x**y)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
 @pytest.mark.parametrize(("name", "dtype"), EVERY)
 def test_a_plain_loop_over_it_is_vectorised(name, dtype):

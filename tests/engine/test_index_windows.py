@@ -153,7 +153,7 @@ def random_places(rng):
     return index
 
 
-@pytest.mark.one_in(6)
+@pytest.mark.one_in(24)
 @pytest.mark.parametrize("seed", range(40))
 def test_random_places_are_copied_to_the_bit_and_added_up_within_rounding(seed):
     index = random_places(np.random.default_rng(seed))

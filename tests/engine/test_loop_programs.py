@@ -140,14 +140,14 @@ def test_loops_run_as_they_would_plainly(first):
     assert sum(kernels) > 50  # most of them are of the kind that a kernel can take
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("first", range(0, 300, 50))
 def test_kernels_that_only_the_first_turns_confirm_do_what_the_loop_does(first, monkeypatch):
     monkeypatch.setattr(loop_sites, "_SHORT", 7)
     assert sum(compare(seed) for seed in range(first, first + 50)) > 50
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("first", range(0, 300, 50))
 def test_turns_cut_into_functions_do_what_the_loop_does(first, monkeypatch):
     monkeypatch.setattr(turn_functions, "FEWEST", 1)

@@ -51,7 +51,7 @@ def sizes(name, lanes):
     yield from product(rows, columns, (1, 128, 130, 300), (False, True))
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("name", product_tiles.NAMES)
 @pytest.mark.parametrize(("kind", "vector"), [*product(KINDS, (16, 32, 64))])
 def test_a_function_of_tiles_writes_every_element_of_its_result_and_none_beside(kind, vector, name):

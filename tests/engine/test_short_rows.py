@@ -20,6 +20,7 @@ def drawn(shape, dtype):
     return RNG.integers(0, 100, shape).astype(dtype)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("dtype", [np.float32, float, np.int16, np.int64])
 @pytest.mark.parametrize("wide", [2, 3, 5, 7, 16])
 def test_windows_are_copied_row_by_row(wide, dtype):

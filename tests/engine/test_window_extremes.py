@@ -35,7 +35,7 @@ def image(dtype, channels_last):
     return x.transpose(0, 3, 1, 2) if channels_last else x
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, float, np.int64])
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ def test_the_page_has_commands_for_each_part():
     assert {command.split()[2] for command in SHOWN} == {"try"}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("command", SHOWN)
 def test_what_is_shown_is_what_is_printed(folder, command, monkeypatch):
     monkeypatch.chdir(folder)

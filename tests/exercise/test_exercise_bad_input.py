@@ -124,6 +124,7 @@ def test_what_an_answer_does_is_told_within_the_limit(body, kind):
     assert len(credit.why) < 5000
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("body", HARMLESS.values(), ids=HARMLESS)
 def test_what_does_no_harm_has_all_points(body):
     assert graded(answered(7, body)).ok
@@ -269,6 +270,7 @@ def tried(*arguments, folder):
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120, check=False, env=os.environ)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [".", "missing.py", "empty.py"])
 def test_the_command_says_in_one_line_what_is_no_sheet(name, tmp_path):
     (tmp_path / "empty.py").touch()

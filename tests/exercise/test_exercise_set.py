@@ -68,7 +68,7 @@ def test_a_sheet_is_the_class_with_its_forward_and_a_docstring_that_asks(exercis
     assert "dout_example" in sheet.text
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @ALL
 def test_neither_sheet_nor_hints_give_a_line_of_the_solution(exercise, tmp_path):
     file = tmp_path / f"{exercise.name}.py"

@@ -92,7 +92,7 @@ def lines_of(layer, *inputs, **init):
     return [ast.unparse(line) for line in backward.body]
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("layer", "inputs", "init", "lines"),
     [

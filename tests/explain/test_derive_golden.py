@@ -133,6 +133,7 @@ GOLDEN = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("target", GOLDEN, ids=lambda target: target.__name__)
 def test_the_derived_class_is_the_one_of_the_book(target):
     assert derived(target).source == textwrap.dedent(GOLDEN[target]).lstrip()

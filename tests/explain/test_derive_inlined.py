@@ -43,6 +43,7 @@ class AsMethod:
         return 2 * self.convolved(x, self.W)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("cls", "factor"), [(Convolution, 1), (AsMethod, 2)])
 def test_a_loop_in_a_function_that_forward_calls_runs_in_reverse(cls, factor):
     W, x = np.array([1.0, -2.0, 0.5]), np.random.default_rng(0).normal(size=(2, 9))

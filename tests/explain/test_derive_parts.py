@@ -189,6 +189,7 @@ def by_differences(layer, x, weights, step=1e-6):
     return found
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("cls", [Residual, Gated, Stack, Named, Scaled])
 def test_the_gradient_is_that_of_differences_at_the_size_of_the_example_and_at_another(cls):
     made = derived(cls).layer

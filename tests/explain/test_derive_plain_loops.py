@@ -193,7 +193,7 @@ def test_a_method_that_yields_in_its_loops_is_written_out():
     assert np.allclose(dx, right, rtol=1e-12)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("target", [Remembering, OfCells, OfParts])
 def test_a_state_that_is_an_attribute_is_carried_from_turn_to_turn(target):
     Wx, Wh, xs = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 4)), RNG.normal(size=(2, 5, 3))

@@ -95,6 +95,7 @@ class Swish:
         return 1 - x  # a local derivative, and a wrong one: it is no backward, and stays
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("style", ["pytorch", "jax"])
 def test_a_class_that_is_called_is_written_in_other_styles_too(style):
     made = derived(Swish)

@@ -68,7 +68,7 @@ class OfRows:
         return x * self.gamma
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("layer", "note"),
     [

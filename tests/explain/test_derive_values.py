@@ -132,6 +132,7 @@ def ramp(*shape):
     return np.sin(np.arange(1.0, np.prod(shape) + 1)).reshape(shape)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("layer", "init", "inputs", "note"),
     [

@@ -42,6 +42,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("command", "shown"), COMMAND.findall(PAGE.read_text(encoding="utf-8")))
 def test_what_is_shown_is_what_is_printed(command, shown, folder, monkeypatch):
     monkeypatch.chdir(folder)

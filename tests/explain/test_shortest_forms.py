@@ -51,7 +51,7 @@ def numbers_of(explanation, x):
     return known
 
 
-@pytest.mark.one_in(9)
+@pytest.mark.one_in(27)
 @pytest.mark.parametrize("row", ACTIVATIONS, ids=lambda row: row.name)
 def test_every_form_is_the_derivative_that_was_derived_by_hand(row):
     explanation, example = explanation_of(row.name)
@@ -153,7 +153,7 @@ def test_kept_values_are_chosen_by_the_memory_they_take():
     assert [(k.names, k.bytes) for k in keeping] == [(("mask",), 64), (("y",), 512), (("x",), 512)]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize(
     ("function", "wanted"),
     [

@@ -36,7 +36,7 @@ def agrees(content, layer, inputs, digits, dtype):
         np.testing.assert_allclose(one, other, rtol=digits, atol=digits)
 
 
-@pytest.mark.one_in(6)
+@pytest.mark.one_in(18)
 @pytest.mark.parametrize("name", layers.__all__)
 def test_a_layer_agrees_with_onnxruntime(name):
     layer, inputs = built(getattr(layers, name))
@@ -47,7 +47,7 @@ def test_a_layer_agrees_with_onnxruntime(name):
         agrees(model.content, layer, longer(inputs, rows), 1e-12, np.float64)
 
 
-@pytest.mark.one_in(8)
+@pytest.mark.one_in(16)
 @pytest.mark.parametrize("name", layers.__all__)
 def test_a_layer_agrees_in_32_bits(name):
     layer, inputs = built(getattr(layers, name))

@@ -138,6 +138,7 @@ def plainly(net, inputs):
     return [np.asarray(y) for y in flat(net.forward(*deep_copy(inputs)))]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", NETS)
 def test_a_net_agrees_with_onnxruntime_at_any_size_of_the_batch(name):
     net, inputs = NETS[name]
@@ -276,7 +277,7 @@ OTHERWISE = {  # what a model does otherwise
 }
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("name", [name for name in IDIOMS if name not in OTHERWISE])
 def test_an_idiom_agrees_with_onnxruntime(name):
     spec = importlib.util.spec_from_file_location(f"exported_{name}", FOLDER / f"{name}.py")

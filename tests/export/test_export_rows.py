@@ -60,7 +60,7 @@ def is_taken(node, data):
     return not (kinds[0].kind in "iub" and (name == "reciprocal" or node.static.get("initial")))
 
 
-@pytest.mark.one_in(6)
+@pytest.mark.one_in(12)
 @pytest.mark.parametrize("name", EXPORTED)
 def test_a_row_gives_the_same_by_onnxruntime(name):
     groups = defaultdict(list)

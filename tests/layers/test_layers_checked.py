@@ -98,6 +98,7 @@ SETTINGS = [
 ]  # fmt: skip
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: type(setting[0]).__name__)
 def test_a_layer_is_exact_in_other_settings(setting):
     layer, *inputs = setting

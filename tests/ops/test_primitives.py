@@ -57,6 +57,7 @@ with_backward = pytest.mark.parametrize("row", [r for r in PRIMITIVES.values() i
 # --- forward ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(3)
 @every_row
 def test_forward_is_numpy_to_the_bit(row):
     succeeded = 0
@@ -73,6 +74,7 @@ def test_forward_is_numpy_to_the_bit(row):
     assert succeeded, f"no example of {row.name} runs at all"
 
 
+@pytest.mark.one_in(3)
 @every_row
 def test_every_way_to_write_it_leads_to_the_row(row):
     called = set().union(*(recorder.called for recorder, _ in runs(row)))
@@ -80,6 +82,7 @@ def test_every_way_to_write_it_leads_to_the_row(row):
     assert ways <= called, f"no example of {row.name} goes by {ways - called}"
 
 
+@pytest.mark.one_in(3)
 @every_row
 def test_shape_and_dtype_are_inferred_without_values(row):
     inferred = 0
@@ -179,6 +182,7 @@ def test_backward_is_the_exact_derivative(row):
     assert compared, f"{row.name} has a backward and no point where it is tried: give its examples points"
 
 
+@pytest.mark.one_in(2)
 @with_backward
 def test_second_derivative_is_exact(row):
     for rng, example, inputs in places(row):
@@ -237,6 +241,7 @@ IN_KERNELS = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("row", [r for r in PRIMITIVES.values() if r.kernel], ids=lambda r: r.name)
 def test_kernel_is_forward_on_each_element(row):
     compared = 0
@@ -273,6 +278,7 @@ def _kernel_agrees(row, element, wanted):
     return True
 
 
+@pytest.mark.one_in(3)
 @every_row
 def test_words_are_there_and_the_formula_is_sound(row):
     assert row.symbol
@@ -285,6 +291,7 @@ def test_words_are_there_and_the_formula_is_sound(row):
         assert (depths or [0])[-1] == 0, text
 
 
+@pytest.mark.one_in(3)
 @every_row
 def test_writing_into_a_view_is_writing_back_into_its_base(row):
     for recorder, node in runs(row):

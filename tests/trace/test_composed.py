@@ -68,6 +68,7 @@ def agrees(function, inputs):
     return trace
 
 
+@pytest.mark.one_in(3)
 @every_line
 def test_bits_are_those_of_numpy(number):
     line = line_of(number)
@@ -75,7 +76,7 @@ def test_bits_are_those_of_numpy(number):
     assert {event.kind for event in trace.events} <= {"branch", "index", "draw"}
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(9)
 @every_line
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int64])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -87,7 +88,7 @@ def test_bits_are_those_of_numpy_for_other_dtypes(number, dtype):
         agrees(program(code, *same).function(), same)
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(12)
 @every_line
 @pytest.mark.parametrize("layout", [n for n in LAYOUTS if n != "C"])
 def test_bits_are_those_of_numpy_in_every_layout(number, layout):
@@ -102,7 +103,7 @@ def test_bits_are_those_of_numpy_in_every_layout(number, layout):
     assert all(map(alike, flat(trace.outputs), flat(wanted)))
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(6)
 @every_line
 def test_gradient_is_the_exact_derivative(number):
     line = line_of(number)

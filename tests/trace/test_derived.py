@@ -132,6 +132,7 @@ def with_edge(nodes, place, argument, other):
     return made
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("seed", range(200))
 def test_a_wrong_edge_in_a_recording_is_found_by_the_replay(seed):
     rng = np.random.default_rng(seed)

@@ -50,6 +50,7 @@ print(x.dtype, x_test.shape[1:], t.shape, to_categorical(t, 10).shape)
     assert trace.calls[0].inputs[0].shape == (5, 784)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("loads", "shapes"),
     [
@@ -177,6 +178,7 @@ with open("cache.pkl", "rb") as file:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own.csv", "train.py"]  # nothing made up is kept
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "reads",
     [
@@ -190,6 +192,7 @@ def test_the_usual_copies_of_mnist_are_made(tmp_path, reads):
     assert "stand-in data" in said(record_script(written(tmp_path, train=SCALE + reads + checked + USED)))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "reads",
     [

@@ -127,12 +127,14 @@ def _key(key, index):
     return "..." if key is Ellipsis else str(key)
 
 
+@pytest.mark.one_in(4)
 @every_idiom
 def test_trace_is_the_graph_that_the_file_names(name):
     idiom = Idiom(name)
     assert written(idiom.traced()) == idiom.module.EXPECT.strip()
 
 
+@pytest.mark.one_in(3)
 @every_idiom
 def test_results_are_those_of_a_plain_run(name):
     plain, traced = Idiom(name), Idiom(name)
@@ -141,6 +143,7 @@ def test_results_are_those_of_a_plain_run(name):
     assert traced.printed == plain.printed
 
 
+@pytest.mark.one_in(4)
 @every_idiom
 def test_trace_replays_and_so_does_the_saved_one(name, tmp_path):
     trace = Idiom(name).traced()
@@ -196,6 +199,7 @@ def left_by(idiom, run):
     return described(before, everything(idiom.roots())), drawn, idiom.printed
 
 
+@pytest.mark.one_in(4)
 @every_idiom
 def test_everything_is_left_as_by_a_plain_run(name):
     plain, traced = Idiom(name), Idiom(name)
@@ -236,7 +240,7 @@ def stops(function, number, file):
     return False
 
 
-@pytest.mark.one_in(9)
+@pytest.mark.one_in(27)
 @every_idiom
 def test_everything_is_left_as_by_a_plain_run_that_raises_at_any_line(name):
     file = str(FOLDER / f"{name}.py")

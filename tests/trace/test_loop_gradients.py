@@ -47,6 +47,7 @@ def compare(seed):
     return True
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("first", range(0, 100, 50))
 def test_the_gradient_of_loops_is_exact_and_they_are_drawn(first):
     assert sum(map(compare, range(first, first + 50))) > 10

@@ -292,6 +292,7 @@ def test_everything_is_as_after_a_plain_run_thousands_of_times(state, program):
     compare(state, program)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("when", ["forward", "backward"])
 @pytest.mark.parametrize("step", STEPS)
 def test_each_step_leaves_what_a_plain_run_leaves(step, when):

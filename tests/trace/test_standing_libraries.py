@@ -121,7 +121,7 @@ def test_a_set_that_would_be_fetched_has_its_columns():
 # --- files, downloads, arguments --------------------------------------------------------------------------------------
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize(
     "text",
     [

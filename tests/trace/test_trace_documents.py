@@ -114,6 +114,7 @@ NUMBERS = {
 }
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("kind", NUMBERS)
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g", ">f4", ">f8", "?", "i1", "u1", "i2", "i4", ">i4", "i8", "u8"])
 def test_values_and_gradients_keep_dtype_and_type(dtype, kind, tmp_path):

@@ -208,6 +208,7 @@ def outcome(function):
         return error
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("x", [np.array(2.0), np.float64(2.0), np.array([2.0])], ids=["array", "number", "one element"])
 @pytest.mark.parametrize("how", WITHOUT_AXES)
 def test_an_array_without_axes_gives_what_numpy_gives_or_its_error(how, x):

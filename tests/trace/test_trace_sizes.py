@@ -42,6 +42,7 @@ def test_a_size_used_as_a_number_is_an_event_with_its_line(how):
     assert trace.steered
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("how", TAKEN)
 def test_a_compiled_function_is_right_for_another_size(how):
     compiled = dout.compile(TAKEN[how])

@@ -191,6 +191,7 @@ def trained(net, loss=None, epochs=3, **more):
     return fit(net, x, t, loss=loss, optimizer=SGD(0.5), epochs=epochs, batch=40, shuffle=False, **more)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("layer", [Attributes, Lists, Dicts, Objects])
 def test_a_layer_in_any_manner_learns_what_the_loop_by_hand_learns(layer, compiled):

@@ -16,6 +16,7 @@ from dout.train import SGD, Classifier, Regressor
 from dout.train.estimators import two_layers
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.filterwarnings("default")
 @parametrize_with_checks([Classifier(), Regressor()])
 def test_scikit_learns_own_checks(estimator, check):

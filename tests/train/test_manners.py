@@ -253,6 +253,7 @@ class BoundedWithLoss(Bounded):
         return super().backward(self.last.backward(1))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(("kind", "loss"), [(Bounded, SoftmaxWithLoss), (BoundedWithLoss, None)])
 def test_a_forward_that_bounds_its_weights_is_no_update(kind, loss, compiled):

@@ -40,6 +40,7 @@ def stopped_at(folder, step, kind, save_every):
         trained(folder, kind, save_every, metrics=[accuracy])
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("kind", "step"),
     [
@@ -443,6 +444,7 @@ def on_batches(batches, folder, epochs, stop=None):
     return layers
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("stop", [None, 2, 5, 7])
 def test_the_generator_of_an_iterator_goes_on(stop, tmp_path):
     whole = on_batches(drawing_batches(np.random.default_rng(8)), tmp_path / "whole", 3)
