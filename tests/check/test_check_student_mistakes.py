@@ -77,6 +77,7 @@ def fixed(folder, names):
     return left, {name for name in names if texts[0][name] != texts[1][name]}
 
 
+@pytest.mark.long
 def test_a_mistake_that_is_often_made_is_repaired_and_then_left_alone(tmp_path):
     assert fixed(tmp_path, REPAIRED) == (set(), set())
 
