@@ -91,8 +91,18 @@ for turn in range(3):
 """
 
 
-def test_what_an_update_takes_of_calls_that_share_a_parameter_is_none_of_their_gradients_alone(tmp_path):
+def test_what_calls_add_to_the_gradient_of_a_shared_parameter_is_each_one_s_own(tmp_path):
     trace = recorded(tmp_path, SHARED)
+    assert len(trace.calls) == 4
+    assert not trace.wrong
+    added = [trace.data[parameter.gradient] for call in trace.calls for parameter in call.parameters]
+    (weights,) = {parameter.node for call in trace.calls for parameter in call.parameters}
+    assert len(added) == 4
+    np.testing.assert_allclose(trace.by_node[weights].gradient.value, sum(added), rtol=1e-12)
+
+
+def test_what_an_update_takes_of_calls_that_share_a_parameter_is_none_of_their_gradients_alone(tmp_path):
+    trace = recorded(tmp_path, SHARED.replace("w_diff", "w_sum"))
     assert len(trace.calls) == 4
     assert not trace.wrong
     assert not any(call.parameters for call in trace.calls)

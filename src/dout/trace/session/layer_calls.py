@@ -7,7 +7,8 @@ import inspect
 import itertools
 import operator
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -15,6 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from dout.graph import INPUT, Node, Where
+from dout.ops import PRIMITIVES
 from dout.run import attributes_of, mro_of, vars_of
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LayerCall, Parameter
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
 
 KINDS = ("forward", "backward")
+_ADD = PRIMITIVES["add"]
 
 
 class LayerMethods(NamedTuple):
@@ -359,6 +362,14 @@ def _is_broadcast(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
         return False
 
 
+def _own(parameter: Parameter, added: Collection[tuple[Node, Node]]) -> Parameter:
+    """A parameter with what its call adds to the gradient of other calls, `weights.grad += …`: not their sum."""
+    terms = parameter.gradient.inputs if parameter.gradient.primitive is _ADD else ()
+    own = [term for term in terms if (parameter.node, term) not in added]
+    is_added = len(terms) == 2 and len(own) == 1 and own[0].shape == parameter.gradient.shape
+    return replace(parameter, gradient=own[0]) if is_added else parameter
+
+
 def finished(tracer: Tracer, *, derive: bool = True) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
     """Freeze the forwards, each with the backward that belongs to it; nodes of a backward lead to its forward.
 
@@ -369,6 +380,8 @@ def finished(tracer: Tracer, *, derive: bool = True) -> tuple[Mapping[OpenCall, 
     wearers: dict[str, set[int]] = {}  # instances by name: `layer` in a loop over layers says nothing
     for call in calls:
         wearers.setdefault(call.name, set()).add(id(call.instance))
+    kept = [parameter for call in calls for parameter in call.parameters]
+    added = {(parameter.node, parameter.gradient) for parameter in kept}
     for call in calls:
         if call.kind == "forward" and not call.in_backward():
             frozen[call] = LayerCall(
@@ -380,7 +393,7 @@ def finished(tracer: Tracer, *, derive: bool = True) -> tuple[Mapping[OpenCall, 
                 call.where,
                 None if call.match is None or not derive else _douts(tracer, call, call.match),
                 None if call.match is None else _by_input(call, call.match),
-                () if call.match is None else call.match.parameters,
+                () if call.match is None else tuple(_own(parameter, added) for parameter in call.match.parameters),
                 call.defined,
             )
     forwards = tuple(frozen.values())
