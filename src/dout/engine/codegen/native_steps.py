@@ -181,7 +181,7 @@ def _place_of_extreme(node: Node, forms: Sequence[BufferLayout], parallel: bool)
     """The first of the largest (or smallest) elements along the last axis; a NaN is the extreme."""
     (x,) = node.inputs
     axis = node.static.get("axis")
-    last = isinstance(axis, int) and axis % len(x.shape) == len(x.shape) - 1
+    last = bool(x.shape) and isinstance(axis, int) and axis % len(x.shape) == len(x.shape) - 1
     if not last or forms[0].layout != "C" or np.dtype(x.dtype).kind not in "fiu" or node.static.get("keepdims"):
         return None
     if len(node.shape) < 1 or not x.shape[-1] or np.dtype(node.dtype) != _INT:
