@@ -115,7 +115,7 @@ def reduced_axes(node: Node) -> tuple[int, ...]:
     """The axes of its input that a reduction reduces, in order."""
     ndim, axis = len(node.inputs[0].shape), node.static.get("axis")
     axes = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    return tuple(sorted(a % ndim for a in axes))
+    return tuple(sorted(a % ndim for a in axes)) if ndim else ()  # NumPy takes an axis of a number, too
 
 
 def _moves_nothing(node: Node) -> bool:
