@@ -92,6 +92,7 @@ def test_a_search_finds_pages(page, site):
     page.wait_for_selector("#search-results li a:has-text('softmax')")
 
 
+@pytest.mark.long
 def test_the_site_can_be_searched(site):
     index = (site / "searchindex.js").read_text(encoding="utf-8")
     assert "backward" in index

@@ -305,6 +305,7 @@ class Overwrites:
         return dout * 1.0
 
 
+@pytest.mark.long
 def test_a_repair_is_one_of_the_method_and_not_of_its_decorator():
     (found,) = (f for f in check(Overwrites(), np.array([[0.5, -1.0]])).findings if f.code == "D202")
     source = inspect.getsource(decorated)

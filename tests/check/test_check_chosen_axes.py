@@ -82,6 +82,7 @@ class Averaged:
         return np.dot(dout, self.W)  # wrong: .T is missing
 
 
+@pytest.mark.long
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("given", [True, False])
 def test_a_product_with_a_number_is_no_excuse(given):

@@ -281,6 +281,7 @@ class SquaresWithoutDout(WithoutDout):
         return self.d**2 / 2
 
 
+@pytest.mark.long
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("rows", [3, 100])
 @pytest.mark.parametrize(("cls", "code"), [(WithoutDout, "D104"), (SquaresWithoutDout, "D103")])

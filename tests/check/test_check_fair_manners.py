@@ -138,6 +138,7 @@ class OwnNumberOfClasses(Smoothed):
         return (np.exp(self.logs) - hard) / len(self.wanted)
 
 
+@pytest.mark.long
 def test_a_smoothed_loss_with_hard_labels_in_backward_is_an_error():
     assert "error" in severities(dout.check(OwnNumberOfClasses))
 

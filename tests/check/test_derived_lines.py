@@ -149,6 +149,7 @@ class Block:
 """
 
 
+@pytest.mark.long
 def test_the_order_of_two_layers_in_backward_is_repaired():
     assert added(the_finding(BLOCK)) == ["return dout + self.norm.backward(self.dense.backward(dout))"]
 

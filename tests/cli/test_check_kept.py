@@ -106,6 +106,7 @@ CHANGES = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.one_in(8)
 @pytest.mark.parametrize("what", CHANGES)
 def test_what_a_check_has_read_is_noticed_when_it_changes(what, folder, ran):

@@ -123,6 +123,7 @@ STOPS = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.one_in(4)
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals of POSIX")
 @pytest.mark.parametrize("what", STOPS)

@@ -281,6 +281,7 @@ def test_the_page_has_a_table_that_leads_to_every_layer_and_a_picture_of_what_is
         assert said in found.text
 
 
+@pytest.mark.long
 def test_the_page_asks_nobody_for_anything_and_runs_nothing(folders_page):
     text, _ = folders_page
     found = Page(text)

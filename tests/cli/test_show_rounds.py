@@ -262,6 +262,7 @@ def test_a_page_plays_the_rounds_and_stands_still_for_who_wants_that(tmp_path, b
         context.close()
 
 
+@pytest.mark.long
 def test_a_chart_of_a_round_that_there_is_not_is_no_file(tmp_path):
     run = dout("show", program(tmp_path, ["Relu()"], steps=3), "--rounds", "7", "-o", tmp_path / "chart.svg")
     assert "there is no such round: the program has 3" in run.stdout

@@ -71,6 +71,7 @@ def test_the_keys_of_the_page_are_those_that_it_has():
     assert set(re.findall(r"`(.+?)`", rows)) | {" ", "="} == keys
 
 
+@pytest.mark.long
 def test_the_rounds_are_those_of_the_page() -> None:
     shown = dout("show", "examples/train_clusters.py", "--rounds", "1,10,200", env=QUIET).stdout
     table = "".join(line for line in shown.splitlines(keepends=True) if not line.startswith(("epoch", "right")))

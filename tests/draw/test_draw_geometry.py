@@ -34,6 +34,7 @@ def test_nothing_overlaps_in_random_graphs(opened: str, way: Direction) -> None:
         assert problems(paint(build_scene(trace, View(opened)), Look(direction=way))) == [], seed
 
 
+@pytest.mark.long
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_overlaps_where_edges_carry_arrays(way: Direction) -> None:

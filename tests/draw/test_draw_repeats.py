@@ -131,6 +131,7 @@ class Words:
         return dout
 
 
+@pytest.mark.long
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("turns", [30, 300])
 def test_of_a_list_of_inputs_a_loop_shows_both_ends(turns: int) -> None:

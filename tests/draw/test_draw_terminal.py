@@ -135,6 +135,7 @@ def labels(level: Level) -> list[Label]:
     return found + [label for item in level.items if item.inside for label in labels(item.inside)]
 
 
+@pytest.mark.long
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("opened", ["none", "all"])
 def test_no_label_is_written_over(opened: str) -> None:

@@ -325,6 +325,7 @@ def test_a_generator_and_a_method_of_the_layer_are_read_with_the_loop():
     ]
 
 
+@pytest.mark.long
 def test_a_loop_over_a_generator_that_ends_early_ends_early():
     plain = Regions()
     fast = dout.compile(Regions().first_above)

@@ -118,6 +118,7 @@ def test_a_value_without_a_gradient_is_a_constant_of_its_step(name, tmp_path):
     assert grade.ok, grade_text(grade)
 
 
+@pytest.mark.long
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", ["Scaled", "Entropy", "Rows"])
 def test_derived_steps_of_other_classes_have_all_points(name, tmp_path):

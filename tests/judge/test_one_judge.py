@@ -142,6 +142,7 @@ def test_a_gradient_on_a_kink_of_many_sides_is_judged_beside_it():
     assert both(wrong, x) == (True, True)
 
 
+@pytest.mark.long
 def test_large_inputs_are_judged_alike():
     x = RNG.normal(size=(250, 250))  # more numbers over all nodes than exact arithmetic is asked for
     right = Layer(lambda x: x**3, lambda x, y, d: d * 3 * y / x)

@@ -276,6 +276,7 @@ def test_random_programs_keep_every_bit(program):
         assert all(map(same_bits, values_of(after, given), values_of(graph, given))), one_pass.__name__
 
 
+@pytest.mark.long
 @given(program=programs())
 @FEWER
 def test_gradients_of_random_programs_keep_every_bit(program):

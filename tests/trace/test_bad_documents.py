@@ -126,6 +126,7 @@ def run(*arguments):
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=QUIET)
 @given(broken(), st.sampled_from(["svg", "html", "tex", "json", "txt", "png", "pdf", "pptx", None, "printed"]))
 def test_a_broken_document_is_drawn_or_refused_in_a_line_and_nothing_is_written(tmp_path, capsys, document, suffix):

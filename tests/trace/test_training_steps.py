@@ -227,6 +227,7 @@ for turn in range(9):
     assert sum(str(node.primitive) == "tanh" for node in trace.graph.nodes) == len(x)
 
 
+@pytest.mark.long
 def test_what_updates_nothing_is_shown_from_its_beginning(tmp_path):
     text = "import numpy as np\nw, x = np.full(3, 2.0), np.arange(3.0)\nz = w + x\n"
     text += "total = 0\nfor i in range(15000):\n    total = total + np.sum(z * x)\n"

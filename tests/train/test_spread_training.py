@@ -192,6 +192,7 @@ def test_what_later_batches_show_is_refused(client):
         fit(WithLoss(), X, t, epochs=1, batch=40, seed=1, shuffle=False, client=client)
 
 
+@pytest.mark.long
 def test_the_first_batch_of_an_epoch_is_compared_with_the_whole(client):
     t = np.concatenate([T[:1], [-1, -1], T[3:8]])
     epochs = iter([[(X[:8], T[:8])] * 110, [(X[:8], t)]])
@@ -199,6 +200,7 @@ def test_the_first_batch_of_an_epoch_is_compared_with_the_whole(client):
         fit(WithLoss(), lambda: next(epochs), epochs=2, seed=1, client=client)
 
 
+@pytest.mark.long
 def test_a_net_that_has_learned_everything_is_not_refused(client):
     x, generator = np.tile(np.eye(6, dtype=np.float32), (20, 1)), np.random.default_rng(0)
     W = [he(*shape, generator=generator, dtype=np.float32) for shape in ((6, 40), (40, 6))]
@@ -225,6 +227,7 @@ def test_a_layer_that_counts_its_steps_is_refused(client):
         trained(net_of(Warming()), client=client)
 
 
+@pytest.mark.long
 def test_dropout_draws_the_same_whichever_worker_has_a_part(client):
     np.random.seed(1)
     first, one = trained(net_of(Dropout(0.4)), client=client)
