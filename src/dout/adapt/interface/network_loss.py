@@ -144,7 +144,8 @@ def _network(cls: type) -> NetworkLoss | None:
     open_ = [name for name in arrays if name not in (*taken, *results)]
     of_losses = [name for loss in loss_names(cls) for name in _required(cls, loss)]  # `loss(y, context)`
     targets = [n for n in open_ if names_label(n)] or [n for n in open_ if n in of_losses and not names_cache(n)]
-    targets = [name for name in targets if not names_output(name)] or _given_back(cls, taken)
+    given_back = _given_back(cls, taken) if {*asked} <= {*taken, *settings} else []
+    targets = [name for name in targets if not (given_back and names_output(name))] or given_back
     if not targets or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
         return None
     is_open = len(targets) > 1 or not {*asked} <= {*taken, *targets, *settings}  # what is handed on has to be read

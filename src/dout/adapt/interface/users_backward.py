@@ -108,7 +108,7 @@ def _found(layer: Any, interface: Interface) -> Any:
     if interface.given:
         result = gradients_at(layer, interface.given, interface.found)
     else:
-        result = tuple(held_at(layer, name) for name in interface.found)
+        result = tuple(held_at(layer, name) if name else None for name in interface.found)
     return result[0] if len(result) == 1 else result
 
 

@@ -284,6 +284,7 @@ class Trials:
         douts = [np.full(np.shape(out), 0.75)[()] for out in outputs]
         given = douts if number == len(outputs) or number > 1 else [tuple(douts)] if len(douts) > 1 else douts
         result = layer.backward(*given)
+        network = loss_of(self.cls)
         if any(map(stands_for_array, flat(result))):
             return Tried(Fit.FORWARD, interface)  # of the user's own graph
         if any(np.size(g) == 0 for g in flat(result) if is_float_array(g) or isinstance(g, np.ndarray)):
@@ -291,28 +292,28 @@ class Trials:
         if BUFFER in interface.roles and not np.any(result):
             return Tried(Fit.FORWARD, interface)  # it reads the gradient elsewhere
         if result is None or isinstance(result, bool) or (isinstance(result, tuple) and not result):
-            found = gradients_left(layer, seen, inputs, given)
+            found = gradients_left(self.cls, interface, layer, seen, inputs, given)
             if not found and interface.out is None and not arrays(layer):
                 return Tried(Fit.FORWARD, interface)
             interface = replace(interface, found=found)
-            result = tuple(getattr(layer, name) for name in found)
+            result = tuple(getattr(layer, name) if name else None for name in found)
         elif not interface.local and in_a_list(result, inputs):
             interface, result = replace(interface, stacked=True), np.stack(result)
         elif not interface.local and of_a_list(result, inputs):
             interface, result = replace(interface, parted=True), list(result)
         elif not interface.order and not interface.local:
-            target = network.target if (network := loss_of(self.cls)) is not None else ""  # it needs no gradient
+            target = network.target if network is not None else ""  # it needs no gradient
             own = {name: x for name, x in inputs.items() if name != target}
             order = owners_of(self.cls, interface, result, own, layer)
+            if not order and network is not None and network.is_given_back and not isinstance(result, dict):
+                order = tuple("" if name == target else name for name in names)
             has_pairs = interface.is_plain and GRADIENTS in attributes_of(layer)  # returned: it is to be adapted
             interface = replace(interface, order=order or tuple(names) if has_pairs else order)
-        if loss_of(self.cls) is not None:
+        if network is not None:
             interface = replace(interface, stepped=owners_by_update(self.cls, layer))
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
-        stepping = replace(
-            interface, rate=own_rate(interface, layer, before, bool(loss_of(self.cls))), hands_over=handed
-        )
+        stepping = replace(interface, rate=own_rate(interface, layer, before, network is not None), hands_over=handed)
         interface = stepping if self._steps_along(stepping, make, inputs) else replace(stepping, rate=None)
         owned = owned_by(interface.order or names, result)
         wrong = {name: np.shape(g) for name, g in owned.items() if name in inputs and differs(inputs[name], g)}

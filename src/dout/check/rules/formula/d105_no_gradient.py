@@ -8,6 +8,7 @@ from typing import Any
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.source import has_no_return, own_attributes, parts_in
 from dout.adapt.target import Target
+from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
@@ -15,8 +16,8 @@ from dout.check.lab.other_values import same
 from dout.check.repair.run_repairs import forgotten_return
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.formula.discarded_gradients import discarded_gradients
-from dout.run import attributes_of, mro_of, otherwise, upstream
-from dout.run.held_objects import snapshot
+from dout.run import attributes_of, copied, mro_of, otherwise
+from dout.run.held_objects import places, snapshot
 
 RULE = Rule("D105", "note", "no gradient for an input or a parameter")
 
@@ -40,7 +41,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     if not examination.judged and has_none and not is_network:
         names = ", ".join(item.name for item in missing)
         _, kept = own_attributes(type(layer).backward)
-        kept = frozenset() if discarded_gradients(subject, examination) else kept or frozenset(_left(subject))
+        discarded = discarded_gradients(subject, examination)
+        kept = frozenset() if discarded else kept or frozenset(_left(subject, examination))
         what = f"keeps no gradient in {', '.join(sorted(kept))}" if kept else "keeps nothing"
         message = f"{subject.name}.backward returns nothing and {what}: no gradient found for {names}"
         first = next((item for item in missing if not item.parameter), missing[0])
@@ -49,7 +51,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         return
     gives_none = has_none and not is_network and not any(examination.call.gradients or ())
     forgotten = discarded_gradients(subject, examination)
-    left, lacking = cache(partial(_left, subject)), {item.name for item in missing}
+    left = cache(partial(_left, subject, examination))
     for name, node, is_parameter in missing:
         if name in forgotten and is_parameter:
             continue
@@ -59,24 +61,46 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         elif gives_none and not is_parameter:
             message = f"{subject.name}.backward has no return: no gradient found for {name}"
         shape = examination.trace.data[node].shape if is_parameter else ()
-        places = [p for p, array in left().items() if array.shape == shape and p not in lacking] if shape else []
-        if places:  # an optimizer's state, or a gradient by a name that nothing tells
-            message = f"{message}, and backward leaves an array of its shape in {places[0]}, which is not judged"
-        is_doubtful = name in forgotten or (is_parameter and (judgement.parameters or places))
+        alike = (path for path, array in left().items() if array.shape == shape) if shape else ()
+        place = next((p for p in alike if not (_is_known(left()[p], examination) or _is_read(subject, p))), "")
+        if place:  # an optimizer's state, or a gradient by a name that nothing tells
+            message = f"{message}, and backward leaves an array of its shape in {place}, which is not judged"
+        is_doubtful = name in forgotten or (is_parameter and (judgement.parameters or place))
         severity = "error" if gives_none and not is_parameter else "warning" if is_doubtful else "note"
         fix = forgotten_return(subject) if severity == "error" else None
         yield RULE.about(subject, message, argument=name, severity=severity, fix=fix)
 
 
 @otherwise(dict[str, Any]())
-def _left(subject: Subject) -> dict[str, Any]:
+def _left(subject: Subject, examination: Examination) -> dict[str, Any]:
     """The arrays that backward leaves in the layer and in objects that it holds, by their places."""
     layer = subject.again()
-    outputs = subject.runner.forward(layer, subject.fresh_inputs())
+    subject.runner.forward(layer, subject.fresh_inputs())
     before = snapshot(layer)
-    subject.runner.backward(layer, upstream(outputs), seed=0)
+    subject.runner.backward(layer, [*map(copied, _arriving(examination))], seed=0)
     after = snapshot(layer).items()
     return {path.removeprefix("self."): array for path, array in after if not same(before.get(path), array)}
+
+
+def _arriving(examination: Examination) -> list[Any]:
+    """The upstream gradients of the recorded run."""
+    data = examination.trace.data
+    return [None if node is None else data[node] for node in examination.call.douts or ()]
+
+
+def _is_known(array: Any, examination: Examination) -> bool:
+    """Whether backward, as recorded, was given this array, or it is a gradient that is judged."""
+    judged = [examination.trace.data[item.gradient] for item in examination.judged]
+    return any(same(array, one) for one in (*_arriving(examination), *judged))
+
+
+@otherwise(True)
+def _is_read(subject: Subject, path: str) -> bool:
+    """Whether the output depends on the array in a place before forward: it is a parameter, and no gradient."""
+    layer, inputs = subject.again(), subject.fresh_inputs()
+    for place in [one for one in places(layer) if one.path == f"self.{path}"]:
+        place.put(place.item + 1.0)
+    return not same(subject.runner.forward(layer, inputs), subject.runner.forward(subject.again(), inputs))
 
 
 def _is_network(layer: Any) -> bool:
