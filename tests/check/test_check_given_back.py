@@ -67,3 +67,134 @@ def test_the_parameters_of_parts_that_are_called_are_judged_by_the_loss_of_what_
 def test_nobody_asks_for_the_gradient_of_what_is_given_back(checked):
     _, _, words = checked
     assert "x" not in words or words["x"] != "refuted"
+
+
+class Plain:
+    """An autoencoder of two tables. As many samples as the second table has rows: shapes do not tell them apart."""
+
+    def __init__(self, n=4, k=3):
+        self.W, self.V = RNG.normal(size=(n, k)), RNG.normal(size=(k, n))
+
+    def forward(self, x):
+        self.x = x
+        self.h = np.tanh(x @ self.W)
+        self.out = self.h @ self.V
+        return self.out
+
+    def loss(self, x, out):
+        return np.sum((out - x) ** 2) / 2
+
+    def steps(self, d):
+        dh = d @ self.V.T * (1 - self.h**2)
+        self.dV, self.dW = self.h.T @ d, self.x.T @ dh
+        return dh @ self.W.T
+
+
+class TakesAnUpstream(Plain):
+    def backward(self, d_out):
+        return self.steps(d_out)
+
+
+class TakesAnError(Plain):
+    def backward(self, err):
+        return self.steps(err)
+
+
+class TakesG(Plain):
+    def backward(self, g):
+        return self.steps(g)
+
+
+class TakesTheInputToo(Plain):
+    def backward(self, x, signal):
+        return self.steps(signal)
+
+
+class ReturnsAPart(Plain):
+    def backward(self, x):
+        return self.steps(self.out - x)
+
+
+class KeepsAPart(Plain):
+    def backward(self, x):
+        self.dx = self.steps(self.out - x)
+
+
+class GivesItsLoss(Plain):
+    def backward(self, x):
+        loss = np.sum((self.out - x) ** 2) / 2
+        return loss, self.steps(self.out - x)
+
+
+class WithNoise(Plain):
+    def forward(self, x, noise):
+        return super().forward(x + noise)
+
+    def backward(self, x):
+        self.steps(self.out - x)
+
+
+class WrongTable(Plain):
+    def backward(self, x):
+        self.steps(self.out - x)
+        self.dW = -self.dW
+
+
+def words(cls, init=None):
+    return {verdict.argument: verdict.word for verdict in dout.check(cls, init=init).verdicts}
+
+
+@pytest.mark.parametrize("cls", [TakesAnUpstream, TakesAnError, TakesG, TakesTheInputToo])
+def test_a_backward_that_takes_an_upstream_gradient_of_any_name_is_none_of_the_loss(cls):
+    assert words(cls) == {"x": "exact", "W": "exact", "V": "exact"}
+
+
+@pytest.mark.parametrize("cls", [ReturnsAPart, KeepsAPart, GivesItsLoss, WithNoise])
+def test_no_gradient_is_taken_for_that_of_what_is_given_back(cls):
+    assert words(cls, {"n": 4, "k": 3}) == words(cls) == {"W": "exact", "V": "exact"}
+
+
+def test_a_wrong_gradient_of_a_parameter_is_found_beside_what_is_given_back():
+    assert words(WrongTable, {"n": 4, "k": 3}) == {"W": "refuted", "V": "exact"}
+
+
+class Perceptron:
+    def __init__(self, n=3, m=2):
+        self.W = RNG.normal(size=(n, m))
+
+    def forward(self, x):
+        self.x = x
+        self.y = 1 / (1 + np.exp(-(x @ self.W)))
+        return self.y
+
+    def steps(self, wanted):
+        self.dW = self.x.T @ ((self.y - wanted) * self.y * (1 - self.y))
+
+
+class TargetIsOutput(Perceptron):
+    def loss(self, y, output):
+        return np.sum((y - output) ** 2) / 2
+
+    def backward(self, output):
+        self.steps(output)
+
+
+class TargetIsOutputs(Perceptron):
+    def loss(self, y, outputs):
+        return np.sum((y - outputs) ** 2) / 2
+
+    def backward(self, outputs):
+        self.steps(outputs)
+
+
+class TargetIsOut(Perceptron):
+    def cost(self, out):
+        return np.sum((self.y - out) ** 2) / 2
+
+    def backprop(self, out):
+        self.steps(out)
+
+
+@pytest.mark.parametrize("cls", [TargetIsOutput, TargetIsOutputs, TargetIsOut])
+def test_a_target_may_be_called_an_output_where_the_loss_compares_nothing_with_an_input(cls):
+    assert words(cls) == {"W": "exact"}

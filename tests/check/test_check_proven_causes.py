@@ -190,3 +190,79 @@ def test_a_parameter_without_a_gradient_is_a_warning_where_backward_leaves_an_ar
     (finding,) = [f for f in report.findings if f.code == "D105"]
     assert (finding.severity, finding.argument) == ("warning", "W")
     assert "squares" in finding.message
+
+
+class Scaled:
+    """A table that stays as it is; what backward keeps is given by KEPT."""
+
+    def __init__(self, kept):
+        self.table, self.kept = np.arange(1.0, 13.0).reshape(4, 3), kept
+
+    def forward(self, x):
+        return x * self.table
+
+    def backward(self, dout):
+        dx = dout * self.table
+        if self.kept == "dout":
+            self.arrived = dout
+        elif self.kept == "dx":
+            self.passed = dx
+        return dx
+
+
+class ScaledAndShifted:
+    def __init__(self):
+        self.gamma, self.beta = np.array([1.0, 2.0, 3.0]), np.zeros(3)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.gamma + self.beta
+
+    def backward(self, dout):
+        self.dgamma = np.sum(dout * self.x, axis=0)
+        return dout * self.gamma
+
+
+class Held:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout, lr):
+        dx = dout @ self.W.T
+        self.W -= lr * (self.x.T @ dout)
+        return dx
+
+
+class StepsOfParts:
+    """Parts of one shape, or one table for both: each part makes its own step."""
+
+    def __init__(self, tied):
+        W = np.random.default_rng(0).normal(size=(3, 3))
+        self.lr, self.one, self.two = 0.1, Held(W), Held(W if tied else W + 1)
+
+    def forward(self, x):
+        return self.two.forward(self.one.forward(x))
+
+    def backward(self, dout):
+        return self.one.backward(self.two.backward(dout, self.lr), self.lr)
+
+
+@pytest.mark.parametrize(
+    ("layer", "severity"),
+    [(Scaled("dout"), "note"), (Scaled("dx"), "note"), (ScaledAndShifted(), "warning")],
+    ids=["dout", "dx", "dgamma"],
+)
+def test_what_arrives_and_what_is_judged_are_no_gradients_by_a_name_that_nothing_tells(layer, severity):
+    report = check(layer, np.random.default_rng(5).normal(size=(4, 3)))
+    (finding,) = [f for f in report.findings if f.code == "D105"]
+    assert (finding.severity, "not judged" in finding.message) == (severity, False)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_parameter_that_a_part_changes_is_no_gradient_of_one_without(tied):
+    report = check(StepsOfParts(tied), np.random.default_rng(5).normal(size=(4, 3)))
+    assert not [f for f in report.findings if f.code == "D105" and "not judged" in f.message]

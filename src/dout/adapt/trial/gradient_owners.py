@@ -54,29 +54,29 @@ def gradients_left(
 ) -> tuple[str, ...]:
     """The attributes in which backward has left the inputs' gradients; called so, where it returned some of others.
 
-    What arrived may be kept, too: `self.in_gradient = in_gradient`. The target of a network has none: "". One that is
-    called after a parameter of its shape is that one's.
+    What arrived may be kept, too: `self.in_gradient = in_gradient`. The target of a network has none: ""; one there
+    that is called after a parameter of its shape is that one's.
     """
     attributes = attributes_of(layer)
-    made = _written_by_forward(cls, interface)
-    own = {(stem(n), np.shape(x)) for n, x in parameters_of(layer) if n not in made and not is_named_as_gradient(n)}
-    network = loss_of(cls)
+    network, made = loss_of(cls), _written_by_forward(cls, interface)
+    held = ((n, x) for n, x in parameters_of(layer) if n not in made and not is_named_as_gradient(n))
+    own = {(stem(n), np.shape(x)) for n, x in held if network is not None}
     new = {n: g for n, g in attributes.items() if is_float_array(g) and seen.get(n) != id(g)}
-    held = {n: g for n, g in new.items() if not any(g is dout for dout in douts)} or new
+    left = {n: g for n, g in new.items() if not any(g is dout for dout in douts)} or new
     if GRADIENTS in attributes:
-        held = {n: g for n, g in held.items() if is_named_as_gradient(n)}
+        left = {n: g for n, g in left.items() if is_named_as_gradient(n)}
     found = []
     for name, value in inputs.items():
         if network is not None and name == network.target:
             found.append("")
             continue
         fitting = [
-            n for n, g in held.items() if np.shape(g) == np.shape(value) and n not in found and is_float_array(value)
+            n for n, g in left.items() if np.shape(g) == np.shape(value) and n not in found and is_float_array(value)
         ]
         likely = [n for n in fitting if stem(n) in (stem(name), "x", "in", "input", "inputs")]
         likely = likely or [n for n in fitting if not (is_named_as_gradient(n) and (stem(n), np.shape(value)) in own)]
         if not likely and is_float_array(value):  # of another shape: a wrong one
-            likely = [n for n in held if is_named_as_gradient(n) and stem(n) == stem(name) and n not in found]
+            likely = [n for n in left if is_named_as_gradient(n) and stem(n) == stem(name) and n not in found]
         if not likely:
             break
         found.append(likely[0])

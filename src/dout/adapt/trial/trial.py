@@ -92,6 +92,9 @@ class Trials:
         self.assumes = joined is not None and joined.assumed
         most = MOST_ASSUMED if self.assumes else MOST_INTERFACES
         self.interfaces = [only] if only is not None else list(islice(candidates(cls), most))
+        if joined is not None and joined.is_given_back:  # what backward takes is that input, whatever fits beside it
+            ends = [i for i in self.interfaces if i.forward != joined.forward and not {DOUT, OUTPUT} & {*i.roles}]
+            self.interfaces = ends or self.interfaces
         self.fixed = only is not None
         self.unproven = not self.interfaces  # whether names say that backward takes the target, and a run must tell
         if self.unproven:
@@ -303,10 +306,11 @@ class Trials:
             interface, result = replace(interface, parted=True), list(result)
         elif not interface.order and not interface.local:
             target = network.target if network is not None else ""  # it needs no gradient
-            own = {name: x for name, x in inputs.items() if name != target}
+            gives_back = network is not None and network.is_given_back
+            own = {name: x for name, x in inputs.items() if gives_back or name != target}
             order = owners_of(self.cls, interface, result, own, layer)
-            if not order and network is not None and network.is_given_back and not isinstance(result, dict):
-                order = tuple("" if name == target else name for name in names)
+            if gives_back and not isinstance(result, dict):
+                order = tuple("" if name == target else name for name in order or names)
             has_pairs = interface.is_plain and GRADIENTS in attributes_of(layer)  # returned: it is to be adapted
             interface = replace(interface, order=order or tuple(names) if has_pairs else order)
         if network is not None:
