@@ -289,9 +289,19 @@ def _match(tracer: Tracer, backward: OpenCall) -> None:
     forward = waiting[-1]
     if not _gives_local_derivative(tracer, forward, backward):
         backward.match, forward.match = forward, backward
-        if backward.takes_dout:  # `out, cache = relu_forward(x)`, which has x as its cache
+        if backward.takes_dout:
             given = itertools.zip_longest(forward.outputs, backward.inputs[: len(forward.outputs)])
-            forward.outputs = tuple(out for i, (out, item) in enumerate(given) if not (i and out and out is item))
+            cached = [i > 0 and out is item and _is_cache(tracer, forward, out) for i, (out, item) in enumerate(given)]
+            forward.outputs = tuple(itertools.compress(forward.outputs, map(operator.not_, cached)))
+
+
+def _is_cache(tracer: Tracer, forward: OpenCall, output: Node | None) -> bool:
+    """Whether an output that backward is given is there for that alone: `return np.maximum(x, 0), x`.
+
+    The gradient of one that a program uses may be itself, as of its half square.
+    """
+    later = tracer.nodes[forward.span[1] :]
+    return output in forward.inputs or not any(output in node.inputs for node in later if node not in tracer.call_of)
 
 
 def _is_traceable(item: Any) -> bool:
