@@ -288,3 +288,30 @@ def test_convolution_of_dout_layers():
     if shared_products.takes_patches(np.float32):
         assert text_of(fast).count("patches(") > 2
         assert ").T @" in text_of(fast)  # the weights' gradient, over all images at once
+
+
+def patches_down(x, W):
+    return np.sum(sliding_window_view(x, (3, 3), axis=(1, 2)).reshape(len(x), -1, 9) @ W, axis=0)
+
+
+def patches_across(x, W):
+    rows = sliding_window_view(x, (3, 3), axis=(1, 2)).transpose(0, 3, 4, 1, 2).reshape(len(x), 9, -1)
+    return np.sum(W @ rows, axis=0)
+
+
+def over_the_places(x, W):
+    rows = sliding_window_view(x, (3, 3), axis=(1, 2)).transpose(0, 3, 4, 1, 2).reshape(len(x), 9, -1)
+    return np.sum(rows @ W, axis=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("added", "shape", "weights"),
+    [(patches_down, (2, 200, 200), (9, 8)), (patches_across, (2, 200, 200), (8, 9)),
+     (over_the_places, (2, 200, 200), (198 * 198, 8)), (patches_down, (64, 30, 30), (9, 4))],
+)  # fmt: skip
+def test_products_with_weights_of_each_sample_are_added_up(added, shape, weights, dtype):
+    fast = dout.compile(added)
+    for _ in range(2):
+        x, W = whole(*shape, dtype=dtype), whole(shape[0], *weights, dtype=dtype)
+        np.testing.assert_array_equal(fast(x, W), added(x, W))

@@ -81,3 +81,39 @@ def test_few_numbers_are_read_as_they_lie():
     fast, x, y = dout.compile(added), whole(70, 80), whole(80, 70)
     np.testing.assert_array_equal(fast(x, y), added(x, y))
     assert "copy(" not in text_of(fast)
+
+
+def into_the_same(A):
+    A[:128, 8:136] = A[:128, :128].T
+    return A
+
+
+def into_the_same_stack(A):
+    A[:, :, 5:] = A[:, :, :-5].transpose(0, 2, 1)
+    return A
+
+
+def into_an_own_one(x):
+    A = x * 2
+    A[:128, 8:136] = A[:128, :128].T
+    return A + 1
+
+
+def beside_itself(A):
+    A[:, 128:] = A[:, :128].T
+    return A
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("written", "shape"),
+    [(into_the_same, (128, 256)), (into_the_same_stack, (3, 60, 65)), (into_an_own_one, (128, 256)),
+     (beside_itself, (128, 256))],
+)  # fmt: skip
+def test_a_part_is_set_to_another_part_of_the_same_array(written, shape, dtype, strict):
+    fast = dout.compile(written, strict=strict)
+    fast(np.zeros(shape, dtype))  # of zeros every order of writing gives the same
+    for _ in range(3):
+        x = whole(*shape, dtype=dtype)
+        np.testing.assert_array_equal(fast(x.copy()), written(x.copy()))

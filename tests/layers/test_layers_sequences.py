@@ -169,3 +169,24 @@ def test_float32_stays_float32_and_nothing_is_written_into(layer):
 def test_a_wrong_argument_is_told_what_to_write(run, words):
     with pytest.raises(ValueError, match=words):
         run()
+
+
+@pytest.mark.parametrize(("make", "parts"), [(layers.Rnn, 1), (layers.Lstm, 4), (layers.Gru, 3)])
+@pytest.mark.parametrize(("inputs", "states"), [(0, 2), (4, 0)])
+def test_a_step_may_have_no_numbers_and_a_state_none(make, parts, inputs, states):
+    biases = [np.zeros(parts * states)] * (2 if make is layers.Gru else 1)
+    layer = make(weights(inputs, parts * states), weights(states, parts * states), *biases)
+    x = np.zeros((2, 3, inputs))
+    out = layer.forward(x)
+    np.testing.assert_array_equal(out, np.zeros((2, 3, states)))
+    assert layer.backward(np.ones_like(out)).shape == x.shape
+    assert (layer.dWx.shape, layer.dWh.shape) == (layer.Wx.shape, layer.Wh.shape)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 0), (0, 3, 4)])
+def test_products_of_no_numbers_are_zeros(shape):
+    W, b = weights(shape[2], 5), weights(5)
+    for layer in (layers.MatMul(W), layers.TimeDistributed(layers.Affine(W, b))):
+        out = layer.forward(np.zeros(shape))
+        np.testing.assert_array_equal(out, np.zeros((*shape[:2], 5)) + (0 if isinstance(layer, layers.MatMul) else b))
+        assert layer.backward(np.ones_like(out)).shape == shape

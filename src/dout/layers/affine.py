@@ -5,6 +5,7 @@ returns the gradients of the inputs. Nothing that comes in is written into. The 
 into it before `backward`. Weights in float32 make float32 of float32.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ class Affine:
     def forward(self, x: Value) -> Value:
         """Return `x @ W + b`, of each sample laid flat."""
         self.x_shape = np.shape(x)
-        self.x = np.reshape(x, (len(x), -1))
+        self.x = np.reshape(x, (len(x), math.prod(self.x_shape[1:])))
         _check_features(self, self.x, self.W)
         out = self.x @ self.W + self.b
         keep_form(self, out)
@@ -165,7 +166,8 @@ class Embedding:
 
 def _rows(x: Value) -> Value:
     """Return `x` with all axes but the last made one."""
-    return np.reshape(x, (-1, np.shape(x)[-1]))
+    *lead, last = np.shape(x)
+    return np.reshape(x, (math.prod(lead), last))
 
 
 def _check_features(layer: Any, x: Value, W: Value) -> None:

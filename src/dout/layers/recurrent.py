@@ -212,7 +212,7 @@ class TimeDistributed:
     def forward(self, x: Value) -> Value:
         """Return what the layer makes of each step."""
         self.steps = np.shape(x)[:2]
-        out = self.layer.forward(np.reshape(x, (-1, *np.shape(x)[2:])))
+        out = self.layer.forward(np.reshape(x, (self.steps[0] * self.steps[1], *np.shape(x)[2:])))
         out = np.reshape(out, (*self.steps, *np.shape(out)[1:]))
         keep_form(self, out)
 
@@ -221,7 +221,7 @@ class TimeDistributed:
     def backward(self, dout: Value) -> Value:
         """Return `dx`."""
         dout = arriving(self, dout)
-        dx = self.layer.backward(np.reshape(dout, (-1, *np.shape(dout)[2:])))
+        dx = self.layer.backward(np.reshape(dout, (self.steps[0] * self.steps[1], *np.shape(dout)[2:])))
 
         return np.reshape(dx, (*self.steps, *np.shape(dx)[1:]))
 
@@ -249,12 +249,17 @@ def _before(h: Value) -> Value:
 
 def _at_all_steps(x: Value, W: Value) -> Value:
     """Return `x @ W`: one product of matrices for all samples and steps."""
-    return np.reshape(np.reshape(x, (-1, x.shape[-1])) @ W, (*x.shape[:-1], W.shape[-1]))
+    return np.reshape(_rows(x) @ W, (*x.shape[:-1], W.shape[-1]))
 
 
 def _products(x: Value, da: Value) -> Value:
     """Return `xᵀ @ da`, summed over samples and steps."""
-    return np.reshape(x, (-1, x.shape[-1])).T @ np.reshape(da, (-1, da.shape[-1]))
+    return _rows(x).T @ _rows(da)
+
+
+def _rows(x: Value) -> Value:
+    """Return a row for each step of each sample. Their number is written out: of rows of no numbers it is not told."""
+    return np.reshape(x, (x.shape[0] * x.shape[1], x.shape[2]))
 
 
 def _check_weights(layer: Any, Wx: Value, Wh: Value, parts: int, **biases: Value) -> None:

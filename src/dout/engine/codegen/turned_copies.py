@@ -69,7 +69,11 @@ def _write(node: Node, forms: Mapping[Node, BufferLayout]) -> Callable[[Any, Any
     inner = move
 
     def write(target: Any, value: Any) -> bool:
-        inner(value, target[at])
+        place = target[at]
+        if np.may_share_memory(value, place):  # another part of the same array: NumPy copies first where they overlap
+            place[...] = value
+        else:
+            inner(value, place)
         return True
 
     return write

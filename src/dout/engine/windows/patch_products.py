@@ -98,6 +98,10 @@ class _Patches:
     columns: Sequence[int]
     stack: int = 1
 
+    def sums(self, number: int) -> Sequence[int]:
+        """The axes that a product adds up whose factor of this number the matrix is."""
+        return self.rows if number else self.columns
+
 
 def _patches(node: Node) -> _Patches | None:
     """The windows along two axes whose elements are a matrix, or a stack of matrices; None for others."""
@@ -139,6 +143,7 @@ def _axes_of(node: Node) -> tuple[Node | None, list[list[int]]]:
 def _added_up(node: Node, total: Node, lies: StrideModel, users: Users) -> Node | None:
     """The sum of a stack of products, one factor of which has patches, as one product with longer sums.
 
+    That the product reads images only where it adds up the places too: the stack's axes lie in front of these.
     `node` is the sum before its inputs were changed.
     """
     (old,), (product,), gone = node.inputs, total.inputs, reduced_axes(total)
@@ -160,10 +165,10 @@ def _added_up(node: Node, total: Node, lies: StrideModel, users: Users) -> Node 
     first: Any = np.reshape(np.moveaxis(left, -2, 0), (rows, -1))
     flat: Any = np.matmul(first, np.reshape(right, (-1, columns)))
     for number, factor in enumerate(product.inputs):
-        if (found := _patches(factor)) is not None and found.stack > 1:
-            value = _multiplied(
-                flat.node, number, replace(found, stack=1), lies, alone=_serve_products(old.inputs[number], users)
-            )
+        found = _patches(factor)
+        if found is not None and found.stack > 1 and {*found.windows.static["axes"]} <= {*found.sums(number)}:
+            alone = _serve_products(old.inputs[number], users)
+            value = _multiplied(flat.node, number, replace(found, stack=1), lies, alone=alone)
             if value is not None:
                 made: Any = np.reshape(AbstractRecorder(total.where).wrap(value), total.shape)
                 return made.node  # type: ignore[no-any-return]
@@ -186,7 +191,7 @@ def _multiplied(node: Node, number: int, found: _Patches, lies: StrideModel, *, 
     """A product, whose factor of this number are patches, in the form that reads images; None if that does not pay."""
     windows, (base,) = found.windows, found.windows.inputs
     axes, window, rank = windows.static["axes"], windows.static["window"], len(base.shape)
-    ours, sums = (found.rows, found.columns) if number == 0 else (found.columns, found.rows)
+    ours, sums = found.columns if number else found.rows, found.sums(number)
     along_places, left = {*axes} <= {*ours}, node.inputs[1 - number].shape[:-2]
     if math.prod(left) != 1 or (number == 0 and left) or not (along_places or len(node.shape) == 2):
         return None

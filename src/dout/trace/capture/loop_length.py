@@ -22,12 +22,15 @@ _LEAVING = ast.Break | ast.Return | ast.Raise | ast.Yield | ast.YieldFrom
 def turns_around(frame: FrameType) -> int:
     """The turns of the innermost loop around where a frame is: `for t in range(T)`, whose length its names tell.
 
-    0 where there is none, where the length is not told, and where the loop may end before.
+    0 where there is none, where the length is not told, and where the loop may end before: by a statement in it, or by
+    an error that a `try` around it in the same function catches. Not seen are errors that a caller or a `with` catches.
     """
     node: Any = user_source.running_node(frame)
     while node is not None and not isinstance(node, ast.For | ast.While | ast.FunctionDef | ast.Lambda):
         node = getattr(node, "parent", None)
-    if not isinstance(node, ast.For) or any(isinstance(one, _LEAVING) for one in ast.walk(node)):
+    if not isinstance(node, ast.For) or node.orelse or _is_tried(node):
+        return 0  # with an `else` the frame may be there, behind the last turn
+    if any(isinstance(one, _LEAVING) for one in ast.walk(node)):
         return 0
     called = node.iter
     if isinstance(called, ast.Call) and _name(called.func) == "reversed" and len(called.args) == 1:
@@ -36,6 +39,15 @@ def turns_around(frame: FrameType) -> int:
         return 0
     ends = [_value(one, frame.f_locals) for one in called.args]
     return len(range(*ends)) if all(type(end) is int for end in ends) and ends[2:] != [0] else 0
+
+
+def _is_tried(node: Any) -> bool:
+    """Whether a statement stands in a `try` of its function that catches errors."""
+    while node is not None and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if isinstance(node, ast.Try | ast.TryStar) and node.handlers:
+            return True
+        node = getattr(node, "parent", None)
+    return False
 
 
 def _name(node: ast.expr) -> str:
