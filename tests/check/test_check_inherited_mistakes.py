@@ -156,3 +156,68 @@ def test_a_network_is_no_error_beside_the_part_that_makes_it_wrong(tmp_path):
     errors = {name for name, layer in found.items() if any(i["severity"] == "error" for i in layer["findings"])}
     assert errors == {"HalfTanh"}
     assert any("which is wrong by itself" in item["message"] for item in found["NetOfHalfTanh"]["findings"])
+
+
+class TanhOfInput:
+    """Its backward is given the input again."""
+
+    def forward(self, x):
+        return np.tanh(x)
+
+    def backward(self, dout, x):
+        return dout * (1 - np.tanh(x) ** 2)
+
+
+class MixesUp:
+    """Its parts are right; it hands one of them the input of the other."""
+
+    def __init__(self):
+        self.W = RNG.normal(size=(4, 4))
+        self.one, self.two = TanhOfInput(), TanhOfInput()
+
+    def forward(self, x):
+        self.x, self.z1 = x, x @ self.W
+        self.z2 = self.one.forward(self.z1)
+        return self.two.forward(self.z2)
+
+    def backward(self, dout):
+        d = self.one.backward(self.two.backward(dout, self.z1), self.z1)
+        self.dW = self.x.T @ d
+        return d @ self.W.T
+
+
+class Clipped:
+    """Its own mistake shows far out alone; its part is wrong everywhere."""
+
+    def __init__(self):
+        self.W, self.dense = np.eye(4), ForgetfulLinear(4, 5)
+
+    def forward(self, x):
+        self.x = x
+        return self.dense.forward(np.minimum(x @ self.W, 6.0))
+
+    def backward(self, dout):
+        d = self.dense.backward(dout)
+        self.dW = self.x.T @ d
+        return d @ self.W.T
+
+
+class Residual:
+    """May hold one of its own kind."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def forward(self, x):
+        return x + self.inner.forward(x)
+
+    def backward(self, dout):
+        return self.inner.backward(dout) - dout
+
+
+@pytest.mark.parametrize("layer", [MixesUp(), Clipped(), Residual(Residual(Tanh()))], ids=["mixed", "far", "itself"])
+def test_no_part_is_to_blame_for_what_the_layer_does_wrong_itself(layer):
+    (found,) = (item for item in dout.check(layer, X).findings if item.code == "D101" and item.argument == "x")
+    assert found.severity == "error"
+    assert "gives a wrong gradient" not in found.because
+    assert found.fix

@@ -18,10 +18,11 @@ def of_parts_once(reports: Sequence[Report]) -> list[Report]:
 
 
 def _of_a_part(report: Report, wrong: Collection[str], item: Finding) -> Finding:
-    has_parts = any("." in verdict.argument for verdict in report.verdicts)
-    if not has_parts or item.severity != "error" or not isinstance(item.reason, Refuted):
+    if item.severity != "error" or not isinstance(item.reason, Refuted):
         return item
     if item.reason.through is None:
+        if not any("." in verdict.argument for verdict in report.verdicts):
+            return item
         at = class_at(item.file, item.line) if item.cause and item.file and item.line else ""
         if at == report.layer:  # its own mistake, whatever else is wrong
             return item

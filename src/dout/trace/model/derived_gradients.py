@@ -52,11 +52,11 @@ class Derivation:
                     self._into.setdefault((value, call), []).append(edge)
         self.upstream = {node: g for node, g in _upstream(trace.calls).items() if node not in trace.joined}
         self._starts = self._ends() or dict(trace.seeds)
-        self._starts = self._loss() or self._starts
         further = self._further_losses()
         self._unknown = {value for value, terms in further.items() if len(terms) > 1 or terms[0].shape != value.shape}
         self.seeds = self._starts | {value: terms[0] for value, terms in further.items() if value not in self._unknown}
-        self.gradients = backpropagate(self.seeds)
+        self._of_loss = self._loss()
+        self.gradients = _together(backpropagate(self.seeds), self._of_loss)
 
     def node(self, place: Place) -> Node | None:
         """The node that computes the derived gradient at a place, where there is one."""
@@ -76,7 +76,7 @@ class Derivation:
         """The derivative of the forward as it stands, where all of it is known."""
         if not self.seeds:
             return Derived()
-        complete = self._complete()
+        complete = self._complete() | self._of_loss.of.keys()
         found = _evaluated(self.gradients, self._known)
         return Derived(
             {node: gradient for node, gradient in found.of.items() if node in complete},
@@ -117,22 +117,31 @@ class Derivation:
                 leads.add(node)
         return ends
 
-    def _loss(self) -> dict[Node, Node]:
-        """The loss that a program computes by itself, if its gradients are those that backward begins with."""
-        ends = [
-            n for n in self.trace.graph.outputs.values() if n.shape == () and n.kind == "f" and n not in self._starts
-        ]
+    def _loss(self) -> Gradients:
+        """The gradients between the start of backward and the loss that a program computes of it by itself.
+
+        There are none if that loss has other gradients at the start than backward begins with.
+        """
+        nothing, outputs = Gradients({}, {}, ()), self.trace.graph.outputs.values()
+        ends = [n for n in outputs if n.shape == () and n.kind == "f" and n not in self._starts]
         if len(ends) != 1 or ends[0] in self.trace.backward or not self._starts:
-            return {}
+            return nothing
         dtype = np.dtype(ends[0].dtype)
-        loss = {ends[0]: Node(PRIMITIVES["ones"], (), {"shape": (), "dtype": dtype}, (), dtype)}
-        found = backpropagate(loss, until=self._starts)
+        one = Node(PRIMITIVES["ones"], (), {"shape": (), "dtype": dtype}, (), dtype)
+        found = backpropagate({ends[0]: one}, until=self._starts)
         try:
-            values = computed([*loss.values(), *found.nodes], dict(self.trace.data))
+            values = computed([one, *found.nodes], dict(self.trace.data))
             pairs = [(values[dout], values[found.of[start]]) for start, dout in self._starts.items()]
         except KeyError:  # it is not computed from all of them, or what it is computed from is too large to be kept
-            return {}
-        return loss if all(_are_alike(*pair) for pair in pairs) else {}
+            return nothing
+        if not all(_are_alike(*pair) for pair in pairs):
+            return nothing
+        after = computed_from(self.trace.graph.nodes, self._starts)
+        return Gradients(
+            {node: gradient for node, gradient in found.of.items() if node in after},
+            {edge: gradient for edge, gradient in found.on.items() if edge[0] in after},
+            (one, *found.nodes),
+        )
 
     def _further_losses(self) -> dict[Node, list[Node]]:
         """What the program itself adds to a gradient on its way: terms of a loss of its own.
@@ -191,12 +200,18 @@ class Derivation:
         return complete
 
 
+def _together(before: Gradients, after: Gradients) -> Gradients:
+    """The gradients up to where backward begins, and those after it."""
+    return Gradients({**after.of, **before.of}, {**after.on, **before.on}, (*before.nodes, *after.nodes))
+
+
 def _are_alike(given: Any, derived: Any) -> bool:
     """Whether two gradients differ by rounding."""
     if np.shape(given) != np.shape(derived):
         return False
-    size = np.max(np.abs(derived), initial=0.0)
-    return bool(np.all(np.abs(given - derived) <= _ROUNDED * np.finfo(np.asarray(derived).dtype).eps * size))
+    with np.errstate(all="ignore"):
+        size = np.max(np.abs(derived), initial=0.0)
+        return bool(np.all(np.abs(given - derived) <= _ROUNDED * np.finfo(np.asarray(derived).dtype).eps * size))
 
 
 def _terms(node: Node) -> Iterator[Node]:

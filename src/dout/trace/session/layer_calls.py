@@ -7,7 +7,7 @@ import inspect
 import itertools
 import operator
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -289,9 +289,19 @@ def _match(tracer: Tracer, backward: OpenCall) -> None:
     forward = waiting[-1]
     if not _gives_local_derivative(tracer, forward, backward):
         backward.match, forward.match = forward, backward
-        if backward.takes_dout:  # `out, cache = relu_forward(x)`, which has x as its cache
+        if backward.takes_dout:
             given = itertools.zip_longest(forward.outputs, backward.inputs[: len(forward.outputs)])
-            forward.outputs = tuple(out for i, (out, item) in enumerate(given) if not (i and out and out is item))
+            cached = [i > 0 and out is item and _is_cache(tracer, forward, out) for i, (out, item) in enumerate(given)]
+            forward.outputs = tuple(itertools.compress(forward.outputs, map(operator.not_, cached)))
+
+
+def _is_cache(tracer: Tracer, forward: OpenCall, output: Node | None) -> bool:
+    """Whether an output that backward is given is there for that alone: `return np.maximum(x, 0), x`.
+
+    The gradient of one that a program uses may be itself, as of its half square.
+    """
+    later = tracer.nodes[forward.span[1] :]
+    return output in forward.inputs or not any(output in node.inputs for node in later if node not in tracer.call_of)
 
 
 def _is_traceable(item: Any) -> bool:
@@ -362,12 +372,15 @@ def _is_broadcast(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
         return False
 
 
-def _own(parameter: Parameter, added: Collection[tuple[Node, Node]]) -> Parameter:
-    """A parameter with what its call adds to the gradient of other calls, `weights.grad += …`: not their sum."""
-    terms = parameter.gradient.inputs if parameter.gradient.primitive is _ADD else ()
-    own = [term for term in terms if (parameter.node, term) not in added]
-    is_added = len(terms) == 2 and len(own) == 1 and own[0].shape == parameter.gradient.shape
-    return replace(parameter, gradient=own[0]) if is_added else parameter
+def _own(parameter: Parameter, backward: OpenCall, calls: Iterable[OpenCall]) -> Parameter:
+    """A parameter with what its call adds to the gradient of others beside it, `weights.grad += …`: not their sum."""
+    gradient = parameter.gradient
+    if gradient.primitive is not _ADD:
+        return parameter
+    beside = (p for call in calls if not call.is_inside(backward) for p in call.parameters)
+    others = {p.gradient for p in beside if p.node is parameter.node}
+    own = [term for term in gradient.inputs if term not in others]
+    return replace(parameter, gradient=own[0]) if len(own) == 1 and own[0].shape == gradient.shape else parameter
 
 
 def finished(tracer: Tracer, *, derive: bool = True) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
@@ -380,8 +393,6 @@ def finished(tracer: Tracer, *, derive: bool = True) -> tuple[Mapping[OpenCall, 
     wearers: dict[str, set[int]] = {}  # instances by name: `layer` in a loop over layers says nothing
     for call in calls:
         wearers.setdefault(call.name, set()).add(id(call.instance))
-    kept = [parameter for call in calls for parameter in call.parameters]
-    added = {(parameter.node, parameter.gradient) for parameter in kept}
     for call in calls:
         if call.kind == "forward" and not call.in_backward():
             frozen[call] = LayerCall(
@@ -393,7 +404,7 @@ def finished(tracer: Tracer, *, derive: bool = True) -> tuple[Mapping[OpenCall, 
                 call.where,
                 None if call.match is None or not derive else _douts(tracer, call, call.match),
                 None if call.match is None else _by_input(call, call.match),
-                () if call.match is None else tuple(_own(parameter, added) for parameter in call.match.parameters),
+                () if call.match is None else tuple(_own(p, call.match, calls) for p in call.match.parameters),
                 call.defined,
             )
     forwards = tuple(frozen.values())

@@ -26,7 +26,7 @@ from dout.files import dedented
 from dout.graph import Node
 from dout.judge.judged_run import elements
 from dout.judge.judging_points import upstream
-from dout.judge.outcomes import Judged, Outcome, Word
+from dout.judge.outcomes import Outcome, Word
 
 if TYPE_CHECKING:
     from dout.check.repair.shrink import Failing
@@ -86,13 +86,14 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
     given = judgement.as_given
     on_a_side = judgement.elsewhere and given is None  # a repair has to do on the given inputs
     too_slow = given is not None and elements(examination.nodes) > MOST_REPAIRED
-    parts = InheritedMistakes(examination)
-    through = {node: parts.of(o.judged) for node, o in refuted.items()}
-    if parts.wrong_parts:
-        said = {node: _of_parts(through[node]) or _left_out(parts, o.judged) for node, o in refuted.items()}
-        found = {node: cause for node, cause in said.items() if cause is not None}
-    else:
-        found = {} if on_a_side or too_slow else causes(subject, examination, refuted, given)
+    parts = InheritedMistakes(subject, examination)
+    through = {node: parts.of(outcome) for node, outcome in refuted.items()}
+    own = {node: outcome for node, outcome in refuted.items() if not through[node]}
+    found = {} if on_a_side or too_slow else causes(subject, examination, own, given)
+    if parts.wrong_parts:  # what is known of a gradient without a repair may be their mistake
+        repaired = {node: cause for node, cause in found.items() if cause.fix}
+        left_out = {node: cause for node, outcome in own.items() if (cause := _left_out(parts, outcome))}
+        found = {node: _of_parts(classes) for node, classes in through.items() if classes} | left_out | repaired
     budget = WorkBudget(MOST_SECONDS)
     lacks = any(item.parameter for item in missing_gradients(examination))
     return tuple(
@@ -113,18 +114,18 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
     )
 
 
-def _of_parts(classes: Sequence[str]) -> Cause | None:
-    """The cause of a gradient that parts of a layer make wrong; None where none do."""
+def _of_parts(classes: Sequence[str]) -> Cause:
+    """The cause of a gradient that parts of a layer make wrong."""
     gives = "gives a wrong gradient" if len(classes) == 1 else "give wrong gradients"
-    return Cause("part", f"{' and '.join(classes)} {gives}") if classes else None
+    return Cause("part", f"{' and '.join(classes)} {gives}")
 
 
-def _left_out(parts: InheritedMistakes, judged: Judged) -> Cause | None:
+def _left_out(parts: InheritedMistakes, outcome: Outcome) -> Cause | None:
     """The cause of a gradient that lacks that of one use of its value, whatever parts add to it."""
-    use = parts.left_out(judged)
+    use, name = parts.left_out(outcome), outcome.judged.name
     if use is None:
         return None
-    return Cause("missing term", f"a term is missing: the gradient from the use of {judged.name} at {use.where}")
+    return Cause("missing term", f"a term is missing: the gradient from the use of {name} at {use.where}")
 
 
 def _is_never_read(subject: Subject, name: str) -> bool:
