@@ -125,6 +125,90 @@ def test_a_model_does_not_grow_with_the_number_of_turns(name):
     assert len(dout.export(NETS[name], None, np.ones((2, 32, 5))).content) > 2 * len(long.content)
 
 
+def columns_of_states(x):
+    h, outs = np.zeros((len(x), 4)), []
+    for t in range(9):
+        h = np.tanh(x[:, t] + h)
+        h = h * 0.5
+        outs.append(h[:, 0])
+    return np.concatenate(outs)
+
+
+def rows_of_the_last_state(x):
+    h = np.zeros((len(x), 4))
+    for t in range(9):
+        h = np.tanh(x[:, t] + h)
+        h = h * 0.5
+    return np.concatenate([h[0], h[1], h[2]])
+
+
+def states_from_both_ends(x):
+    h, outs = np.zeros((len(x), 4)), []
+    for t in range(9):
+        h = np.tanh(x[:, t] + h)
+        outs.append(h)
+    h = np.array(outs)
+    return np.concatenate([h[0], h[-1], h[-2]])
+
+
+def list_of_samples(x):
+    out = []
+    for row in x:
+        h = np.zeros(4)
+        for t in range(9):
+            h = np.tanh(np.roll(h, 1) + row[t])
+        out.append(h)
+    return np.array(out)
+
+
+def list_of_states(x):
+    out, h = [], np.zeros(4)
+    for row in x:
+        h = np.tanh(row.sum(axis=0) + h)
+        out.append(h)
+    return np.array(out)
+
+
+def sum_over_samples(x):
+    total = 0.0
+    for row in x:
+        total = total + np.sum(row**2)
+    return total / len(x)
+
+
+@pytest.mark.parametrize("program", [columns_of_states, rows_of_the_last_state, states_from_both_ends,
+                                     list_of_samples, list_of_states, sum_over_samples])  # fmt: skip
+def test_what_a_program_does_with_the_results_of_its_turns(program):
+    model = dout.export(program, None, RANDOM.normal(size=(3, 9, 4)), loops="loop")
+    assert "Loop" in [node.op_type for node in model.model.graph]
+    for rows in (3, 4, 9) if program is rows_of_the_last_state else (1, 3, 9):
+        x = RANDOM.normal(size=(rows, 9, 4))
+        np.testing.assert_allclose(ran(model.content, x)[0], program(x), rtol=1e-12, atol=1e-12)
+
+
+def divided_by_its_number(x):
+    total = 0.0
+    for i in range(len(x)):
+        total = total + np.sum(x[i] ** 2) / (i + 1)
+    return total
+
+
+def backwards_into_rows(x):
+    out, h = np.zeros((len(x), 4)), np.zeros(4)
+    for i in reversed(range(len(x))):
+        h = np.tanh(x[i].sum(axis=0) + h)
+        out[i] = h
+    return out
+
+
+@pytest.mark.parametrize("program", [divided_by_its_number, backwards_into_rows])
+def test_a_loop_over_samples_that_has_a_fixed_size_says_so(program):
+    x = RANDOM.normal(size=(4, 9, 4))
+    model = dout.export(program, None, x, loops="loop")
+    assert any(note.startswith("the size of the batch is fixed") for note in model.notes)
+    np.testing.assert_allclose(ran(model.content, x)[0], program(x), rtol=1e-12)
+
+
 def test_a_net_without_a_loop_says_so():
     model = dout.export([layers.Affine(weights(3, 2), np.ones(2)), layers.Relu()], loops="loop")
     assert any(note.startswith("no Loop: ") for note in model.notes)

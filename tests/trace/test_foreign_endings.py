@@ -62,6 +62,21 @@ def test_a_file_whose_absence_is_expected_is_absent(tmp_path):
     assert not record_script(written(tmp_path, train=text)).events
 
 
+@pytest.mark.parametrize("answer", ["raised = True", "assertion = 1", "exit_code = 2", "raise_flag()"])
+def test_a_word_that_begins_like_an_error_is_an_answer(tmp_path, answer):
+    text = "def raise_flag(): pass\n" + SCALE + "try:\n    x = np.load('x_train.npy')\nexcept FileNotFoundError:\n"
+    text += f"    x = np.ones((3, 4))\n    {answer}\nlayer = Scale(np.ones(4))\nlayer.backward(layer.forward(x))\n"
+    trace = record_script(written(tmp_path, train=text))
+    assert not trace.events
+
+
+@pytest.mark.parametrize("end", ["raise", "assert False", "exit(1)", "quit()", "sys.exit(1)", "os._exit(1)"])
+def test_a_handler_that_ends_the_program_is_no_answer(tmp_path, end):
+    text = "import os, sys\n" + SCALE + "try:\n    x = np.load('x_train.npy')\nexcept FileNotFoundError:\n"
+    text += f"    print('fetch it first')\n    {end}\n" + USED
+    assert "x_train.npy" in said(record_script(written(tmp_path, train=text)))
+
+
 def test_folders_are_no_files_and_what_lies_above_is_named(tmp_path, monkeypatch):
     (tmp_path / ".git").mkdir()
     (tmp_path / "own.csv").write_text("1,2,3,4\n")

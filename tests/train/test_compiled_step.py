@@ -61,3 +61,27 @@ def test_the_counted_step_is_the_first_one():
         )
         lost.append(found["loss"])
     np.testing.assert_allclose(*lost, rtol=1e-10)
+
+
+class Signs:
+    """A layer with an operation that nothing stands for, so that its recording is broken off."""
+
+    def forward(self, x):
+        self.signs = np.copysign(1.0, x)
+        return x * self.signs
+
+    def backward(self, dout):
+        return dout * self.signs
+
+
+@pytest.mark.parametrize("layer", [Relu(), Signs()], ids=["recorded", "broken off"])
+@pytest.mark.parametrize(("looked_at", "pays"), [(10**9, True), (0, False)])
+def test_what_evaluates_is_compiled_where_that_pays_however_the_first_recording_ends(layer, looked_at, pays):
+    net = [*small_net(), layer]
+    step = TrainStep(net, SoftmaxWithLoss())
+    step.compile(None, keeps_bits=False, samples=10**9, looked_at=looked_at)
+    x, t = RNG.normal(size=(20, 6)), RNG.integers(0, 3, 20)
+    for _ in range(3):
+        step(x, t, "here")
+    assert hasattr(step.look, "plan") == pays
+    assert float(step.look(x, t)[0]) == pytest.approx(float(step.loss_of(x, t)[0]), rel=1e-12)

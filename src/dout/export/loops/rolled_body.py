@@ -17,7 +17,7 @@ from dout.ops import PRIMITIVES
 from dout.ops.operators import Slot
 from dout.rewrite.node_facts import applied
 
-_GETITEM, _SCATTER = PRIMITIVES["getitem"], PRIMITIVES["scatter"]
+_ARRAY, _GETITEM, _SCATTER = (PRIMITIVES[name] for name in ("array", "getitem", "scatter"))
 _TURN = np.dtype(np.int64)
 
 
@@ -170,7 +170,12 @@ def _item(array: Node, place: int, node: Node) -> Node:
 
 
 def joined_turns(node: Node) -> Iterator[Node]:
-    """The steps that join the turns of a loop as `concatenate` joins them, each turn being a part."""
+    """The steps that join the turns of a loop as `concatenate` or `array` joins them, each turn being a part."""
+    is_array = node.primitive is _ARRAY
+    if is_array:
+        if not all(same_kind(part.dtype, node.dtype) for part in node.inputs):
+            return
+        node = _concatenation(node)
     axis = node.static.get("axis", 0) % len(node.shape)
     pieces: list[Any] = []
     for part in node.inputs:
@@ -184,7 +189,7 @@ def joined_turns(node: Node) -> Iterator[Node]:
         pieces.append([whole, turn, turn, part])
     if len(pieces) == len(node.inputs):
         return
-    made: list[Node] = []
+    made: list[Node] = [part for _, first, last, part in pieces if is_array and first == last]
     ends = []
     for whole, first, last, part in pieces:
         if first != last:
@@ -195,13 +200,25 @@ def joined_turns(node: Node) -> Iterator[Node]:
         yield with_inputs(node, ends)
 
 
+def _concatenation(array: Node) -> Node:
+    """What `array` does, as a `concatenate` of rows."""
+    rows = (applied(PRIMITIVES["reshape"], (part,), {"shape": (1, *part.shape)}) for part in array.inputs)
+    return replace(array, primitive=PRIMITIVES["concatenate"], inputs=tuple(rows), static={"axis": 0})
+
+
 def _turn_of(part: Node) -> tuple[Node | None, int]:
     """The array of all turns that a part is a turn of, perhaps in another shape, and which; else None."""
     inner = part.inputs[0] if part.primitive is PRIMITIVES["reshape"] and "order" not in part.static else part
-    if inner.primitive is _GETITEM and inner.inputs[0].primitive is LEFT and same_kind(inner.dtype, part.dtype):
-        (place,) = inner.static["key"]
-        return inner.inputs[0], place
+    if inner.primitive is _GETITEM and _is_of_turns(inner.inputs[0]) and same_kind(inner.dtype, part.dtype):
+        match inner.static["key"]:
+            case (int(place),) if place >= 0:
+                return inner.inputs[0], place
     return None, 0
+
+
+def _is_of_turns(node: Node) -> bool:
+    """Whether a step is the values of all turns, and no last state."""
+    return node.primitive is LEFT and node.static["place"] >= node.inputs[0].static["states"]
 
 
 def _side_by_side(whole: Node, first: int, last: int, shape: tuple[int, ...], axis: int) -> list[Node]:

@@ -14,7 +14,7 @@ from dout.ops import PRIMITIVES
 from dout.rewrite.simplify import merge_equal_nodes
 
 _LEAVES = (INPUT, CONSTANT)
-_CONCATENATE = PRIMITIVES["concatenate"]
+_JOINING = (PRIMITIVES["concatenate"], PRIMITIVES["array"])
 
 
 def rolled(graph: Graph, arguments: Iterable[Node] = ()) -> Graph:
@@ -69,7 +69,7 @@ def _over_loop(body: RolledBody, after: Sequence[Node], ends: Mapping[str, Node]
 
     for node in after:
         made = with_inputs(node, [standing(i) for i in node.inputs])
-        joined = list(joined_turns(made)) if made.primitive is _CONCATENATE else []
+        joined = list(joined_turns(made)) if made.primitive in _JOINING else []
         steps.update(dict.fromkeys(joined or [made]))
         now[node] = (joined or [made])[-1]
     ends = {name: standing(node) for name, node in ends.items()}

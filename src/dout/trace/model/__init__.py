@@ -9,4 +9,5 @@ __all__ = [
     "trace_writer",
     "updates",
     "user_source",
+    "uses_of_answers",
 ]

@@ -8,7 +8,7 @@ import linecache
 import re
 import sysconfig
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
@@ -172,6 +172,11 @@ def parsed(text: str) -> ast.Module:
         return ast.Module([], [])
 
 
+def syntax_of(file: str) -> ast.Module:
+    """The syntax of a file, also of a cell; an empty module where there is none."""
+    return parsed(text_and_lines(file)[0])
+
+
 @lru_cache(maxsize=256)
 def _expressions(text: str) -> dict[Span, ast.expr]:
     found: dict[Span, ast.expr] = {}
@@ -283,39 +288,6 @@ def loop_in(frame: FrameType) -> str:
 _LOOPS = (ast.For, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 
 
-def goes_into_text(frame: FrameType) -> bool:
-    """Whether the value of the expression at a frame goes straight into text: `print(float(x))`, f"{x.shape}"."""
-    node = running_node(frame)
-    if isinstance(node, ast.BinOp):
-        return isinstance(node.op, ast.Mod)  # between numbers, % asks for no conversion
-    if not isinstance(node, ast.Call | ast.Attribute):
-        return False
-    while isinstance(parent := getattr(node, "parent", None), _CARRIES) or _rounds(parent):
-        node = parent
-    if isinstance(parent, ast.FormattedValue):
-        return True
-    if isinstance(parent, ast.BinOp):
-        return isinstance(parent.op, ast.Mod) and _is_text(parent.left)
-    return isinstance(parent, ast.Call) and _prints(parent.func)
-
-
-_CARRIES = (ast.Tuple, ast.List, ast.Dict, ast.ListComp, ast.GeneratorExp, ast.Starred, ast.keyword)
-
-
-def _rounds(node: Any) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("round", "abs")
-
-
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
-
-
-def _prints(function: ast.AST) -> bool:
-    if isinstance(function, ast.Name):
-        return function.id in ("print", "str", "repr", "format")
-    return isinstance(function, ast.Attribute) and function.attr == "format" and _is_text(function.value)
-
-
 def parameters(function: Any, count: int) -> list[str | None]:
     """The names of the first arguments by position; None where there is none."""
     try:
@@ -332,7 +304,7 @@ def class_source(cls: type) -> str:
     except (OSError, TypeError):
         codes = [item.__code__ for item in vars(cls).values() if inspect.isfunction(item)]
         for code in codes:  # a cell has no file, but the codes of its methods say where its lines are kept
-            classes = [node for node in ast.walk(_tree(code.co_filename)) if isinstance(node, ast.ClassDef)]
+            classes = [node for node in ast.walk(syntax_of(code.co_filename)) if isinstance(node, ast.ClassDef)]
             for node in (node for node in classes if node.name == cls.__name__):
                 first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
                 if first < code.co_firstlineno <= (node.end_lineno or 0):
@@ -353,58 +325,3 @@ def behind(function: Any) -> Any:
 
 
 _ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-
-
-def is_guarded(frame: FrameType, errors: frozenset[str]) -> bool:
-    """Whether the line that runs in a frame stands in a `try` that catches one of these errors, by their names.
-
-    A handler that raises, or ends the program, has no answer of its own.
-    """
-    return any(first <= frame.f_lineno <= last for first, last in _guarded(frame.f_code.co_filename, errors))
-
-
-def is_demanded(frame: FrameType) -> bool:
-    """Whether a call in the line that runs in a frame must not answer False: an error, or an exit, follows.
-
-    So it is in `if not exists(path): sys.exit()` and in `assert exists(path)`, but not in `assert not exists(path)`.
-    """
-    ifs = (node for node in ast.walk(_tree(frame.f_code.co_filename)) if isinstance(node, ast.If | ast.Assert))
-    here = (node for node in ifs if node.test.lineno <= frame.f_lineno <= (node.test.end_lineno or 0))
-    return any(
-        isinstance(node, ast.If) in _negations(node.test)
-        for node in here
-        if isinstance(node, ast.Assert) or _ends(node.body)
-    )
-
-
-def _ends(body: Sequence[ast.stmt]) -> bool:
-    """Whether a block ends with an error or an exit."""
-    return bool(re.match(r"raise|assert|(sys\.)?(exit|quit)\(", ast.unparse(body[-1])))
-
-
-def _negations(test: ast.expr, negated: bool = False) -> Iterator[bool]:
-    """Whether each call that a condition is made of stands behind an odd number of `not`."""
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        yield from _negations(test.operand, not negated)
-    elif isinstance(test, ast.BoolOp):
-        for part in test.values:
-            yield from _negations(part, negated)
-    else:
-        yield negated
-
-
-def _tree(file: str) -> ast.Module:
-    return parsed(text_and_lines(file)[0])
-
-
-@lru_cache(maxsize=64)
-def _guarded(file: str, errors: frozenset[str]) -> tuple[tuple[int, int], ...]:
-    tries = [node for node in ast.walk(_tree(file)) if isinstance(node, ast.Try)]
-    first = ((node, next((one for one in node.handlers if _catches(one, errors)), None)) for node in tries)
-    guards = [node for node, handler in first if handler is not None and not _ends(handler.body)]
-    return tuple((node.body[0].lineno, node.body[-1].end_lineno or 0) for node in guards)
-
-
-def _catches(handler: ast.ExceptHandler, errors: frozenset[str]) -> bool:
-    kind = handler.type
-    return kind is None or not errors.isdisjoint(n.id for n in ast.walk(kind) if isinstance(n, ast.Name))

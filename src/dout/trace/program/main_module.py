@@ -15,7 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dout.trace.model.user_source import asking_user, is_guarded, is_user_code
+from dout.trace.model.user_source import asking_user, is_user_code
+from dout.trace.model.uses_of_answers import is_guarded
 from dout.trace.program import project_root
 
 _HAS_ANSWER = frozenset({"IndexError", "LookupError", "Exception", "BaseException"})

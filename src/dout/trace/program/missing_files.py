@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from dout.errors import EndOfRun
-from dout.trace.model.user_source import asking_user, is_demanded, is_guarded
+from dout.trace.model.user_source import asking_user
+from dout.trace.model.uses_of_answers import is_demanded, is_guarded
 from dout.trace.program.project_root import folders_above
 
 _READERS = re.compile(  # files of what reads data for the user's code

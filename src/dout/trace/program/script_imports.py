@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from dout.run import flat
-from dout.trace.model.user_source import asking_user, is_guarded, is_ours, is_user_code
+from dout.trace.model.user_source import asking_user, is_ours, is_user_code
+from dout.trace.model.uses_of_answers import is_guarded
 from dout.trace.program.main_module import fire
 from dout.trace.program.missing_files import when_imported
 from dout.trace.program.project_root import folders_above, reach

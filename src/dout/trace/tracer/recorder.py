@@ -15,6 +15,7 @@ from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Prim
 from dout.ops import PRIMITIVES, kind_of
 from dout.run import flat
 from dout.trace.model import user_source as source
+from dout.trace.model.uses_of_answers import goes_into_text
 from dout.trace.tracer.numpy_calls import as_operand
 from dout.trace.tracer.run_record import RunRecord, there
 from dout.trace.tracer.shared_memory import owner_of
@@ -161,7 +162,7 @@ class Recording(RunRecord):
         frame: Any = sys._getframe(2)
         while source.is_ours(frame.f_code.co_filename) and frame.f_back is not None:
             frame = frame.f_back
-        if not self.live or source.goes_into_text(frame):
+        if not self.live or goes_into_text(frame):
             self.as_text()
             return convert(item.value)
         if not source.is_user_code(frame.f_code.co_filename):
@@ -199,7 +200,7 @@ class Recording(RunRecord):
     def steered_by_size(self, arrays: Iterable[Node]) -> None:
         """The recording holds for as many elements as these arrays have, which depends on values."""
         frame = source.user_frame(sys._getframe(2))
-        if frame is None or source.goes_into_text(frame):
+        if frame is None or goes_into_text(frame):
             return
         for array in arrays:
             if array not in self.sizes:

@@ -14,6 +14,7 @@ from dout.ops import PRIMITIVES, StandIn, special
 from dout.ops.shape import memory_order
 from dout.run import names_of
 from dout.trace.model import user_source
+from dout.trace.model.uses_of_answers import goes_into_text
 from dout.trace.tracer.numpy_source import rebound
 from dout.trace.tracer.random_draws import generator_of
 from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep, plainly
@@ -82,7 +83,7 @@ class TracingFloat(float, metaclass=_FloatType):
         if isinstance(item, Traced) and tracer is not None:
             item = tracer.single(item)
             args = (item,)
-        if not isinstance(item, StandIn) or tracer is None or user_source.goes_into_text(sys._getframe(1)):
+        if not isinstance(item, StandIn) or tracer is None or goes_into_text(sys._getframe(1)):
             return float(*map(plain, args))
         return tracer.emit(PRIMITIVES["float"], (item,), {})
 

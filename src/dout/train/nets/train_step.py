@@ -90,22 +90,23 @@ class TrainStep:
 
         They are counted where a number may be used more than once, at places, or steps, and where they pay anyway.
         """
-        pays = least * samples > _WORTH
-        if not pays and all(np.ndim(item) < 3 and np.asarray(item).dtype.kind == "f" for item in flat(x)):
+        of_each: float = least
+        if of_each * samples <= _WORTH and all(
+            np.ndim(item) < 3 and np.asarray(item).dtype.kind == "f" for item in flat(x)
+        ):
             self.call = self.run
             return self.run(x, t)
 
-        def worth(operations: int) -> bool:
-            nonlocal pays
+        def worth(operations: int) -> bool:  # not asked of a recording that is broken off
+            nonlocal of_each
             of_each = max(operations / max(1, len(t)), least)
-            pays = of_each * samples > _WORTH
-            if pays and of_each * looked_at * _FLOPS_OF_A_LOOK / _FLOPS > _WORTH:
-                self.look = compiled_step(self.loss_of, strict=False)
-            return pays
+            return of_each * samples > _WORTH
 
         step = compiled_step(self.run, strict=False, worth=worth)
         result: tuple[Any, Any] = step(x, t)
-        self.call = step if pays else self.run
+        self.call = step if of_each * samples > _WORTH else self.run
+        if self.call is step and of_each * looked_at * _FLOPS_OF_A_LOOK / _FLOPS > _WORTH:
+            self.look = compiled_step(self.loss_of, strict=False)
         return result
 
     # --- a step that is looked at ---
