@@ -11,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
+import numpy as np
+
 from dout.adapt.argument_names import taken_by
+from dout.adapt.interface.held_values import held_at, put_at
 from dout.adapt.interface.interface import (
     BUFFER,
     CONTEXT,
@@ -26,12 +29,13 @@ from dout.adapt.interface.learned_gradients import (
 )
 from dout.adapt.interface.method_pairs import is_static
 from dout.adapt.interface.script_layers import methods_of
-from dout.adapt.interface.users_backward import arriving, backward_arguments, run_backward
+from dout.adapt.interface.users_backward import backward_arguments, run_backward
 from dout.adapt.interface.users_forward import run_forward
 from dout.errors import TargetError
 from dout.run import attributes_of, copied, deep_copy
 from dout.trace.record.record import METHODS_OF
 from dout.trace.session.layer_calls import LayerMethods, plain_methods
+from dout.trace.tracer.traced import plain
 
 _inside: set[int] = set()  # layers in whose own code we are
 
@@ -67,7 +71,7 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
         if id(self) in _inside:
             return super(new, self).backward(*douts, **named)
         with _own_code(self):
-            return run_backward(super(new, self), self, interface, douts, names)
+            return run_backward(super(new, self), self, interface, _arriving(self, interface, douts), names)
 
     made["__init__"] = __init__
     made["forward"] = _standing_for(
@@ -134,9 +138,32 @@ def own_arguments(layer: Any, inputs: Sequence[Any], douts: Sequence[Any]) -> tu
     ahead = [*context, *layer.dout_inputs(inputs)] if not interface.given else []
     if interface.gives:
         return ahead, ahead, {}  # it is one call
-    arguments = backward_arguments(super(type(layer), layer), layer, interface, arriving(layer, interface, douts), {})
+    arguments = backward_arguments(super(type(layer), layer), layer, interface, _arriving(layer, interface, douts), {})
     left = interface.upstream if BUFFER in interface.roles else None
     return ahead, list(arguments), {left: getattr(layer, left)} if left else {}
+
+
+def _arriving(layer: Any, interface: Interface, douts: Sequence[Any]) -> Sequence[Any]:
+    """The upstream gradients as the user's backward takes them; those that it takes from an attribute stand there.
+
+    Gradients may be added to what stands where they are left: that is 0 before. A recording sees these zeros made here,
+    in the module of the methods.
+    """
+    for place, owner in zip(interface.found, interface.given, strict=False):
+        if place:
+            value = np.asarray(plain(held_at(layer, owner)))
+            put_at(layer, place, np.zeros(value.shape, np.result_type(value.dtype, np.float32)))
+    if interface.upstream:
+        put_at(layer, interface.upstream, douts[0] * 1.0)
+    if BUFFER in interface.roles:
+        kept = attributes_of(layer)[KEPT]
+        kept[BUFFER] = kept[BUFFER] * 0.0
+    return list(map(_as_rows, douts)) if interface.row else douts
+
+
+def _as_rows(dout: Any) -> Any:
+    """A line as a row; columns as a row for each of them, `(k, 1, n)` for `(n, k)`."""
+    return dout[None] if np.ndim(dout) < 2 else dout.T[:, None, :]
 
 
 def _every(layer: Any, inputs: Sequence[Any], names: Sequence[str], fixed: Mapping[str, Any]) -> list[Any]:

@@ -49,10 +49,9 @@ from dout.trace.tracer.traced import plain
 def run_backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:
     """Run the user's backward; return the gradients of the inputs with these names, and let the layer keep the others.
 
-    `user` has the user's own methods of the layer.
+    `user` has the user's own methods of the layer, `douts` are as these take them.
     """
     handed: dict[str, Any] = {}
-    douts = arriving(layer, interface, douts)
     douts = douts if interface.bare else in_holders(interface, douts)
     own_step = _OwnStep(layer, interface)
     arguments = list(backward_arguments(user, layer, interface, douts, handed))
@@ -156,23 +155,6 @@ def step_at(layer: Any, interface: Interface, rate: float) -> None:
         attributes_of(layer)[OWN_RATE] = rate
 
 
-def arriving(layer: Any, interface: Interface, douts: Sequence[Any]) -> Sequence[Any]:
-    """The upstream gradients as the user's backward takes them; those that it takes from an attribute stand there.
-
-    Gradients may be added to what stands where they are left: that is 0 before.
-    """
-    for place, owner in zip(interface.found, interface.given, strict=False):
-        if place:
-            value = np.asarray(plain(held_at(layer, owner)))
-            put_at(layer, place, np.zeros(value.shape, np.result_type(value.dtype, np.float32)))
-    if interface.upstream:
-        put_at(layer, interface.upstream, douts[0] * 1.0)
-    if BUFFER in interface.roles:
-        kept = attributes_of(layer)[KEPT]
-        kept[BUFFER] = kept[BUFFER] * 0.0
-    return list(map(_as_rows, douts)) if interface.row else douts
-
-
 def backward_arguments(
     user: Any, layer: Any, interface: Interface, douts: Sequence[Any], handed: dict[str, Any]
 ) -> Iterator[Any]:
@@ -207,11 +189,6 @@ def backward_arguments(
             yield getattr(layer, role.removeprefix("self."))
         else:
             yield kept[role] if role in kept and role not in (CACHE, CONTEXT) else plain_roles[role]()
-
-
-def _as_rows(dout: Any) -> Any:
-    """A line as a row; columns as a row for each of them, `(k, 1, n)` for `(n, k)`."""
-    return dout[None] if np.ndim(dout) < 2 else dout.T[:, None, :]
 
 
 def _lines(result: Any) -> Any:
