@@ -220,7 +220,9 @@ def test_a_log_has_histograms_of_each_layer(tmp_path):
 
 
 def test_a_log_for_tensorboard_has_histograms(tmp_path):
-    trained(seed=0, log=Log(TensorBoard(tmp_path), every=9))
+    board = TensorBoard(tmp_path)
+    trained(seed=0, log=Log(board, every=9))
+    board.writer.close()  # it writes in a thread of its own
     from tensorboardX.event_file_writer import EventFileWriter
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.record_writer import RecordWriter
