@@ -35,9 +35,9 @@ def backpropagate(seeds: Mapping[Node, Node], until: Collection[Node] = ()) -> G
     """Return the gradient of every value that the nodes in `seeds` depend on, given the gradient of each seed.
 
     A value without an entry has no gradient: nothing differentiable leads from it to a seed. Several uses of one value
-    add up, in the order in which they were recorded. What the values of `until` are computed from is left out: these
-    are taken for inputs. Source: reverse accumulation, Griewank and Walther, "Evaluating
-    Derivatives" (SIAM, 2008), chapter 3.
+    add up, in the order in which they were recorded. The values of `until` are taken for inputs: what they are computed
+    from is left out. Source: reverse accumulation, Griewank and Walther, "Evaluating Derivatives" (SIAM, 2008),
+    chapter 3.
     """
     recorder = AbstractRecorder()
     of: dict[Node, Node] = {}
@@ -52,9 +52,8 @@ def backpropagate(seeds: Mapping[Node, Node], until: Collection[Node] = ()) -> G
             total = add(total, part)
         of[node] = total.node
         backward = node.primitive.backward
-        if (
-            backward is None or node in until or np.dtype(node.dtype) == np.bool_
-        ):  # a condition is a step, whatever row made it
+        is_step = np.dtype(node.dtype) == np.bool_  # a condition, whatever row made it
+        if backward is None or is_step or node in until:
             continue
         if isinstance(total.dtype, type) and not isinstance(node.dtype, type):
             total = asarray(total)  # backward(1.0) of an array: the rows compute with NumPy's numbers

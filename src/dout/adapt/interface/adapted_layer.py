@@ -15,18 +15,8 @@ import numpy as np
 
 from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.held_values import held_at, put_at
-from dout.adapt.interface.interface import (
-    BUFFER,
-    CONTEXT,
-    DOUT,
-    Interface,
-)
-from dout.adapt.interface.learned_gradients import (
-    FIXED,
-    KEPT,
-    OURS,
-    arrays_in,
-)
+from dout.adapt.interface.interface import BUFFER, CONTEXT, DOUT, Interface
+from dout.adapt.interface.learned_gradients import FIXED, KEPT, OURS, arrays_in
 from dout.adapt.interface.method_pairs import is_static
 from dout.adapt.interface.script_layers import methods_of
 from dout.adapt.interface.users_backward import backward_arguments, run_backward

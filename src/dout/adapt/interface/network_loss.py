@@ -75,6 +75,11 @@ class NetworkLoss:
         return self.target in self.taken
 
     @property
+    def shaped_target(self) -> str:
+        """The target that has to have the shape of what forward gives; "" where it is an input itself."""
+        return "" if self.is_given_back else self.target
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """What forward and its loss take together."""
         return tuple(dict.fromkeys((*self.taken, self.target)))

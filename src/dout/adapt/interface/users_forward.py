@@ -10,19 +10,8 @@ import numpy as np
 from dout.adapt.interface.array_holders import bare, in_holders
 from dout.adapt.interface.collaborators import Context
 from dout.adapt.interface.held_values import give, held_at
-from dout.adapt.interface.interface import (
-    BUFFER,
-    CACHE,
-    CONTEXT,
-    OUTPUT,
-    ROWS,
-    Interface,
-    cache_place,
-)
-from dout.adapt.interface.learned_gradients import (
-    KEPT,
-    is_float_array,
-)
+from dout.adapt.interface.interface import BUFFER, CACHE, CONTEXT, OUTPUT, ROWS, Interface, cache_place
+from dout.adapt.interface.learned_gradients import KEPT, is_float_array
 from dout.adapt.source import asked_of_objects
 from dout.run import attributes_of, global_states
 from dout.trace.model.user_source import behind

@@ -165,7 +165,7 @@ class ExampleSearch:
         """The choices; of a network before each those with a target in the shape of what its forward gives."""
         network, seen = loss_of(self.target.cls), set[tuple[int, ...]]()
         for choice in (one for every in choices for one in _of_one_sample(every, network)):
-            name = network.target if network is not None and not network.is_given_back else ""
+            name = network.shaped_target if network else ""
             shape = self._output_shape(network.forward, choice, name) if network and name in choice.chosen else ()
             if len(shape) in (1, 2) and shape not in seen:
                 seen.add(shape)

@@ -209,9 +209,7 @@ class _Proposer:
                 texts = {text[len(name) + 2 : -2]: axes for text, axes in shapes.items() if text.startswith(f"{name}[")}
                 parts = {key: self._array(sizes.of(axes), key) for key, axes in texts.items()}
                 choices.append(self.settings.of(self.forward, name, parts))
-        target = (
-            self.network.target if self.network and not self.network.is_given_back else ""
-        )  # which comes with the output's shape
+        target = self.network.shaped_target if self.network else ""
         choices = [c[:1] if n == target else c for n, c in zip(needed, choices, strict=True)]
         most = max(map(len, choices), default=0)  # lists end with the same shapes: some must be alike
         alike = (tuple(c[max(i, -len(c))] for c in choices) for i in range(-most, 0))

@@ -35,7 +35,8 @@ class Examination(ExactJudge):
         self.call = call = trace.calls[0]
         pairs = zip(call.outputs, call.douts or (), strict=False)
         seeds = {output: dout for output, dout in pairs if dout is not None}
-        self.derived = backpropagate(seeds).of if seeds else {}
+        self.gradients = backpropagate(seeds)
+        self.derived = self.gradients.of
         judged = _judged(trace, call, self.derived)
         super().__init__(trace.graph.nodes, trace.data, trace.backward, judged, seeds, call.inputs)
 

@@ -50,7 +50,8 @@ class InheritedMistakes:
         calls = [one for one in self.examination.trace.calls if one.defined != call.defined]
         found = {part: pairs for part in calls[:_MOST_CALLS] if (pairs := self._derived(part))}
         nodes = [node for pairs in found.values() for pair in pairs.items() for node in pair]
-        values = self._values(nodes, [self.examination.base, self.examination.recorded])
+        base, recorded = self.examination.base, self.examination.recorded
+        values = self._values(nodes, [base] if base is recorded else [base, recorded])
         wrong = [
             part for part, pairs in found.items() if any(_differ(v, *pair) for v in values for pair in pairs.items())
         ]
@@ -78,7 +79,7 @@ class InheritedMistakes:
         """The step of forward whose part is missing in a gradient, once those of the wrong parts are put right."""
         judged = outcome.judged
         mine = self._with(self._classes, judged.gradient)
-        for (user, argument), part in backpropagate(self.examination.seeds).on.items():
+        for (user, argument), part in self.examination.gradients.on.items():
             if user.inputs[argument] is judged.node and mine.shape == part.shape and judged.derived is not None:
                 with_it = Node(_ADD, (mine, part), {}, mine.shape, mine.dtype)
                 if self._agree(with_it, judged.derived, outcome.point):
@@ -102,8 +103,12 @@ class InheritedMistakes:
 
     def _agree(self, mine: Node, derived: Node, point: Point) -> bool:
         """Whether two gradients are the same where one was refuted, and nearby."""
-        values = self._values([mine, derived], [point, {**generic(self.examination, 0), **self._seeds_at(point)}])
+        values = self._values([mine, derived], [point, {**self._nearby, **self._seeds_at(point)}])
         return bool(values) and not any(_differ(here, mine, derived) for here in values)
+
+    @cached_property
+    def _nearby(self) -> Point:
+        return generic(self.examination, 0)
 
     def _seeds_at(self, point: Point) -> dict[Node, Any]:
         return {seed: point[seed] for seed in self.examination.seeds.values() if seed in point}
@@ -128,10 +133,9 @@ class InheritedMistakes:
         data = self.examination.trace.data
         root = self.subject.again()
         methods_of = getattr(type(root), METHODS_OF, plain_methods)
-        for part in objects_in(root):
-            methods = (
-                methods_of(type(part)) if part is not root and type(part).__qualname__ == call.defined[1] else None
-            )
+        held = (part for part in objects_in(root) if part is not root and type(part).__qualname__ == call.defined[1])
+        for part in held:
+            methods = methods_of(type(part))
             if methods is None:
                 continue
             inputs = [copied(data[node]) for node in call.inputs]

@@ -198,15 +198,12 @@ def _known(objects: Iterable[Any]) -> dict[types.FunctionType, type | None]:
     """The methods of the classes of some objects, with their classes, and the functions of their modules."""
     found: dict[types.FunctionType, type | None] = {}
     for cls in {base: None for item in objects for base in type(item).__mro__ if base is not object}:
-        static = {k: v.__func__ for k, v in list(vars(cls).items()) if isinstance(v, staticmethod)}
-        closures: dict[types.FunctionType, type | None] = {
-            v: cls
-            for k, v in static.items()
-            if isinstance(v, types.FunctionType) and isinstance(vars(cls)[k], OfInstance)
-        }
-        items = [(k, static.get(k, v)) for k, v in list(vars(cls).items())]
-        methods = {bare(v, k): cls for k, v in items if isinstance(v, types.FunctionType) and v not in closures}
-        found = {**methods, **closures, **found}
+        own: dict[types.FunctionType, type | None] = {}
+        for key, item in list(vars(cls).items()):
+            function = item.__func__ if isinstance(item, staticmethod) else item
+            if isinstance(function, types.FunctionType):
+                own[function if isinstance(item, OfInstance) else bare(function, key)] = cls
+        found = {**own, **found}
     for names in {id(function.__globals__): function.__globals__ for function in found}.values():
         for key, item in list(names.items()):
             if isinstance(item, types.FunctionType) and bare(item, key).__globals__ is names:

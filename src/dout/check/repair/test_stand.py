@@ -14,7 +14,6 @@ import numpy as np
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.clock import count
-from dout.grad import backpropagate
 from dout.graph import Node, evaluate
 from dout.judge.judging_points import generic, upstream
 from dout.judge.outcomes import Point
@@ -171,7 +170,7 @@ class Stand:
             return
         examination, trace = self.examination, self.examination.trace
         nodes = {j.node for j in examination.judged if j.name == name}
-        on = {edge: g for edge, g in backpropagate(examination.seeds).on.items() if edge[0].inputs[edge[1]] in nodes}
+        on = {edge: g for edge, g in examination.gradients.on.items() if edge[0].inputs[edge[1]] in nodes}
         if len(on) > 1:
             values = values_of(examination, on.values())
             for (user, _), gradient in on.items():

@@ -222,9 +222,7 @@ def _weights_for(subject: Subject, name: str, place: int) -> Iterator[OtherSubje
                 return (yield OtherSubject(f"with {name} = array{shape} of 0 and 1", other))
 
 
-@otherwise(None)
-def _forward(subject: Subject) -> Any:
-    return subject.forward()
+_forward = otherwise(None)(Subject.forward)
 
 
 def _others_of_forward(subject: Subject, name: str, value: Any) -> list[Any]:

@@ -147,17 +147,14 @@ def _added_up(node: Node, total: Node, lies: StrideModel, users: Users) -> Node 
     `node` is the sum before its inputs were changed.
     """
     (old,), (product,), gone = node.inputs, total.inputs, reduced_axes(total)
-    alone = users[old] == {node}
-    if (
-        is_reshape(product)
-        and product.shape[: max(gone, default=0) + 1] == product.inputs[0].shape[: max(gone, default=0) + 1]
-    ):
+    alone, far = users[old] == {node}, max(gone, default=0) + 1
+    if is_reshape(product) and product.shape[:far] == product.inputs[0].shape[:far]:
         (product,), (old,), alone = product.inputs, old.inputs, alone and len(users[old.inputs[0]]) == 1
     if not alone or product.primitive is not PRIMITIVES["matmul"] or total.static.keys() - {"axis", "keepdims"}:
         return None
     lead, (rows, columns) = product.shape[:-2], product.shape[-2:]
     stays = any(n > 1 for axis, n in enumerate(lead) if axis not in gone)
-    if stays or max(gone, default=0) >= len(lead) or total.dtype != product.dtype:
+    if stays or far > len(lead) or total.dtype != product.dtype:
         return None
     if any(i.shape[:-2] != lead for i in product.inputs):
         return None

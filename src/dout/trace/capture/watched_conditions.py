@@ -69,9 +69,8 @@ def _conditions(code: CodeType, file: str, text: str) -> Mapping[int, tuple[Cond
     for offset in _jumps_in(code):
         place = _place(code, offset)
         part = parts[place] = parts.get(place, -1) + 1
-        place = ConditionPlace(
-            file, place.span, 0 if _is_repeated(place) else part
-        )  # a loop tests at its end once more
+        part = 0 if _is_repeated(place) else part  # a loop tests at its end once more
+        place = ConditionPlace(file, place.span, part)
         if not decides_nothing(place.expression):
             found[offset] = place, _jumps_where_true(code.co_code[offset], place)
     return found

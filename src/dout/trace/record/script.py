@@ -299,9 +299,8 @@ def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
         if isinstance(error, SyntaxError) and error.filename and error.lineno:
             line = Where(error.filename, error.lineno)
             raise UserCodeError(f"{what} cannot run: {line} is not valid {_PYTHON}", shown) from None
-        raise UserCodeError(
-            f"{what} raised {type(error).__name__}{_users_line(error)}{_missed(error)}", shown
-        ) from None
+        why = f"{_users_line(error)}{_missed(error)}"
+        raise UserCodeError(f"{what} raised {type(error).__name__}{why}", shown) from None
     return None
 
 

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from dout.graph import INPUT, Node, Where
 from dout.ops import PRIMITIVES
-from dout.run import attributes_of, mro_of, vars_of
+from dout.run import attributes_of, mro_of, signature_of, vars_of
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LayerCall, Parameter
 from dout.trace.model.replay import is_number
@@ -65,7 +64,7 @@ def recording(
     kind: str, original: Callable[..., Any], current: Callable[[], Tracer | None], methods_of: MethodsOf
 ) -> Callable[..., Any]:
     """Return `original`, a method of a layer class, so that its calls are recorded while a trace runs."""
-    signature = _signature(original)
+    signature = _with_self(signature_of(user_source.behind(original)))
 
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -95,26 +94,13 @@ def recording(
     return method
 
 
-_signatures: WeakKeyDictionary[Any, tuple[Any, inspect.Signature]] = WeakKeyDictionary()
-
-
-def _signature(original: Any) -> inspect.Signature:
-    """The signature of a method, found once: to find those of all the user's layers takes longer than a trace."""
-    form = original.__code__, original.__defaults__, original.__kwdefaults__
-    kept = _signatures.get(original)
-    if kept is not None and all(map(operator.is_, kept[0], form)):
-        return kept[1]
-    signature = _with_self(inspect.signature(user_source.behind(original)))
-    _signatures[original] = form, signature
-    return signature
-
-
 def _with_self(signature: inspect.Signature) -> inspect.Signature:
     """The signature of a method; of a decorator's `wrapper(*args, **kwargs)` as well, which has no self by name."""
     parameters = list(signature.parameters.values())
-    if parameters and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
-        parameters.insert(0, inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY))
-    return signature.replace(parameters=parameters)
+    if not parameters or parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
+        return signature
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    return signature.replace(parameters=[own, *parameters])
 
 
 def _open(

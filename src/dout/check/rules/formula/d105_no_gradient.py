@@ -100,7 +100,7 @@ def _is_read(subject: Subject, path: str) -> bool:
     layer, inputs = subject.again(), subject.fresh_inputs()
     for place in [one for one in places(layer) if one.path == f"self.{path}"]:
         place.put(place.item + 1.0)
-    return not same(subject.runner.forward(layer, inputs), subject.runner.forward(subject.again(), inputs))
+    return not same(subject.runner.forward(layer, inputs), subject.forward())
 
 
 def _is_network(layer: Any) -> bool:
