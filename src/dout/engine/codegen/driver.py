@@ -210,7 +210,7 @@ class Following:
         return found
 
     def _check(self, node: Node, waiting: dict[Node, list[tuple[str, Any]]], writer: StepWriter) -> None:
-        for kind, outcome in waiting.pop(node, ()):
+        for kind, outcome in dict.fromkeys(waiting.pop(node, ())):  # many turns may have asked the same
             value = writer.value(node)
             if kind == "branch":
                 self._leave(value if outcome else f"not {value}")

@@ -68,6 +68,8 @@ def _parameter(routine: Routine, kind: KernelType, given: Sequence[Any]) -> Any:
         if kind == np.bool_:
             value = routine.builder.icmp_unsigned("!=", value, value.type(0))
         return TypedNumber(value, kind.name)
+    if kind.written:  # what it is lies in no other array: one that is written over another is given once
+        given[0].add_attribute("noalias")
     shape, strides = tuple(given[1 : 1 + kind.ndim]), tuple(given[1 + kind.ndim :])
     return TypedArray(kind.dtype, given[0], shape, None if kind.layout == "C" else strides)
 
