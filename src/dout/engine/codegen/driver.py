@@ -210,7 +210,7 @@ class Following:
         return found
 
     def _check(self, node: Node, waiting: dict[Node, list[tuple[str, Any]]], writer: StepWriter) -> None:
-        for kind, outcome in waiting.pop(node, ()):
+        for kind, outcome in dict.fromkeys(waiting.pop(node, ())):  # many turns may have asked the same
             value = writer.value(node)
             if kind == "branch":
                 self._leave(value if outcome else f"not {value}")
@@ -246,6 +246,8 @@ class Following:
             made = f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
         elif template.kind is list:
             made = f"[{', '.join(parts)}]"
+        elif template.kind is slice:
+            made = f"{self.text.constant(slice)}({', '.join(parts)})"
         else:
             pairs = [f"{self.text.key(key)}: {part}" for key, part in zip(template.keys, parts, strict=True)]
             made = f"{{{', '.join(pairs)}}}"
@@ -253,7 +255,7 @@ class Following:
         if issubclass(template.kind, tuple) and template.kind is not tuple:
             new = self.text.constant(tuple.__new__, "new_tuple")
             made = f"{new}({self.text.constant(template.kind)}, {made})"
-        if issubclass(template.kind, tuple | list | dict):
+        if issubclass(template.kind, tuple | list | dict | slice):
             self.text.line(f"{name} = {made}")
         else:
             new = self.text.constant(object.__new__, "new")
