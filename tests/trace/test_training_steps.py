@@ -78,6 +78,25 @@ def test_gradients_are_found_behind_momentum_and_adam(tmp_path):
     assert_are_gradients(record_script(script(tmp_path, DATA + "state = {}\n" + LOOP + adam)))
 
 
+def test_gradients_are_whole_before_they_are_clipped_and_are_of_the_loss_before_it_is_averaged(tmp_path):
+    grads = "    dW2, dW1, db1 = a.T @ error, X.T @ back, back.sum(0, keepdims=True)\n"
+    clipped = (
+        grads
+        + "    for g in (dW2, dW1, db1):\n        np.clip(g, -0.01, 0.01, out=g)\n    mean = 0.9 * mean + 0.1 * loss\n"
+    )
+    update = "    for W, g in ((W2, dW2), (W1, dW1), (b1, db1)):\n        W -= 0.1 * g\n"
+    trace = record_script(script(tmp_path, DATA + "mean = 0.0\n" + LOOP + STEP + clipped + update))
+    assert_are_gradients(trace)
+    assert {node for node in trace.seeds if trace.names[node] == "loss"} == set(trace.seeds) != set()
+
+
+def test_a_gradient_that_is_divided_by_the_number_of_samples_is_so(tmp_path):
+    sums = STEP.replace("2 * (out - Y) / 8", "2 * (out - Y)")
+    means = "    dW2, dW1, db1 = a.T @ error / 8, X.T @ back / 8, back.sum(0, keepdims=True) / 8\n"
+    update = "    for W, g in ((W2, dW2), (W1, dW1), (b1, db1)):\n        W -= 0.1 * g\n"
+    assert_are_gradients(record_script(script(tmp_path, DATA + LOOP + sums + means + update)))
+
+
 def test_a_step_that_descends_another_loss_than_the_one_that_is_printed_ends_where_gradients_begin(tmp_path):
     trace = record_script(script(tmp_path, DATA + LOOP + DESCENT.replace("2 * (out - Y) / 8", "np.sign(out - Y)")))
     (step,) = trace.calls

@@ -256,7 +256,17 @@ def _with_keys(node: ast.expr, site: Any) -> ast.expr:
     return node
 
 
-_KEY_PARTS = (ast.Name, ast.Constant, ast.JoinedStr, ast.FormattedValue, ast.BinOp, ast.Add, ast.Sub, ast.Call, ast.Load)
+_KEY_PARTS = (
+    ast.Name,
+    ast.Constant,
+    ast.JoinedStr,
+    ast.FormattedValue,
+    ast.BinOp,
+    ast.Add,
+    ast.Sub,
+    ast.Call,
+    ast.Load,
+)
 
 
 def _key(node: ast.expr, site: Any) -> str | int | None:

@@ -22,6 +22,7 @@ _ADDED, _SUBTRACTED, _NEGATED, _DIVIDED, _ONES = (
     PRIMITIVES[name] for name in ("add", "subtract", "negative", "divide", "ones")
 )
 _SCALED, _PRODUCTS = primitives("multiply divide negative"), primitives("matmul dot")
+_CLIPPED = PRIMITIVES["clip"]
 _CLOSE = 1e-3  # a step whose gradient differs less from that of a loss, relative to the largest, descends it
 _BY_STATE = primitives("add subtract divide")  # as momentum and Adam do
 
@@ -111,9 +112,11 @@ def _gradient(tracer: ScriptTracer, parameter: Node, update: Node) -> tuple[Node
         scaled, turned = _scaled(tracer, node)
         if near and scaled in parts:
             node, is_negative = scaled, is_negative is not turned
-        elif parts and node.primitive in _BY_STATE and (len(parts) < len(node.inputs) or node.primitive is _DIVIDED):
+        elif parts and _may_be_by_state(node) and (len(parts) < len(node.inputs) or node.primitive is _DIVIDED):
             is_negative = is_negative is not (node.primitive is _SUBTRACTED and parts[0] is node.inputs[1])
             node, by_optimizer = parts[0], True
+        elif (whole := _before_clip(node)) is not None:
+            node, by_optimizer = whole, True
         elif near and node.primitive in _PRODUCTS:  # 0.1 * x.T @ error
             found = [_scaled(tracer, i) if i.where == node.where else (i, False) for i in node.inputs]
             given = tuple(i for i, _ in found)
@@ -121,6 +124,17 @@ def _gradient(tracer: ScriptTracer, parameter: Node, update: Node) -> tuple[Node
             return node if given == node.inputs else _made(tracer, node.primitive, given, node), is_negative
         else:
             return node, is_negative
+
+
+def _before_clip(node: Node) -> Node | None:
+    """The gradient that is clipped to this value, also in place; None where none is."""
+    clipped = (n for n in (node, *node.inputs) if n.primitive is _CLIPPED and n.shape == node.shape)
+    return next((n.inputs[0] for n in clipped if n is node or node.inputs[0] is n.inputs[0]), None)
+
+
+def _may_be_by_state(node: Node) -> bool:
+    """Whether an optimizer may add its state to a gradient here, or divide by it; it does not divide by a number."""
+    return node.primitive in _BY_STATE and not (node.primitive is _DIVIDED and not node.inputs[1].shape)
 
 
 def _scaled(tracer: ScriptTracer, node: Node) -> tuple[Node, bool]:
@@ -153,20 +167,34 @@ def _start(tracer: ScriptTracer, gradients: list[Node]) -> Node | None:
 def _upstream(tracer: ScriptTracer, losses: list[Node], parameters: list[Parameter]) -> dict[Node, Node]:
     """The losses with an upstream gradient of 1 each, if all parameters descend their sum; else nothing.
 
-    They need not do so exactly: of log(y + 1e-7) the gradient is that of log(y), as a rule.
+    They need not do so exactly: of log(y + 1e-7) the gradient is that of log(y), as a rule. The loss may be a number on
+    the way to the one at the end, as to a running average.
     """
     losses = [loss for loss in losses if any(tracer.updates.leads(p.node, loss) for p in parameters)]
-    ones = {loss: Node(_ONES, (), {"shape": (), "dtype": np.dtype(loss.dtype)}, (), loss.dtype) for loss in losses}
-    derived = backpropagate(ones)
-    if not ones or any(parameter.node not in derived.of for parameter in parameters):
+    derived = backpropagate({loss: _one(loss) for loss in losses})
+    if not losses or any(parameter.node not in derived.of for parameter in parameters):
         return {}
-    pairs = [(parameter.gradient, derived.of[parameter.node]) for parameter in parameters]
+    numbers = [node for node in derived.of if node.shape == () and node.kind == "f" and node.inputs]
+    wanted = [
+        *(p.gradient for p in parameters),
+        *(derived.of[node] for node in (*numbers, *(p.node for p in parameters))),
+    ]
     try:
         known = {node: tracer.data[node] for node in tracer.nodes if node in tracer.data}
-        values = computed([*ones.values(), *topological([node for pair in pairs for node in pair], known=known)], known)
+        values = computed(topological(wanted, known=known), known)
     except (KeyError, ValueError, IndexError, TypeError):  # too large to be kept, or nothing that can be computed
         return {}
-    return ones if all(_are_close(values[mine], values[theirs]) for mine, theirs in pairs) else {}
+    mine = np.concatenate([np.ravel(values[parameter.gradient]) for parameter in parameters])
+    theirs = np.concatenate([np.ravel(values[derived.of[parameter.node]]) for parameter in parameters])
+    if _are_close(mine, theirs):
+        return {loss: _one(loss) for loss in losses}
+    inner = [node for node in tracer.nodes if node in set(numbers)] if len(losses) == 1 else []
+    found = (node for node in reversed(inner) if _are_close(mine * float(values[derived.of[node]]), theirs))
+    return {loss: _one(loss) for loss in itertools.islice(found, 1)}
+
+
+def _one(loss: Node) -> Node:
+    return Node(_ONES, (), {"shape": (), "dtype": np.dtype(loss.dtype)}, (), loss.dtype)
 
 
 def _are_close(mine: Any, derived: Any) -> bool:

@@ -48,5 +48,5 @@ class ValueNames(Mapping[Node, str]):
 
 
 def _is_better(hint: str, name: str | None) -> bool:
-    """Whether a hint tells more than a name: a key that was computed, `params['W' + str(i)]`, stands in it as it was."""
+    """Whether a hint tells more than a name: of `params['W' + str(i)]` it has the key that was computed."""
     return name is None or (name.endswith("]") and hint.endswith("]"))
