@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 
 from dout.adapt.source.documents import Axes
 from dout.adapt.source.scopes import follow
@@ -25,6 +26,7 @@ _THIRD_ARGUMENT = frozenset({"normal", "uniform"})  # np.random.normal(0, 1, (n,
 _FIRST_ARGUMENT = frozenset({"zeros", "ones", "empty", "full", "random", "random_sample", "standard_normal"})
 _JOINS = {"concatenate": 0, "vstack": 0, "hstack": 1}  # along which axis
 _STATE = re.compile(r"[hcs]\w?|\w+_?(prev|0)")  # what goes round in a cell has the axes of what it is multiplied with
+_JOINED_STATE = re.compile(rf"{_STATE.pattern}|\w*(prev|state|hidden)\w*")
 _OTHER_AXES = ("sum", "mean", "reshape", "max", "concatenate")  # calls that give other axes than they get
 
 
@@ -50,6 +52,8 @@ class _Products:
         self.held |= {text: follow(own, {text}) for text in items}
         self.axes = made
         self.same: dict[str, str] = {}  # names of axes that are as long as another
+        every = (axis for axes in made.values() for axis in axes if "+" not in axis)
+        self.alone = {name for axis in every for name in re.findall(r"[A-Za-z_]\w*", axis)}  # sizes not only in sums
 
     def _is_item(self, node: ast.AST) -> bool:
         """Whether an expression is an item, by a literal key, of an argument that is a dict."""
@@ -79,12 +83,18 @@ class _Products:
         if (factors := _factors(node)) is not None:
             return self._product(*factors)
         match node:
+            case ast.Call(func=function, args=[ast.Constant(value=str(letters)), *operands]) if (
+                name_of(function) == "einsum" and "." not in letters
+            ):
+                return self._lettered(letters, operands)
             case ast.Attribute(value=inner, attr="T"):
                 axes = self.of(inner)
                 return axes[::-1] if axes else None
             case ast.BinOp():
                 return self._sum(node)
-            case ast.Call(func=function, args=[ast.Tuple(elts=[one, other]), *_]) if name_of(function) in _JOINS:
+            case ast.Call(func=function, args=[ast.Tuple(elts=[one, other]) | ast.List(elts=[one, other]), *_]) if (
+                name_of(function) in _JOINS
+            ):
                 return self._joined(one, other, node)
             case ast.Call(args=args, func=function):
                 every = [self.of(arg) for arg in args]
@@ -123,6 +133,20 @@ class _Products:
         self._unify(first[1], second[0])
         return first[0], second[1]
 
+    def _lettered(self, letters: str, operands: list[ast.expr]) -> Axes | None:
+        """The axes of an einsum: a letter stands for one axis, whichever operand tells which."""
+        terms, _, result = letters.replace(" ", "").partition("->")
+        pairs = [(term, operand, self.of(operand)) for term, operand in zip(terms.split(","), operands, strict=True)]
+        known: dict[str, str] = {}
+        for term, _, axes in pairs:
+            for letter, axis in zip(term, axes or (), strict=False):
+                self._unify(known.setdefault(letter, axis), axis)
+        for term, operand, axes in pairs:
+            name = self._key(operand)
+            if axes is None and name in self.held:
+                self.axes[name] = tuple(known.setdefault(letter, f"{_bare(name)}_{letter}") for letter in term)
+        return tuple(known[letter] for letter in result) if result and {*result} <= known.keys() else None
+
     def _give(self, node: ast.expr, axes: Axes) -> Axes | None:
         """Give an argument, or one that is transposed, these axes."""
         inner = _untransposed(node)
@@ -153,9 +177,24 @@ class _Products:
 
     def _unify(self, one: str, two: str) -> None:
         one, two = self._final((one, two))
-        if one != two and "1" not in (one, two):
+        parts = one.split("+"), two.split("+")
+        if one != two and len(parts[0]) == len(parts[1]) == 2:
+            for part, other in self._of_joined(*parts):
+                self._unify(part, other)
+        elif one != two and "1" not in (one, two):
             generic = re.search(r"_(rows|inner|columns)$", one) is not None
             self.same[one if generic else two] = two if generic else one
+
+    def _of_joined(self, joined: Sequence[str], sizes: Sequence[str]) -> list[tuple[str, str]]:
+        """The lengths of an input and a state that are joined, each with its size, in whichever order these are added.
+
+        The size of a state is that which other axes have, too: 4*H beside D + H.
+        """
+        own = [i for i, name in enumerate(joined) if _JOINED_STATE.fullmatch(name.rpartition("_")[0])]
+        others = [i for i, size in enumerate(sizes) if size in self.alone]
+        if len(own) != 1 or len(others) != 1:
+            return []
+        return [(joined[own[0]], sizes[others[0]]), (joined[1 - own[0]], sizes[1 - others[0]])]
 
     def _final(self, axes: Axes) -> Axes:
         for _ in self.same:
@@ -216,10 +255,19 @@ def _made(methods: list[Function], me: str) -> dict[str, Axes]:
         for _, target, value in bound_in(method.node) if method.me else ():
             text = text_of(target)
             if value is not None and text.startswith(f"{method.me}."):
-                axes = next((axes for call in walk(value) if (axes := _made_axes(call))), None)
-                if axes is not None:
-                    found.setdefault(f"{me}.{text.removeprefix(f'{method.me}.')}", axes)
+                for item, made in _items(value):
+                    axes = next((axes for call in walk(made) if (axes := _made_axes(call))), None)
+                    if axes is not None:
+                        found.setdefault(f"{me}.{text.removeprefix(f'{method.me}.')}{item}", axes)
     return found
+
+
+def _items(value: ast.expr) -> list[tuple[str, ast.expr]]:
+    """A value, or the values of a dict, each with the text of its key: `{"W": np.zeros(3)}` → "['W']"."""
+    match value:
+        case ast.Dict(keys=keys, values=values):
+            return [(f"[{ast.unparse(key)}]", made) for key, made in zip(keys, values, strict=True) if key]
+    return [("", value)]
 
 
 def _made_axes(call: ast.AST) -> Axes | None:
