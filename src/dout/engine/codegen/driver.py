@@ -135,7 +135,7 @@ class Following:
         self._made()
         writer = self.writer = self.program.writer(self.text, self.inputs)
         waiting = self._outcomes()
-        first = dict.fromkeys(self._before_draws())
+        first = dict.fromkeys(self._on_plain_numbers())
         self._steps(first, waiting, writer)
         for node in self.inputs:
             self._check(node, waiting, writer)
@@ -158,13 +158,14 @@ class Following:
                 value = same_layout(value)
             self.inputs[node] = self.text.constant(value, self.capture.names.get(node) or "array")
 
-    def _before_draws(self) -> list[Step]:
-        """Steps on plain numbers that need nothing drawn, as the 1 - p of a draw: what they decide, they decide first.
+    def _on_plain_numbers(self) -> list[Step]:
+        """Steps on plain numbers that need nothing else, as `count % 10` or the 1 - p of a draw: they come first.
 
-        Then nothing has to go back, and the state of the generator, which takes long to read, is not kept.
+        What they decide is decided before anything is computed in vain; and nothing drawn has to go back, so the state
+        of the generator, which takes long to read, is not kept.
         """
         known, found = set[Step](self.inputs), list[Step]()
-        for step in self.program.steps if self.capture.draws else ():
+        for step in self.program.steps if self.capture.draws or self.capture.outcomes else ():
             plain = isinstance(step, Node) and isinstance(step.dtype, type)
             if plain and all(node in known or node.primitive is CONSTANT for node in step.inputs):
                 known.add(step)
