@@ -38,6 +38,8 @@ from dout.run.numerical_difference import GOOD
 from dout.trace.session.pairing import pairs, parts_of
 
 ELEMENTS = 12  # of one gradient that are compared
+_DIRECTIONS = 3
+_PROPORTIONAL = 1e-6  # how far the ratio of a right gradient to the derivative is from 1
 NEARBY = 1e-6  # a step across which there is hardly a kink, and how far a right gradient is from its slope
 Loss = Callable[[Any], Any]  # the value of the input or parameter → ⟨dout, forward⟩
 
@@ -225,6 +227,11 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
     if got.shape != value.shape:
         shape = f"its shape is {got.shape}"
         return Outcome(judged, Word.REFUTED, np.zeros(value.shape), got, {node: value}, shape), "shapes", None
+    if (slopes := _along_directions(place, value, got)) is not None:
+        times, route = slopes
+        word, times = (Word.AGREES, 1.0) if abs(times - 1) <= _PROPORTIONAL else (Word.REFUTED, times)
+        numbers = np.asarray(got, dtype=float)
+        return Outcome(judged, word, numbers / times, numbers, {node: value}), route, times
     expected, error = np.array(got, dtype=float), np.full(value.shape, place.lost)
     route, compared = "complex step", []
     for index in _some(value):
@@ -255,6 +262,29 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
     return Outcome(judged, word, expected, np.asarray(got, dtype=float), {node: value}, because), route, ratio
 
 
+def _along_directions(place: _Place, value: np.ndarray[Any, Any], got: Any) -> tuple[float, str] | None:
+    """How many times the derivative a whole gradient is, and the route; None where that is no number, or not plain.
+
+    All elements move at once, in random directions: the slopes along these are the gradient's, divided by the number,
+    if the gradient is the derivative times it, and hardly else. So most right gradients take some ten runs, not some
+    ten for each element. Float64 alone is fine enough, and a gradient that is known only to `lost` is not.
+    """
+    if not value.size or _precision(place.value) > _PROPORTIONAL or place.lost or not np.all(np.isfinite(got)):
+        return None
+    generator, ratios, route = np.random.default_rng(0), list[float](), "complex step"
+    for _ in range(_DIRECTIONS):
+        signs = np.where(got == 0, generator.choice([-1.0, 1.0], size=value.shape), np.sign(got))
+        way = generator.uniform(-0.5, 1.5, size=value.shape) * signs * size_of(value)  # along which little cancels
+        along = float(np.sum(got * way))
+        slope, is_complex = Line(partial(_all_moved, place.loss, value, way), 0.0, 1.0).steady_slope()
+        if not along or not abs(slope) > 1e-3 * abs(along):  # nan, too
+            return None
+        ratios.append(along / slope)
+        route = route if is_complex else "differences"
+    apart = max(ratios) - min(ratios)
+    return (ratios[0], route) if apart <= _PROPORTIONAL / 10 * abs(ratios[0]) else None
+
+
 def _precision(value: Any) -> float:
     narrow = isinstance(value, np.ndarray | np.generic) and value.dtype.itemsize < 8
     return 1e-2 if narrow else 1e-6
@@ -270,6 +300,11 @@ def _some(value: np.ndarray[Any, Any]) -> list[tuple[int, ...]]:
     places = list(np.ndindex(*value.shape))
     chosen = np.random.default_rng(0).permutation(len(places))[:ELEMENTS]
     return [places[i] for i in sorted(chosen)]
+
+
+def _all_moved(loss: Loss, value: np.ndarray[Any, Any], way: np.ndarray[Any, Any], step: Any) -> Any:
+    """The loss where all elements have moved some way."""
+    return loss((value + step * way)[()])
 
 
 def _moved(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...], step: Any) -> Any:
