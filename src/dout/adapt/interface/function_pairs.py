@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partialmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partialmethod, wraps
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
@@ -18,8 +19,8 @@ from dout.adapt.argument_names import names_loss
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
 from dout.adapt.source.returned_names import gives_gradients
-from dout.run import deep_copy, filled_cells, names_of
-from dout.run.reached_functions import reached_functions
+from dout.run import attributes_of, copied, deep_copy, filled_cells, names_of
+from dout.run.reached_functions import codes_in, reached_functions
 
 PAIR = "dout_pair"
 
@@ -89,6 +90,51 @@ class OfInstance(staticmethod):  # type: ignore[type-arg]
 
     def __get__(self, layer: Any, cls: Any = None) -> Any:
         return vars(layer).get(self.name, self.__func__) if layer is not None else self.__func__
+
+
+class OnOwnArrays(staticmethod):  # type: ignore[type-arg]
+    """A static method that finds its layer's arrays where its module has some, for as long as it runs."""
+
+    def __get__(self, layer: Any, cls: Any = None) -> Any:
+        return self.__func__ if layer is None else _on_arrays_of(layer, self.__func__)
+
+
+def _on_arrays_of(layer: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def called(*args: Any, **named: Any) -> Any:
+        with _in_place_of_globals(layer):
+            return function(*args, **named)
+
+    return called
+
+
+@contextmanager
+def _in_place_of_globals(layer: Any) -> Iterator[None]:
+    """The arrays of a layer stand in its module, by their names; what code binds to these names is the layer's."""
+    own, space, names = attributes_of(layer), names_of(sys.modules[type(layer).__module__]), type(layer).dout_arrays
+    before = {name: space[name] for name in names}
+    space.update({name: own[name] for name in names})
+    try:
+        yield
+    finally:
+        own.update({name: space[name] for name in names})
+        space.update(before)
+
+
+def _hold_copies(layer: Any) -> None:
+    """Give a layer its own of each array of its module that its functions read."""
+    space = names_of(sys.modules[type(layer).__module__])
+    attributes_of(layer).update({name: copied(space[name]) for name in type(layer).dout_arrays})
+
+
+def _arrays_read(functions: Iterable[FunctionType]) -> tuple[str, ...]:
+    """The arrays of floats that functions, and those that they call, read in the module of the first."""
+    first, *others = reached_functions(functions)
+    space = first.__globals__
+    codes = (code for f in (first, *others) if f.__globals__ is space for code in codes_in(f.__code__))
+    read = dict.fromkeys(name for code in codes for name in code.co_names if name in space)
+    is_module = names_of(sys.modules.get(first.__module__)) is space
+    return tuple(name for name in read if is_module and is_float_array(space[name]))
 
 
 def _close_over_copies(layer: Any, functions: Mapping[str, FunctionType]) -> None:
@@ -171,7 +217,10 @@ def pair_class(
     ahead, behind = called or (forward.__name__, backward.__name__)
     functions = {**{f.__name__: f for f in losses}, ahead: forward, behind: backward}
     place: Any = {"__module__": forward.__module__, "__doc__": forward.__doc__, PAIR: (ahead, behind)}
-    return type(ahead, (), {**place, **{n: f if _takes_self(f) else staticmethod(f) for n, f in functions.items()}})
+    static: Any = staticmethod
+    if names := _arrays_read((forward, backward)):
+        static, place = OnOwnArrays, {**place, "dout_arrays": names, "__init__": _hold_copies}
+    return type(ahead, (), {**place, **{n: f if _takes_self(f) else static(f) for n, f in functions.items()}})
 
 
 def _takes_self(function: FunctionType) -> bool:

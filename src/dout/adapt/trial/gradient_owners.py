@@ -110,7 +110,7 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     places cannot say it: of an argument that forward was not given, or of fewer gradients than inputs. Else by shape;
     where names say another order than shapes, places speak, in which they may be wrong.
     """
-    returned = source.returned_by(getattr(cls, interface.backward))[interface.gives :]
+    returned = source.gradients_returned(getattr(cls, interface.backward))
     owners = [*inputs, *dict(parameters_of(layer))]
     if interface.gives and returned and all(_is_of_another(name, owners) for name in returned):
         return ("",) * len(returned)
@@ -139,7 +139,7 @@ def are_guessed(interface: Interface, gradients: Sequence[Any], inputs: Mapping[
 
     Names tell: `return dW, db`, and a shape that only one of them has.
     """
-    returned = source.returned_by(inspect.unwrap(type(layer).backward))[interface.gives :]
+    returned = source.gradients_returned(inspect.unwrap(type(layer).backward))
     if not interface.order or set(interface.order) <= {*inputs}:
         return False
     if len(returned) != len(interface.order) or all(map(_is_called_after, returned, interface.order)):
