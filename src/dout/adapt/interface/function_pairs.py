@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partialmethod, wraps
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial, partialmethod, wraps
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
@@ -95,46 +94,42 @@ class OfInstance(staticmethod):  # type: ignore[type-arg]
 class OnOwnArrays(staticmethod):  # type: ignore[type-arg]
     """A static method that finds its layer's arrays where its module has some, for as long as it runs."""
 
+    def __init__(self, function: FunctionType, names: Sequence[str]) -> None:
+        super().__init__(function)
+        self.names = names
+
     def __get__(self, layer: Any, cls: Any = None) -> Any:
-        return self.__func__ if layer is None else _on_arrays_of(layer, self.__func__)
+        return self.__func__ if layer is None else _on_arrays_of(layer, self.__func__, self.names)
 
 
-def _on_arrays_of(layer: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+def _on_arrays_of(layer: Any, function: Any, names: Sequence[str]) -> Callable[..., Any]:
+    """The function, with a layer's arrays in its module; what code binds to their names is the layer's then."""
+
     @wraps(function)
     def called(*args: Any, **named: Any) -> Any:
-        with _in_place_of_globals(layer):
+        own, space = attributes_of(layer), function.__globals__
+        before = {name: space[name] for name in names}
+        space.update({name: own[name] for name in names})
+        try:
             return function(*args, **named)
+        finally:
+            own.update({name: space[name] for name in names})
+            space.update(before)
 
     return called
 
 
-@contextmanager
-def _in_place_of_globals(layer: Any) -> Iterator[None]:
-    """The arrays of a layer stand in its module, by their names; what code binds to these names is the layer's."""
-    own, space, names = attributes_of(layer), names_of(sys.modules[type(layer).__module__]), type(layer).dout_arrays
-    before = {name: space[name] for name in names}
-    space.update({name: own[name] for name in names})
-    try:
-        yield
-    finally:
-        own.update({name: space[name] for name in names})
-        space.update(before)
+def _hold_copies(layer: Any, space: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Give a layer its own of each of these arrays of a module."""
+    attributes_of(layer).update({name: copied(space[name]) for name in names})
 
 
-def _hold_copies(layer: Any) -> None:
-    """Give a layer its own of each array of its module that its functions read."""
-    space = names_of(sys.modules[type(layer).__module__])
-    attributes_of(layer).update({name: copied(space[name]) for name in type(layer).dout_arrays})
-
-
-def _arrays_read(functions: Iterable[FunctionType]) -> tuple[str, ...]:
+def _arrays_read(functions: Sequence[FunctionType]) -> list[str]:
     """The arrays of floats that functions, and those that they call, read in the module of the first."""
-    first, *others = reached_functions(functions)
-    space = first.__globals__
-    codes = (code for f in (first, *others) if f.__globals__ is space for code in codes_in(f.__code__))
-    read = dict.fromkeys(name for code in codes for name in code.co_names if name in space)
-    is_module = names_of(sys.modules.get(first.__module__)) is space
-    return tuple(name for name in read if is_module and is_float_array(space[name]))
+    space = functions[0].__globals__
+    codes = (code for f in reached_functions(functions) if f.__globals__ is space for code in codes_in(f.__code__))
+    read = dict.fromkeys(name for code in codes for name in code.co_names)
+    return [name for name in read if is_float_array(space.get(name))]
 
 
 def _close_over_copies(layer: Any, functions: Mapping[str, FunctionType]) -> None:
@@ -217,9 +212,10 @@ def pair_class(
     ahead, behind = called or (forward.__name__, backward.__name__)
     functions = {**{f.__name__: f for f in losses}, ahead: forward, behind: backward}
     place: Any = {"__module__": forward.__module__, "__doc__": forward.__doc__, PAIR: (ahead, behind)}
-    static: Any = staticmethod
-    if names := _arrays_read((forward, backward)):
-        static, place = OnOwnArrays, {**place, "dout_arrays": names, "__init__": _hold_copies}
+    static: Callable[[FunctionType], Any] = staticmethod
+    if names := _arrays_read([forward, backward]):
+        static = partial(OnOwnArrays, names=names)
+        place["__init__"] = partialmethod(_hold_copies, forward.__globals__, names)
     return type(ahead, (), {**place, **{n: f if _takes_self(f) else static(f) for n, f in functions.items()}})
 
 

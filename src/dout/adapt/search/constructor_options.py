@@ -105,6 +105,8 @@ class ClassSettings:
 
     def _key(self, function: Any, name: str, key: str) -> list[Any]:
         strings = source.strings_for(function, name, self.owner, key=key)
+        if not strings and "tuple" in source.kinds_for(function, name, self.owner, key=key):
+            return tuples_of(key.lower(), None)
         return [*strings[:2]] if strings else ["train"] if key == "mode" else numbers_named(key)
 
     def _of_kind(self, function: Any, name: str, kinds: Sequence[str]) -> list[Any]:

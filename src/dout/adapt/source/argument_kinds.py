@@ -48,15 +48,18 @@ _TAKE_ARRAYS = frozenset({"dot", "matmul", "exp", "maximum", "tanh", "sum", "ein
 
 
 @total(tuple)
-def kinds_for(function: Any, name: str, cls: type | None = None) -> tuple[str, ...]:
+def kinds_for(function: Any, name: str, cls: type | None = None, *, key: str | None = None) -> tuple[str, ...]:
     """What an argument is: int float bool str tuple list dict array callable class shape generator, or a class by name.
 
-    The surest first: by its annotation, then by what is done with it, then by its document.
+    The surest first: by its annotation, then by what is done with it, then by its document. Of its item `key` by what
+    is done with that alone.
     """
     used: dict[str, None] = {}
-    for node, scope in nodes_with(function, name, cls):
+    for node, scope in nodes_with(function, name, cls, f"[{key!r}]" if key is not None else ""):
         used |= dict.fromkeys(_kinds_at(node, scope))
     by_use = sorted(used, key=lambda kind: kind == "bool")  # `if padding:` says little
+    if key is not None:
+        return tuple(by_use)
     found = [*_kinds_annotated(function, name), *by_use, *_kinds_told(told(function, name, cls)[:_MOST_TOLD])]
     return tuple(dict.fromkeys(found))
 
