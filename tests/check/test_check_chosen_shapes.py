@@ -1,0 +1,125 @@
+"""Where a shape was chosen, and the layer is right in another one, nothing is an error; what is wrong anyway is one."""
+
+import numpy as np
+import pytest
+
+import dout
+from dout.adapt.interface.function_pairs import given_pair
+
+
+def errors(target):
+    return [finding.code for finding in dout.check(target).findings if finding.severity == "error"]
+
+
+def gate(sign):
+    class Gate:
+        """The gate has a number for each number of x; its name says that it may have one for each column."""
+
+        def forward(self, x, h, g):
+            self.x, self.h = x, h
+            self.t = 1 / (1 + np.exp(-g))
+            return self.t * h + (1 - self.t) * x
+
+        def backward(self, dout):
+            dt = dout * (self.h + sign * self.x)
+            return dout * (1 - self.t), dout * self.t, dt * self.t * (1 - self.t)
+
+    return Gate
+
+
+def heads(less):
+    class Heads:
+        """The first input has one column, which is added to each of the others."""
+
+        def forward(self, v, a):
+            return v + a - a.mean(axis=1, keepdims=True)
+
+        def backward(self, dq):
+            return dq.sum(axis=1, keepdims=True), dq - less(dq, axis=1, keepdims=True)
+
+    return Heads
+
+
+def scaled(times):
+    def forward(x, w):
+        return x * w, (x, w)
+
+    def backward(dout, cache):
+        x, w = cache
+        dx, dw = np.zeros_like(x), np.zeros_like(w)
+        dx += dout * w
+        dw += times * (dout * x).sum(axis=0)
+        return dx, dw
+
+    return given_pair(forward, backward)
+
+
+@pytest.mark.parametrize("right", [gate(-1), heads(np.mean), scaled(1)])
+def test_a_layer_that_is_right_in_another_shape_than_the_chosen_one_has_no_error(right):
+    assert errors(right) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("wrong", [gate(1), heads(np.sum), scaled(2)])
+def test_what_is_wrong_in_each_of_the_shapes_is_an_error(wrong):
+    assert errors(wrong)
+
+
+class Decayed:
+    """Weights of one sign, with a penalty on their size that the loss has not."""
+
+    def __init__(self, inputs=3, outputs=4):
+        self.weights = np.linspace(0.1, 1.0, inputs * outputs).reshape(inputs, outputs)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weights
+
+    def backward(self, dout):
+        signs = np.ones_like(self.weights)
+        signs[self.weights < 0] = -1
+        self.dweights = self.x.T @ dout + 0.001 * signs
+        return dout @ self.weights.T
+
+
+def test_a_penalty_on_weights_of_one_sign_is_a_penalty():
+    report = dout.check(Decayed)
+    assert report.ok
+    assert "D112" in [finding.code for finding in report.findings]
+
+
+class Codes:
+    """It adds numbers that are kept as whole codes."""
+
+    def forward(self, a, b):
+        return (a + b).astype(np.int8)
+
+    def backward(self, dout):
+        return dout, dout
+
+
+def test_what_gives_whole_numbers_has_no_derivative_that_refutes():
+    assert errors(Codes) == []
+
+
+class Stepping:
+    """Its optimizer begins with the first gradient, and a cast is no step of a recording."""
+
+    def __init__(self, inputs=3, outputs=4):
+        self.weights, self.square = np.linspace(-1, 1, inputs * outputs).reshape(inputs, outputs), None
+
+    def forward(self, x):
+        self.x = x
+        return np.vectorize(np.tanh)(x @ self.weights)
+
+    def backward(self, dout):
+        dout = dout * (1 - np.tanh(self.x @ self.weights) ** 2)
+        dweights = self.x.T @ dout
+        if self.square is None:
+            self.square = dweights**2
+        self.weights = self.weights - 0.01 * dweights / np.sqrt(self.square)
+        return dout @ self.weights.T
+
+
+def test_what_an_optimizer_makes_at_its_first_step_is_no_parameter():
+    assert dout.check(Stepping).verdicts
