@@ -274,6 +274,7 @@ class _Proposer:
             other = next(n for n in (3, 4, 5) if n not in known[0])
             like = [shape for shape in options if len(shape) == len(known[0])]
             options = [known[0][-1:], (known[0][-1], other), (other, known[0][0]), *like]
+        options = [shape for shape in options if 0 not in shape] or [(sizes.batch, 4)]
         fitting = sorted(options, key=lambda shape: least is not None and len(shape) < least)
         made = [self._array(shape, name) for shape in fitting]
         if not _is_label(name) or not place:
