@@ -264,3 +264,12 @@ def pool(x, settings):
     assert shapes_for(module.Gates.__init__, module.Gates) == {"Wx": ("", "3*H"), "Wh": ("H", "3*H")}
     assert kinds_for(module.pool, "settings", key="kernel")[:1] == ("tuple",)
     assert "tuple" not in kinds_for(module.pool, "settings", key="stride")
+
+
+def test_what_numpy_takes_by_name_is_of_its_kind():
+    module = written("""
+def total(x, along, keep):
+    return x.sum(axis=along, keepdims=keep) / x.shape[along]
+""")
+    assert kinds_for(module.total, "along")[:1] == ("int",)
+    assert kinds_for(module.total, "keep")[:1] == ("bool",)

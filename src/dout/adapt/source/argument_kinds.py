@@ -44,6 +44,7 @@ _ONLY = {  # the attributes that one kind alone has
 }
 _TAKE_SIZES = frozenset({"randn", "rand"})  # as their arguments
 _TAKE_A_SHAPE = frozenset({"zeros", "ones", "empty", "random", "random_sample", "standard_normal"})
+_KEYWORDS = {"axis": "int", "keepdims": "bool"}
 _TAKE_ARRAYS = frozenset({"dot", "matmul", "exp", "maximum", "tanh", "sum", "einsum"})
 
 
@@ -104,6 +105,8 @@ def _kinds_at(node: ast.AST, scope: Scope) -> list[str]:
         case ast.Slice(lower=lower, upper=upper, step=step):
             ends = [end for end in (lower, upper, step) if not isinstance(end, ast.Call)]
             return ["int"] if any(_has(end, scope) for end in ends) else []
+        case ast.Subscript(value=ast.Attribute(attr="shape"), slice=index) if holds(index):
+            return ["int"]
         case ast.Subscript(value=value, slice=index) if holds(value):
             return _kinds_of_indexed(index)
         case ast.For(iter=value) | ast.comprehension(iter=value) if holds(value):
@@ -134,6 +137,9 @@ def _kinds_in_a_call(call: ast.Call, scope: Scope) -> list[str]:
         if any(_has(arg, scope) for arg in counted):
             return ["list"]
         return ["int"] if any(_has(arg, scope) for arg in args) else []
+    for keyword in call.keywords:
+        if keyword.arg in _KEYWORDS and scope.holds(keyword.value):
+            return [_KEYWORDS[keyword.arg]]  # of NumPy's functions and methods
     if verb in _TAKE_A_SHAPE and any(_is_named(arg) and scope.holds(arg) for arg in args[:1]):
         return ["shape"]  # a tuple or a whole number
     named = [k.value for k in call.keywords if k.arg in ("size", "shape")]
