@@ -207,6 +207,25 @@ class Dense:
     assert shapes_for(module.Dense.columns, module.Dense)["x"][0] == "n_in"
 
 
+def test_letters_of_an_einsum_and_what_is_joined_tell_widths():
+    """An input of width 1 would be broadcast along the weight's axis, and its gradient would have another shape."""
+    module = written("""
+class Bilinear:
+    def __init__(self, n, m, out):
+        self.A = np.zeros((out, n, m))
+    def forward(self, u, v):
+        return np.einsum("bi,oij,bj->bo", u, self.A, v)
+
+class Cell:
+    def __init__(self, n, hidden):
+        self.params = {"W": np.zeros((n + hidden, 4 * hidden))}
+    def forward(self, x, h):
+        return np.concatenate([x, h], axis=1) @ self.params["W"]
+""")
+    for cls, widths in ((module.Bilinear, ["n", "m"]), (module.Cell, ["n", "hidden"])):
+        assert [axes[1] for axes in shapes_for(cls.forward, cls).values()] == widths
+
+
 def test_shapes_in_annotations():
     module = written("""def f(x: 'Float[ndarray, "n d"]', device: 'Literal["cpu", "gpu"]'): pass""")
     assert shapes_for(module.f) == {"x": ("n", "d")}

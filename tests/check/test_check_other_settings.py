@@ -355,3 +355,23 @@ class Join:
 
 def test_two_inputs_of_equal_widths_do_not_hide_a_split():
     assert "on a (3, 5)" in str(check(Join(), X, X[::-1].copy()))
+
+
+class Joined:
+    def forward(self, arrays):
+        self.widths = [x.shape[1] for x in arrays]
+        return np.concatenate(arrays, axis=1)
+
+    def backward(self, dout):
+        return np.split(dout, np.cumsum(self.widths)[:-1], axis=1)
+
+
+class JoinedAndSplitInEqualParts(Joined):
+    def backward(self, dout):
+        return np.split(dout, len(self.widths), axis=1)
+
+
+def test_arrays_in_a_list_are_joined_in_several_lengths():
+    assert check(Joined).ok
+    found = errors(check(JoinedAndSplitInEqualParts))
+    assert {finding.argument for finding in found} == {"arrays[0]", "arrays[1]", "arrays[2]"}

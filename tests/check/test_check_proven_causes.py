@@ -266,3 +266,38 @@ def test_what_arrives_and_what_is_judged_are_no_gradients_by_a_name_that_nothing
 def test_a_parameter_that_a_part_changes_is_no_gradient_of_one_without(tied):
     report = check(StepsOfParts(tied), np.random.default_rng(5).normal(size=(4, 3)))
     assert not [f for f in report.findings if f.code == "D105" and "not judged" in f.message]
+
+
+class Halves:
+    def forward(self, x):
+        first, second = np.split(x, 2, axis=-1)
+        return first, second
+
+    def backward(self, d_first, d_second):
+        return np.concatenate([d_second, d_first], axis=-1)
+
+
+def test_what_is_joined_in_the_wrong_order_is_repaired_in_its_list():
+    report = check(Halves(), np.arange(12.0).reshape(3, 4))
+    assert causes(report) == {"x": ["return np.concatenate([d_first, d_second], axis=-1)"]}
+
+
+class LeakyRelu:
+    def __init__(self, slope=0.0):
+        self.slope = slope
+
+    def forward(self, x):
+        self.mask = x < 0
+        out = x.copy()
+        out[self.mask] *= self.slope
+        return out
+
+    def backward(self, dout):
+        dx = dout.copy()
+        dx[self.mask] = 0
+        return dx
+
+
+def test_a_repair_of_forward_makes_no_condition_one_that_never_holds():
+    """With `x**2 < 0` forward would be the identity, and backward right."""
+    assert causes(check(LeakyRelu)) == {"x": ["dx[self.mask] *= self.slope"]}

@@ -84,7 +84,7 @@ class _Proposer:
         self.lengths: dict[int, list[int]] = {}  # by identity of constructor arguments, which are kept
         self.changed: set[int] = set()  # the constructor arguments, by identity, that were changed by an error
         self.whole = False  # whether the first input is made of indices
-        self.defaults = _sizes_by_default(target.constructor)
+        self.defaults = _sizes_by_default(target.constructor, self.shapes)
         self.between = False  # whether inputs lie between 0 and 1, as probabilities
         home = module_of(self.cls) if inspect.isclass(self.cls) else self.cls.__module__
         self.globals = names_of(sys.modules.get(home))
@@ -101,8 +101,7 @@ class _Proposer:
         return found
 
     def all(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        shapes = without_holes(without_dots(source.shapes_for(self.forward, self.owner)))
-        shapes = self._as_lines(shapes)
+        shapes = self._as_lines(self.shapes)
         inits = self.inits
         linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in (*self.arguments, *self.constructor)}
         number = len(shapes.get(self.first, ())) or self.axes(self.first) or 0
@@ -139,7 +138,12 @@ class _Proposer:
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
             self.whole, self.between = False, between
 
-    def _as_lines(self, shapes: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    @cached_property
+    def shapes(self) -> Mapping[str, Sequence[str]]:
+        """The axes of the arguments, as far as the source tells them."""
+        return without_holes(without_dots(source.shapes_for(self.forward, self.owner)))
+
+    def _as_lines(self, shapes: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
         """With labels that scores are multiplied by, `-np.log(p) @ t`, as what that is a loss of: a line of each."""
         loss = any(map(names_loss, (self.cls.__qualname__, getattr(self.forward, "__name__", ""))))
         for name, axes in shapes.items() if loss else ():
@@ -306,7 +310,8 @@ def _lengths_held(layer: Any, deep: int = 3) -> list[int]:
     return list(dict.fromkeys([*own, *(n for part in parts for n in _lengths_held(part, deep - 1))]))
 
 
-def _sizes_by_default(parameters: list[inspect.Parameter]) -> dict[str, Any]:
-    """The constructor's arguments that are sizes and have a default: shapes, and numbers that are called so."""
-    kept = {p.name: p.default for p in parameters if names_size(p.name)}
+def _sizes_by_default(parameters: list[inspect.Parameter], shapes: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The constructor's arguments that are sizes and have a default: of an axis of `shapes`, or called so."""
+    axes = {name for axes in shapes.values() for axis in axes for name in re.findall(r"[A-Za-z_]\w*", axis)}
+    kept = {p.name: p.default for p in parameters if names_size(p.name) or p.name in axes}
     return {name: item for name, item in kept.items() if type(item) is int or isinstance(item, tuple)}

@@ -54,7 +54,12 @@ def shapes_for(function: Any, cls: type | None = None) -> dict[str, Axes]:
             found[name] = written
             renamed |= {c: w for c, w in zip(code or (), written, strict=False) if c and w}
         elif code is not None:
-            found[name] = code
+            mine = inferred.get(name, ())
+            found[name] = (
+                tuple(named or other for named, other in zip(code, mine, strict=True))
+                if len(mine) == len(code)
+                else code
+            )
             by_code.add(name)
         elif name in inferred:
             found[name] = inferred[name]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.source.scopes import Scope, scopes_of
-from dout.adapt.source.syntax import bound_in, name_of, read, total, walk
+from dout.adapt.source.syntax import bindings, bound_in, name_of, read, total, walk
 from dout.run import is_class
 from dout.trace.model.user_source import is_user_code
 
@@ -85,6 +85,15 @@ def attributes_set(function: Any) -> frozenset[str]:
         and name_of(target.value) == (own.me if own else "")
         and not (isinstance(value, ast.Constant) and value.value is None)
     )
+
+
+@total(frozenset)
+def attributes_always_set(function: Any) -> frozenset[str]:
+    """The attributes of its instance that a method sets at each call, under no condition: caches, no parameters."""
+    own = read(function)
+    lines = own.node.body if own and isinstance(own.node, ast.FunctionDef) else []
+    targets = [target for line in lines for target, _ in bindings(line)]
+    return frozenset(t.attr for t in targets if isinstance(t, ast.Attribute) and own and name_of(t.value) == own.me)
 
 
 @total(tuple)

@@ -79,12 +79,18 @@ class _Products:
         if (factors := _factors(node)) is not None:
             return self._product(*factors)
         match node:
+            case ast.Call(func=function, args=[ast.Constant(value=str(letters)), *operands]) if (
+                name_of(function) == "einsum" and "." not in letters
+            ):
+                return self._lettered(letters, operands)
             case ast.Attribute(value=inner, attr="T"):
                 axes = self.of(inner)
                 return axes[::-1] if axes else None
             case ast.BinOp():
                 return self._sum(node)
-            case ast.Call(func=function, args=[ast.Tuple(elts=[one, other]), *_]) if name_of(function) in _JOINS:
+            case ast.Call(func=function, args=[ast.Tuple(elts=[one, other]) | ast.List(elts=[one, other]), *_]) if (
+                name_of(function) in _JOINS
+            ):
                 return self._joined(one, other, node)
             case ast.Call(args=args, func=function):
                 every = [self.of(arg) for arg in args]
@@ -123,6 +129,20 @@ class _Products:
         self._unify(first[1], second[0])
         return first[0], second[1]
 
+    def _lettered(self, letters: str, operands: list[ast.expr]) -> Axes | None:
+        """The axes of an einsum: a letter stands for one axis, whichever operand tells which."""
+        terms, _, result = letters.replace(" ", "").partition("->")
+        pairs = [(term, operand, self.of(operand)) for term, operand in zip(terms.split(","), operands, strict=True)]
+        known: dict[str, str] = {}
+        for term, _, axes in pairs:
+            for letter, axis in zip(term, axes or (), strict=False):
+                self._unify(known.setdefault(letter, axis), axis)
+        for term, operand, axes in pairs:
+            name = self._key(operand)
+            if axes is None and name in self.held:
+                self.axes[name] = tuple(known.setdefault(letter, f"{_bare(name)}_{letter}") for letter in term)
+        return tuple(known[letter] for letter in result) if result and {*result} <= known.keys() else None
+
     def _give(self, node: ast.expr, axes: Axes) -> Axes | None:
         """Give an argument, or one that is transposed, these axes."""
         inner = _untransposed(node)
@@ -153,7 +173,11 @@ class _Products:
 
     def _unify(self, one: str, two: str) -> None:
         one, two = self._final((one, two))
-        if one != two and "1" not in (one, two):
+        parts = one.split("+"), two.split("+")
+        if one != two and len(parts[0]) == len(parts[1]) > 1:  # what is put together, and the width of a weight
+            for part, other in zip(*parts, strict=True):
+                self._unify(part, other)
+        elif one != two and "1" not in (one, two):
             generic = re.search(r"_(rows|inner|columns)$", one) is not None
             self.same[one if generic else two] = two if generic else one
 
@@ -216,10 +240,19 @@ def _made(methods: list[Function], me: str) -> dict[str, Axes]:
         for _, target, value in bound_in(method.node) if method.me else ():
             text = text_of(target)
             if value is not None and text.startswith(f"{method.me}."):
-                axes = next((axes for call in walk(value) if (axes := _made_axes(call))), None)
-                if axes is not None:
-                    found.setdefault(f"{me}.{text.removeprefix(f'{method.me}.')}", axes)
+                for item, made in _items(value):
+                    axes = next((axes for call in walk(made) if (axes := _made_axes(call))), None)
+                    if axes is not None:
+                        found.setdefault(f"{me}.{text.removeprefix(f'{method.me}.')}{item}", axes)
     return found
+
+
+def _items(value: ast.expr) -> list[tuple[str, ast.expr]]:
+    """A value, or the values of a dict, each with the text of its key: `{"W": np.zeros(3)}` → "['W']"."""
+    match value:
+        case ast.Dict(keys=keys, values=values):
+            return [(f"[{ast.unparse(key)}]", made) for key, made in zip(keys, values, strict=True) if key]
+    return [("", value)]
 
 
 def _made_axes(call: ast.AST) -> Axes | None:

@@ -17,6 +17,7 @@ from dout.adapt.interface.interface import DOUT, SHARED, Interface
 from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, is_number, parameters_of
 from dout.adapt.interface.method_pairs import is_static, reads_and_writes, required
 from dout.adapt.interface.network_loss import loss_of
+from dout.adapt.source.attribute_reads import attributes_always_set
 from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
 
@@ -117,7 +118,7 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     called = (
         _by_list(returned, result, layer, _written_by_forward(cls, interface))
         or _by_parts(result, layer)
-        or _by_name(returned, result, inputs, layer)
+        or _by_name(returned, result, inputs, layer, attributes_always_set(getattr(cls, interface.forward, None)))
     )
     if called and not set(called) <= set(inputs):
         return called
@@ -199,15 +200,20 @@ def _by_parts(result: Any, layer: Any) -> tuple[str, ...]:
     return tuple(owners)
 
 
-def _by_name(names: Sequence[str], result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
+def _by_name(
+    names: Sequence[str], result: Any, inputs: Mapping[str, Any], layer: Any, cached: Collection[str]
+) -> tuple[str, ...]:
     """The inputs and parameters after which gradients are called, each of its shape; empty where that is not plain.
 
-    A parameter that is called as an input has no name of its own here: its gradient is nobody's.
+    A parameter that is called as an input has no name of its own here: its gradient is nobody's. What forward caches
+    is no parameter: `return dxc` is the gradient of the input, taken for that of `self.xc` by mistake.
     """
-    held = [(n, array) for n, array in parameters_of(layer) if not (is_named_as_gradient(n) or is_residual(n))]
     held = [
-        (n, array) for n, array in held if n not in inputs or np.shape(array) != np.shape(inputs[n])
-    ]  # it kept that
+        (n, array)
+        for n, array in parameters_of(layer)
+        if not (is_named_as_gradient(n) or is_residual(n) or n in cached)
+        and (n not in inputs or np.shape(array) != np.shape(inputs[n]))  # it kept that
+    ]
     values = [*inputs.items(), *((name if name not in inputs else "", array) for name, array in held)]
     stems = [stem(name) for name in (*inputs, *(name for name, _ in held))]
     found = []

@@ -105,13 +105,13 @@ def other_readings(subject: Subject) -> list[Subject]:
     for place, role in enumerate(interface.roles):
         for other in (*subject.names, OUTPUT) if role in subject.names else ():
             roles = (*interface.roles[:place], other, *interface.roles[place + 1 :])
-            again = _read_as(subject, replace(interface, roles=roles))
+            again = read_as(subject, replace(interface, roles=roles))
             if other not in interface.roles and not isinstance(Lab(again).trial(again.inputs), CrashError):
                 found.append(again)
     return found
 
 
-def _read_as(subject: Subject, interface: Interface) -> Subject:
+def read_as(subject: Subject, interface: Interface) -> Subject:
     """The layer in another interface."""
     own = type(subject.runner.layer)
     cls = layer_class(own.__mro__[1] if is_adapted(own) else own, interface, subject.names)
@@ -132,7 +132,7 @@ def _before_activation(subject: Subject, run: PlainRun) -> str | None:
             continue
         if any(np.array_equal(item, other) for other in known) or not _is_read_by_others(subject, name):
             continue
-        if not _is_wrong(_read_as(subject, replace(subject.interface or Interface(), out=name))):
+        if not _is_wrong(read_as(subject, replace(subject.interface or Interface(), out=name))):
             return name
     return None
 
@@ -183,7 +183,7 @@ def _left_out(subject: Subject, run: PlainRun) -> str | None:
 def _with_all_inputs(subject: Subject, names: tuple[str, ...], inputs: tuple[Any, ...]) -> Subject:
     """The layer with more of its inputs, whose gradients come in this order."""
     found = replace(subject, inputs=inputs, names=names)
-    return found if subject.interface is None else _read_as(found, replace(subject.interface, order=()))
+    return found if subject.interface is None else read_as(found, replace(subject.interface, order=()))
 
 
 def doubt_of_constant(subject: Subject, ratios: list[float | None]) -> str:
@@ -239,7 +239,7 @@ def _is_loss_of_repeated(subject: Subject, run: PlainRun) -> bool:
         return False
     inputs = tuple(np.cos(np.arange(1.0, np.prod(common) + 1) * (i + 1)).reshape(common) for i in range(2))
     alike, interface = replace(subject, inputs=inputs), subject.interface
-    owned = [_read_as(alike, replace(interface, order=(name,))) for name in subject.names] if interface else []
+    owned = [read_as(alike, replace(interface, order=(name,))) for name in subject.names] if interface else []
     return common in shapes and not all(is_suspicious(one, _ones) for one in (alike, *owned))
 
 

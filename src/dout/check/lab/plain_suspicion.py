@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from dout.check.exact.subject import Subject
 from dout.clock import count
-from dout.run import PlainRun, arrays, attributes_of, central_difference, copied, quiet, size_of, weighed
+from dout.run import PlainRun, arrays, attributes_of, central_difference, copied, flat, mapped, quiet, size_of, weighed
 from dout.trace.session.pairing import Pair, pairs
 
 _STEP = 1e-6
@@ -40,10 +41,10 @@ def is_suspicious(subject: Subject, douts_of: Callable[[list[Any]], tuple[Any, .
             raise BackwardError from error
     run = PlainRun(layer, inputs, douts, outputs, gradients)
     learned = list(pairs(before, attributes_of(layer)))
-    given = [
-        (i, g) for i, g in enumerate(run.gradients[: len(run.inputs)]) if g is not None and is_moved(run.inputs[i])
-    ]
-    if any(np.shape(g) != np.shape(run.inputs[i]) for i, g in given):
+    items = [*flat(run.inputs)]
+    each = [*flat(run.gradients)] if len(items) > len(run.inputs) else run.gradients  # of a list, its arrays' own
+    given = [(i, g) for i, g in enumerate(each[: len(items)]) if g is not None and is_moved(items[i])]
+    if any(np.shape(g) != np.shape(items[i]) for i, g in given):
         return True
     if any(np.shape(pair.parameter) != np.shape(pair.gradient) for pair in learned):
         return True
@@ -67,7 +68,8 @@ def is_moved(item: Any) -> bool:
 def _differs(subject: Subject, run: PlainRun, given: list[tuple[int, Any]], learned: list[Pair]) -> bool:
     """Whether a central difference along one direction is far from the sum of the gradients along it."""
     generator = np.random.default_rng(0)
-    ways = {i: generator.normal(size=np.shape(g)) * size_of(run.inputs[i]) for i, g in given}
+    items = [*flat(run.inputs)]
+    ways = {i: generator.normal(size=np.shape(g)) * size_of(items[i]) for i, g in given}
     inner = {pair.name: generator.normal(size=np.shape(pair.gradient)) * size_of(pair.parameter) for pair in learned}
     parts = [np.sum(ways[i] * g) for i, g in given]
     parts += [np.sum(inner[pair.name] * np.asarray(pair.gradient)) for pair in learned]
@@ -76,7 +78,8 @@ def _differs(subject: Subject, run: PlainRun, given: list[tuple[int, Any]], lear
 
     def loss(step: float) -> float:
         layer = _of_usual_size(subject.again())
-        inputs = [x + step * ways[i] if i in ways else x for i, x in enumerate(subject.fresh_inputs())]
+        number = itertools.count()
+        inputs = mapped(subject.fresh_inputs(), lambda x: x + step * ways[i] if (i := next(number)) in ways else x)
         for pair in pairs(attributes_of(layer), attributes_of(run.layer)):
             if pair.name in inner:
                 pair.put(layer, pair.parameter + step * inner[pair.name])

@@ -220,7 +220,8 @@ def _of_kind(
         if wanted[:1] == ["t"]:
             more = _handicap(kind, place, seen, *chosen[0])
             said = _word_of_factor(place, *chosen[0]) if kind.lost == "t" else word
-        yield Edit(place, cost + more, said, kind.meant, slots, kind.run)
+        meant = "{a} = {a} + {b}" if own.get("a") in place.function.arguments else kind.meant
+        yield Edit(place, cost + more, said, meant if kind.meant == "{a} += {b}" else kind.meant, slots, kind.run)
 
 
 # What a slot may be, as text with its value.

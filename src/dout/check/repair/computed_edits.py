@@ -72,19 +72,49 @@ def _other_function(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
 
 
 def _other_order(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
-    """Two axes exchanged, or two operands of einsum; or two letters in its subscripts."""
-    if place.called in ("transpose", "moveaxis", "swapaxes", "reshape"):
-        parts = [e for a in node.args for e in (a.elts if isinstance(a, ast.Tuple | ast.List) else [a])]
-        plain = [p for p in parts if isinstance(p, ast.Constant | ast.UnaryOp | ast.Name | ast.Attribute)]
-        yield from ((1.2, "transpose", text) for text in _exchanged(place, node, plain))
-    if place.called == "einsum" and node.args and isinstance(node.args[0], ast.Constant):
-        yield from ((1.1, "transpose", text) for text in _exchanged(place, node, node.args[1:]))
-        spec = str(node.args[0].value)
-        for i, j in itertools.combinations(range(len(spec)), 2):
-            within = spec[i:j]
-            if spec[i] != spec[j] and spec[j].isalpha() and within.isalpha():
-                turned = f'"{spec[:i]}{spec[j]}{spec[i + 1 : j]}{spec[i]}{spec[j + 1 :]}"'
-                yield 1.1, "transpose", place.replaced(node.args[0], turned)
+    """Axes in another order; of what is reshaped, to axes in another order that are then put in this one."""
+    if place.called not in ("transpose", "moveaxis", "swapaxes", "reshape"):
+        return
+    parts = [e for a in node.args for e in (a.elts if isinstance(a, ast.Tuple | ast.List) else [a])]
+    plain = [p for p in parts if isinstance(p, ast.Constant | ast.UnaryOp | ast.Name | ast.Attribute)]
+    yield from ((1.2, "transpose", text) for text in _exchanged(place, node, plain))
+    if place.called == "transpose" and len(plain) == len(parts) in (3, 4):
+        texts = [place.function.source.segment(part) for part in parts]
+        for order in itertools.permutations(range(len(parts))):
+            if sum(i != axis for i, axis in enumerate(order)) > 2:  # two are exchanged above
+                moved = {part: texts[i] for part, i in zip(parts, order, strict=True)}
+                yield 1.3, "transpose", place.function.source.with_parts(node, moved)
+    is_turned = isinstance(place.parents[0], ast.Attribute) and place.parents[0].attr == "transpose"
+    if place.called == "reshape" and len(plain) == len(parts) in (3, 4) and not is_turned:
+        yield from ((1.35, "transpose", text) for text in _transposed(place, node, plain))
+
+
+def _other_letters(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
+    """Two operands of einsum exchanged, or two letters in its subscripts; another letter for one that stands alone."""
+    if place.called != "einsum" or not node.args or not isinstance(node.args[0], ast.Constant):
+        return
+    yield from ((1.1, "transpose", text) for text in _exchanged(place, node, node.args[1:]))
+    spec = str(node.args[0].value)
+    for i, j in itertools.combinations(range(len(spec)), 2):
+        within = spec[i:j]
+        if spec[i] != spec[j] and spec[j].isalpha() and within.isalpha():
+            turned = f'"{spec[:i]}{spec[j]}{spec[i + 1 : j]}{spec[i]}{spec[j + 1 :]}"'
+            yield 1.1, "transpose", place.replaced(node.args[0], turned)
+    alone = (i for i, letter in enumerate(spec) if letter.isalpha() and spec.count(letter) == 1)
+    for i, other in itertools.product(alone, sorted({*filter(str.isalpha, spec)})):
+        if other != spec[i]:
+            yield 1.15, "axis", place.replaced(node.args[0], f'"{spec[:i]}{other}{spec[i + 1 :]}"')
+
+
+def _transposed(place: ExpressionPlace, node: ast.Call, parts: Sequence[ast.expr]) -> Iterator[str]:
+    """A reshape to the same axes in another order, which are then put in this one."""
+    source = place.function.source
+    texts = [source.segment(part) for part in parts]
+    for order in itertools.permutations(range(len(parts))):
+        back = ", ".join(str(order.index(axis)) for axis in range(len(parts)))
+        if order != tuple(sorted(order)):
+            reshaped = source.with_parts(node, {part: texts[i] for part, i in zip(parts, order, strict=True)})
+            yield f"{reshaped}.transpose({back})"
 
 
 def _exchanged(place: ExpressionPlace, whole: ast.AST, parts: Sequence[ast.expr]) -> Iterator[str]:
@@ -99,8 +129,8 @@ def _exchanged(place: ExpressionPlace, whole: ast.AST, parts: Sequence[ast.expr]
 # --- tuples -----------------------------------------------------------------------------------------------------------
 
 
-def _other_tuple(place: ExpressionPlace, node: ast.Tuple, ndim: int) -> Found:
-    """Two gradients that are returned in the wrong order."""
+def _other_tuple(place: ExpressionPlace, node: ast.Tuple | ast.List, ndim: int) -> Found:
+    """Two gradients that are returned, or joined, in the wrong order."""
     texts = [place.function.source.segment(e) for e in node.elts]
     pairs = itertools.combinations(texts, 2)
     for (one, other), text in zip((p for p in pairs if p[0] != p[1]), _exchanged(place, node, node.elts), strict=True):
@@ -215,7 +245,8 @@ def word_of_number(place: ExpressionPlace) -> str:
 def _other_element(place: ExpressionPlace, node: ast.Subscript, ndim: int) -> Found:
     """The other part of an array, another element, or all that a loop runs over."""
     parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-    if isinstance(place.parents[0], ast.For) and isinstance(node.slice, ast.Slice):
+    outer = place.parents[isinstance(place.parents[0], ast.Call)]  # `for layer in reversed(self.layers[1:])`
+    if isinstance(outer, ast.For) and isinstance(node.slice, ast.Slice):
         yield 1.1, "missing term", place.function.source.segment(node.value)
     yield from _cut_from_the_start(place, node, parts)
     yield from ((1.15, "formula", place.replaced(piece, text)) for piece, text in _slices_elsewhere(place, parts))
@@ -261,10 +292,11 @@ def _flipped(place: ExpressionPlace, node: ast.expr, ndim: int) -> Found:
 
 
 _BY_SYNTAX: dict[type[ast.expr], tuple[Callable[[ExpressionPlace, Any, int], Found], ...]] = {
-    ast.Call: (_other_arguments, _more_arguments, _other_function, _other_order),
+    ast.Call: (_other_arguments, _more_arguments, _other_function, _other_order, _other_letters),
     ast.Constant: (_other_number,),
     ast.Subscript: (_other_element,),
     ast.Tuple: (_other_tuple,),
+    ast.List: (_other_tuple,),
     ast.Name: (_flipped,),
     ast.Attribute: (_flipped,),
 }

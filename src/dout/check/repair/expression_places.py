@@ -148,6 +148,11 @@ class ScratchFunction:
         return self.node.name
 
     @property
+    def arguments(self) -> set[str]:
+        """Its arguments. `+=` would write into what the caller holds."""
+        return {argument.arg for argument in self.node.args.args}
+
+    @property
     def locals(self) -> tuple[str, ...]:
         """The names of its arguments and local variables."""
         return self.function.__code__.co_varnames
@@ -292,9 +297,13 @@ def places(functions: Iterable[ScratchFunction]) -> list[ExpressionPlace]:
     return found
 
 
+_JOINS = ("concatenate", "stack", "append")
+
+
 def _replaceable(node: ast.expr, parents: tuple[ast.AST, ...], function: ScratchFunction) -> bool:
-    if isinstance(node, ast.Tuple):
-        return not parents and isinstance(node.ctx, ast.Load)  # what is returned, or assigned to several names
+    if isinstance(node, ast.Tuple | ast.List):  # what is returned, assigned to several names, or joined
+        joins = isinstance(parents[0], ast.Call) and ast.unparse(parents[0].func).endswith(_JOINS) if parents else True
+        return joins and isinstance(node.ctx, ast.Load)
     if not isinstance(node, _REPLACEABLE) or not isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
         return False
     parent = parents[0] if parents else None

@@ -108,14 +108,23 @@ def proven(
 
 
 def stays_right(repair: Repair, given: Subject) -> bool:
-    """Whether a repair that was proven at another setting leaves the layer right as it is given."""
+    """Whether a repair that was proven at another setting leaves the layer right as it is given.
+
+    Where values are equal its gradients may be as wrong as they were.
+    """
+    words = _words_as_given(given, repair.prepare)
+    at_kinks = Word.BUT_AT_KINKS in words and Word.BUT_AT_KINKS not in _words_as_given(given)
+    return bool(words) and not at_kinks and not words & {Word.REFUTED, Word.INCONCLUSIVE}
+
+
+def _words_as_given(given: Subject, prepare: Callable[[Any], None] | None = None) -> set[Word]:
     layer = given.again()
-    repair.prepare(layer)
+    if prepare is not None:
+        prepare(layer)
     with quiet():
         given.runner.rewind()
         trace = record(layer, *given.fresh_inputs(), dout=one_or_all(given.run().douts))
-    words = {verdict.word for verdict in judge(trace, ends=given.ends).verdicts}
-    return bool(words) and not words & {Word.REFUTED, Word.INCONCLUSIVE, Word.BUT_AT_KINKS}
+    return {verdict.word for verdict in judge(trace, ends=given.ends).verdicts}
 
 
 class Elsewhere(Enum):
@@ -135,7 +144,7 @@ def elsewhere(
     """
     is_safe = not any("as_strided" in f.function.__code__.co_names for f in functions)  # it reads beyond an array
     settings = _with_other_numbers(subject) if is_safe else ()
-    lengths = (resized(subject, axis) for axis in (-1, -2) for resized in (_with_shorter, _with_longer))
+    lengths = (resized(subject, axis) for axis in (-1, -2, -3) for resized in (_with_shorter, _with_longer))
     here, budget = Elsewhere.HOLDS, WorkBudget(_SECONDS)
     for subjects in chain(lengths, settings):
         if budget.is_over():
@@ -160,18 +169,21 @@ def _with_shorter(subject: Subject, axis: int) -> Iterator[Subject]:
 
 
 def _with_longer(subject: Subject, axis: int) -> Iterator[Subject]:
-    """With one element more along an axis: of a length of 2 each index is its own negative."""
+    """With one element more along an axis: of a length of 2 each index is its own negative. Else with twice as many.
+
+    Of 4 channels of which a layer makes one, for example, an order of axes tells little.
+    """
     first = subject.inputs[0] if subject.inputs else 0.0
     length = np.shape(first)[axis] if np.ndim(first) >= -axis else 0
 
-    def longer(item: Any) -> Any:
+    def longer(item: Any, extra: int) -> Any:
         if not isinstance(item, np.ndarray) or item.ndim < -axis or item.shape[axis] != length:
             return item
-        more = np.take(item, [0], axis=axis)
+        more = np.take(item, range(extra), axis=axis)
         return np.concatenate([item, 0.7 * more + 0.1 if item.dtype.kind == "f" else more], axis=axis)
 
-    if length:
-        yield replace(subject, inputs=tuple(map(longer, subject.inputs)))
+    for extra in (1, length) if length else ():
+        yield replace(subject, inputs=tuple(longer(item, extra) for item in subject.inputs))
 
 
 def _with_other_numbers(subject: Subject) -> Iterator[tuple[Subject]]:

@@ -135,18 +135,32 @@ class RepairSearch:
     ) -> list[tuple[float, Edit]]:
         """All candidates with what they cost at their place, the likeliest first."""
         limit = min(NEAR_IN_FORWARD if self.hits else FARTHEST_IN_FORWARD, worst - IN_FORWARD) if in_forward else worst
-        wrong = [n for n in self.named if not n.right and n.where][:1]  # the line where it begins, unless negated
-        focus = {n.where.line for n in wrong if n.where and not n.negated and not in_forward}
+        focus = set() if in_forward else self._lines_to_the_first_wrong()
         elsewhere = echoes(self.functions)
         found: list[tuple[float, Edit]] = []
         for i, handicap in handicaps.items():
             place = numbered[i]
-            unlikely = bool(focus) and place.function.name == "backward" and place.statement.lineno not in focus
+            own = range(place.statement.lineno, (place.statement.end_lineno or 0) + 1)
+            unlikely = bool(focus) and focus.isdisjoint(own)
             unlikely = unlikely or place.function not in self.own
             more = handicap + 0.4 * unlikely
             edits = (e for e in candidates(place, seen[i], elsewhere, limit) if e.cost <= limit)
             found += [(e.cost + more, e) for e in edits if not in_forward or _is_likely_ahead(e)]
         return sorted(found, key=lambda item: item[0])
+
+    def _lines_to_the_first_wrong(self) -> set[int]:
+        """The lines of backward from gradients in between that are right to the first that is wrong, unless negated."""
+        first = next((gradient for gradient in self.named if not gradient.right), None)
+        if first is None or first.negated:
+            return set()
+        right = {gradient.node for gradient in self.named if gradient.right}
+        examination, lines, left = self.stands[0].examination, set[int](), [first.node]
+        while left and examination is not None:
+            node = left.pop()
+            if node in examination.trace.backward and node not in right:
+                lines |= {node.where.line} if node.where else set()
+                left += node.inputs
+        return lines
 
     def looked_at(
         self, functions: list[ScratchFunction], numbered: list[ExpressionPlace], in_forward: bool, budget: WorkBudget
@@ -281,7 +295,11 @@ class EditTest:
         try:
             gradients = self.gradients()
             if self.moves():
-                alike = may_change_output and not self.others and not self._does_less(gradients, edit.word == "mask")
+                compared = any(
+                    isinstance(parent, ast.Compare) for parent in edit.place.parents
+                )  # `x**2 < 0` never holds
+                alike = may_change_output and not (self.others or compared)
+                alike = alike and not self._does_less(gradients, edit.word == "mask")
                 return alike and self.stand.fits(gradients, self._prepare)
             return not self.unused and not self.stand.wrong(gradients) - self.others
         except OF_TRIED_CODE:

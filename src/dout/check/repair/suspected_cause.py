@@ -99,7 +99,7 @@ class CauseSearch:
         other: ProvenRepair | None = None
         for _ in range(_MOST_SEARCHES):
             search = RepairSearch(self.stands, wrong, others, self.examination, self.named, self.budget, by_chance)
-            hits = sorted(search.repairs(), key=lambda r: (r.cost, r.longer, r.edit.place.node.lineno))
+            hits = sorted(search.repairs(), key=lambda r: (r.cost, r.longer))
             if self.named and len(hits) > 1:
                 hits.sort(key=self._wrong_in_between)
             known = len(by_chance)

@@ -12,6 +12,7 @@ from dout.adapt import source
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
+from dout.check.lab.example_doubts import read_as
 from dout.judge.judged_run import is_label, is_one_hot, keeps_a_shape
 from dout.run import arrays as held_arrays
 from dout.run import otherwise
@@ -109,6 +110,27 @@ def lengthened(x: Any, axis: int, length: int, size: int) -> Any:
 def _is_of_classes(x: Any) -> bool:
     """Whether these are labels with a column for each class, which there are as many of as in the scores."""
     return (x.dtype.kind == "f" and is_label(x)) or (x.ndim == 2 and is_one_hot(x))
+
+
+def of_lists(subject: Subject) -> Iterator[OtherSubject]:
+    """With arrays of different lengths in a list, where the only input is one array, or several alike: they are joined.
+
+    Halves of equal lengths hide a gradient that is split at the wrong place.
+    """
+    given = subject.inputs[0] if len(subject.inputs) == 1 else None
+    items = list(given) if isinstance(given, np.ndarray | list | tuple) else []
+    shapes = {x.shape if isinstance(x, np.ndarray) and x.dtype.kind == "f" else () for x in items}
+    if len(items) < 2 or len(shapes) > 1:
+        return
+    for axis, length in enumerate(shapes.pop()):
+        longer = [lengthened(x, axis, length, length + more) for more, x in enumerate(items)]
+        if is_taken(subject, (longer,)):
+            lengths = ", ".join(str(x.shape[axis]) for x in longer)
+            words = f"with {subject.names[0]} as a list of arrays of {lengths} elements along axis {axis}"
+            there = replace(subject, inputs=(longer,))
+            if (interface := subject.interface) is not None:  # what comes back is in a list, as the arrays are
+                there = read_as(there, replace(interface, stacked=False, parted=False))
+            yield OtherSubject(words, there, of_inputs=True)
 
 
 def of_images(subject: Subject) -> Iterator[OtherSubject]:

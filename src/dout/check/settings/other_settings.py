@@ -29,6 +29,7 @@ from dout.check.settings.other_inputs import (
     lengthened,
     of_images,
     of_lengths,
+    of_lists,
     of_more_axes,
     of_told_axes,
 )
@@ -56,6 +57,7 @@ def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room:
         if larger is not None:
             yield replace(other, subject=replace(other.subject, inputs=larger))
     yield from of_lengths(subject)
+    yield from of_lists(subject)
     yield from of_images(subject)
     yield from of_told_axes(subject)
     yield from of_more_axes(subject)

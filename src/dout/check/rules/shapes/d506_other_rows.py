@@ -72,6 +72,9 @@ def _has_rows(got: PlainRun, size: int) -> bool:
 def _is_fixed(lab: Lab, group: tuple[int, ...], length: int, unfit: int, ran: dict[int, PlainRun | CrashError]) -> bool:
     """Whether it is the layer that wants so many rows, and not what it was built with."""
     got = ran[unfit]
+    others = (x for i, x in enumerate(lab.subject.inputs) if i not in group)
+    if any(length in np.shape(x) for x in others if isinstance(x, np.ndarray)):
+        return False  # `W.dot(a)`: it is the length of another input, too
     if isinstance(got, CrashError):
         if "unpack" in str(got):
             return False  # each row has a meaning
