@@ -39,7 +39,7 @@ from dout.check.verb.other_meanings import OtherMeanings, wrong_here
 from dout.check.verb.unjudged_reports import OWN
 from dout.errors import TargetError, UnknownLossError
 from dout.judge.outcomes import CLOSE, RIGHT, Word
-from dout.run import flat, otherwise
+from dout.run import flat, is_float_array, otherwise
 
 _IMAGES = 4  # axes
 
@@ -115,9 +115,10 @@ class Grounds:
             ran_on = partial(Target(self.layer).fresh, self.example.init), tuple(self.ordered)
             raise UnknownLossError(takes_target(what), ran_on)
         report = _of_network(report, network).with_each(self._of_the_example).with_each(self._of_its_interface)
-        if wrong_here(report) and self._gives_whole_numbers():
-            steps = "; forward gives whole numbers, which have no derivative but 0: it may be meant so"
-            return _doubted(report, steps, wrong_here(report))
+        if wrong_here(report) and self._has_steps():
+            return _doubted(
+                report, "; forward has steps, whose derivative is 0: it may be meant so", wrong_here(report)
+            )
         if network is not None and self._has_chosen_parts():
             last = "; its layers were chosen here, and its loss may be meant for an activation as the last one"
             report = report.with_each(lambda item: item.doubted(last) if isinstance(item.reason, Refuted) else item)
@@ -139,10 +140,17 @@ class Grounds:
         return _doubted(report, *next(((why, errors) for why, errors in doubts if why and errors), ("", ())))
 
     @otherwise(False)
-    def _gives_whole_numbers(self) -> bool:
-        """Whether no output is of floats: codes of numbers, places, or comparisons."""
-        outputs = subject_of(self.layer, self.ordered, self.example.init).run().outputs
-        return bool(outputs) and all(np.asarray(output).dtype.kind in "biu" for output in outputs)
+    def _has_steps(self) -> bool:
+        """Whether forward gives whole numbers, or the same nearby and something else far away: backward approximates.
+
+        Codes, places and comparisons are whole numbers.
+        """
+        subject = subject_of(self.layer, self.ordered, self.example.init)
+        near, far = (tuple(x * by if is_float_array(x) else x for x in subject.inputs) for by in (1 + 1e-9, -2.0))
+        here, nearby, away = (subject.run(inputs).outputs for inputs in (subject.fresh_inputs(), near, far))
+        if here and all(np.asarray(output).dtype.kind in "biu" for output in here):
+            return True
+        return all(map(np.array_equal, here, nearby)) and not any(map(np.array_equal, here, away))
 
     def _has_chosen_parts(self) -> bool:
         """Whether the layers in it are ours."""
