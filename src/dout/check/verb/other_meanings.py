@@ -98,10 +98,13 @@ class OtherMeanings:
         One of the two shapes is the other repeated: which of them was meant only the layer knows.
         """
         shapes = {str(item.argument): (item.got, item.expected) for item in wrong}
-        inputs = {name: alike(self.example.inputs[name], got, name) for name, (got, _) in shapes.items() if got}
         named = any(stands_for(name) not in ("", "h") and name != "g" for name in shapes)
-        if not shapes or named or len(inputs) < len(shapes) or not all(map(_is_repeated, shapes.values())):
+        are_numbers = not all(got for got, _ in shapes.values())
+        if not shapes or named or are_numbers or not {*shapes} <= {*self.example.inputs}:
             return ""
+        if not all(map(_is_repeated, shapes.values())):
+            return ""
+        inputs = {name: alike(self.example.inputs[name], got, name) for name, (got, _) in shapes.items()}
         said = " and ".join(f"{name} has shape {got}" for name, (got, _) in shapes.items())
         is_right_so = self._is_right_on(replace(self.example, inputs={**self.example.inputs, **inputs}))
         return f"if {said}, it is right" if is_right_so else ""
