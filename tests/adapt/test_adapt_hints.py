@@ -268,8 +268,9 @@ def pool(x, settings):
 
 def test_what_numpy_takes_by_name_is_of_its_kind():
     module = written("""
-def total(x, along, keep):
-    return x.sum(axis=along, keepdims=keep) / x.shape[along]
+def total(x, along, keep, sides):
+    return x.sum(axis=along, keepdims=keep).reshape(sides) / x.shape[along]
 """)
+    assert kinds_for(module.total, "sides")[:1] == ("form",)
     assert kinds_for(module.total, "along")[:1] == ("int",)
     assert kinds_for(module.total, "keep")[:1] == ("bool",)

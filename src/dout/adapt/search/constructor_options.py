@@ -38,6 +38,7 @@ def _drawn(*shape: Any, **named: Any) -> Any:
 
 _OF_KIND: Mapping[str, Callable[[str], list[Any]]] = {
     "shape": lambda name: [*numbers_named(name)[:1], *tuples_of(name.lower(), None)],  # `np.ones(size)` takes both
+    "form": lambda name: [(2, -1), (-1,)],
     "bool": lambda name: [True, False],
     "str": lambda name: ["layer"],
     "dict": lambda name: [{key: array_of(shape, key) for key, shape in (("W1", (3, 4)), ("b1", (4,)))}],

@@ -50,7 +50,7 @@ _TAKE_ARRAYS = frozenset({"dot", "matmul", "exp", "maximum", "tanh", "sum", "ein
 
 @total(tuple)
 def kinds_for(function: Any, name: str, cls: type | None = None, *, key: str | None = None) -> tuple[str, ...]:
-    """What an argument is: int float bool str tuple list dict array callable class shape generator, or a class by name.
+    """What an argument is: int float bool str tuple list dict array callable class shape form generator, or a class.
 
     The surest first: by its annotation, then by what is done with it, then by its document. Of its item `key` by what
     is done with that alone.
@@ -140,6 +140,8 @@ def _kinds_in_a_call(call: ast.Call, scope: Scope) -> list[str]:
     for keyword in call.keywords:
         if keyword.arg in _KEYWORDS and scope.holds(keyword.value):
             return [_KEYWORDS[keyword.arg]]  # of NumPy's functions and methods
+    if verb == "reshape" and any(_is_named(arg) and scope.holds(arg) for arg in args[-1:]):
+        return ["form"]  # a shape of as many numbers
     if verb in _TAKE_A_SHAPE and any(_is_named(arg) and scope.holds(arg) for arg in args[:1]):
         return ["shape"]  # a tuple or a whole number
     named = [k.value for k in call.keywords if k.arg in ("size", "shape")]
