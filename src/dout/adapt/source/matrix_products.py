@@ -175,7 +175,9 @@ class _Products:
         one, two = self._final((one, two))
         parts = one.split("+"), two.split("+")
         if one != two and len(parts[0]) == len(parts[1]) > 1:  # what is put together, and the width of a weight
-            for part, other in zip(*parts, strict=True):
+            mine, theirs = parts  # in the same order, or in the other one: a shared word of their names tells
+            shared = [sum(map(_words_in_common, mine, ways)) for ways in (theirs, theirs[::-1])]
+            for part, other in zip(mine, theirs if shared[0] >= shared[1] else theirs[::-1], strict=True):
                 self._unify(part, other)
         elif one != two and "1" not in (one, two):
             generic = re.search(r"_(rows|inner|columns)$", one) is not None
@@ -245,6 +247,12 @@ def _made(methods: list[Function], me: str) -> dict[str, Axes]:
                     if axes is not None:
                         found.setdefault(f"{me}.{text.removeprefix(f'{method.me}.')}{item}", axes)
     return found
+
+
+def _words_in_common(one: str, other: str) -> int:
+    """How many words two names share: `hidden` of prev_hidden_state and hidden_size."""
+    words = [{*re.findall(r"[a-z]+", name.lower())} for name in (one, other)]
+    return len(words[0] & words[1])
 
 
 def _items(value: ast.expr) -> list[tuple[str, ast.expr]]:
