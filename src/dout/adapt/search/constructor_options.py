@@ -120,7 +120,7 @@ class ClassSettings:
             shapes = {argument: sizes.of(axes) for argument, axes in every.items()}
             return [array_of(shapes[name], name)] if name in shapes else self._parameters(name)
         items = source.items_for(function, name, self.owner)
-        first = next((k for k in kinds if k in _KINDS), "")
+        first = next((k for k in kinds if k in _KINDS and not (k == "form" and function is self.cls)), "")
         if (
             re.search(r"activ|nonlin|act_f|\bact\b|func|^f$|prime", lower)
             and first in ("", "callable", "str")

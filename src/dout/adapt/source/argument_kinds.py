@@ -140,7 +140,7 @@ def _kinds_in_a_call(call: ast.Call, scope: Scope) -> list[str]:
     for keyword in call.keywords:
         if keyword.arg in _KEYWORDS and scope.holds(keyword.value):
             return [_KEYWORDS[keyword.arg]]  # of NumPy's functions and methods
-    if verb == "reshape" and any(_is_named(arg) and scope.holds(arg) for arg in args[-1:]):
+    if verb == "reshape" and len(args) == 1 and _is_named(args[0]) and scope.holds(args[0]):
         return ["form"]  # a shape of as many numbers
     if verb in _TAKE_A_SHAPE and any(_is_named(arg) and scope.holds(arg) for arg in args[:1]):
         return ["shape"]  # a tuple or a whole number
