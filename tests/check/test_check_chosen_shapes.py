@@ -133,3 +133,18 @@ class Stepping:
 
 def test_what_an_optimizer_makes_at_its_first_step_is_no_parameter():
     assert dout.check(Stepping).verdicts
+
+
+def log_loss(factor):
+    def log_loss(y, y_hat):
+        return -(np.dot(y, np.log(y_hat).T) + np.dot(1 - y, np.log(1 - y_hat).T)) / y.shape[1]
+
+    def log_loss_prime(y, y_hat):
+        return factor * (1 - y) / (1 - y_hat) - y / y_hat
+
+    return given_pair(log_loss, log_loss_prime)
+
+
+@pytest.mark.parametrize(("factor", "wrong"), [(1, []), pytest.param(2, ["D101"], marks=pytest.mark.long)])
+def test_a_loss_that_multiplies_all_pairs_of_rows_is_meant_for_one(factor, wrong):
+    assert errors(log_loss(factor)) == wrong

@@ -129,7 +129,8 @@ class Grounds:
         is_sure = self.used is not None or self.is_told or foreign_layer(self.target) is not None
         wrong = () if is_sure else wrong_here(report)
         meanings = OtherMeanings(self.target, self.layer, self.ordered, self.example)
-        if wrong and (doubt := meanings.on_fewer_axes()):  # a sum over samples is right for one sample, too
+        # A sum over samples is right for one sample, too.
+        if wrong and (doubt := meanings.on_fewer_axes() or meanings.with_one_row()):
             return _doubted(report, doubt, wrong)
         told = under_conditions(report, self.ordered, right, names)
         if told is not report:

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_upstream, stands_for
+from dout.adapt.argument_names import names_loss, names_upstream, stands_for
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.interface.method_pairs import is_static, required
 from dout.adapt.search.example import as_found
 from dout.adapt.search.example_repair import alike
 from dout.adapt.search.example_search import Example
+from dout.adapt.sizes.proposed_arrays import between
 from dout.adapt.source import axes_for, keeps_for, kinds_for
 from dout.adapt.target import Target
 from dout.check.lab.probe import Lab
@@ -120,6 +121,20 @@ class OtherMeanings:
                 if self._is_right_on(fewer):
                     return f"if {name} has {axes - 1} {'axis' if axes == 2 else 'axes'}, it is right"
         return ""
+
+    @otherwise("")
+    def with_one_row(self) -> str:
+        """Of a loss that gives a number for each pair of rows, `np.dot(y, np.log(p).T)`: it is meant for one row."""
+        if not names_loss(Target(self.target).name):
+            return ""
+        rows = {np.shape(x)[0] if np.ndim(x) == 2 else 0 for x in self.ordered}
+        outputs = subject_of(self.layer, self.ordered, self.example.init).forward()
+        if len(rows) != 1 or [np.shape(output) for output in outputs] != [(*rows, *rows)]:
+            return ""
+        lengths = {name: np.shape(x)[1] for name, x in zip(self.example.inputs, self.ordered, strict=True)}
+        numbers = [between((length,), name)[None] for name, length in lengths.items()]
+        is_right_so = is_right(self.layer, numbers, self.example.init, ends=True)
+        return "if each input is one row, it is right" if is_right_so else ""
 
     @otherwise("")
     def _with_steps_of_rows(self) -> str:
