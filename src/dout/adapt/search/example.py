@@ -21,6 +21,7 @@ from dout.adapt.search.example_search import Example, ExampleSearch
 from dout.adapt.search.failure import Failure
 from dout.adapt.search.proposals import constructor_arguments
 from dout.adapt.search.refusals import gives_nothing, nothing_taken, takes_target
+from dout.adapt.search.resized_example import at_its_sizes
 from dout.adapt.sizes.proposed_arrays import array_of, is_input, upstream_of
 from dout.adapt.target import Target, copies, passed, placed
 from dout.adapt.trial.attribute_inputs import AttributeInputs
@@ -194,9 +195,7 @@ def example(
         raise TargetError(f"{target.name} returns no number with the gradient of what it takes: it is no gradient")
     if found is None:
         raise nothing_taken(target, needed, open_, trial.last) from trial.last
-    found = trial.apart(found) or found
-    found = trial.in_groups(found) or found
-    return trial.roomy(found) or found
+    return at_its_sizes(trial, found)
 
 
 def _refuse_target(trial: ExampleSearch, target: Target, found: Example | None) -> None:

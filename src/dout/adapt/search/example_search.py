@@ -28,7 +28,6 @@ from dout.run import copied, counted_lines, flat, quiet
 from dout.trace.model.user_source import is_user_code
 
 MOST_SECONDS = 1.2  # of trials
-_IMAGES = 4  # axes
 _A_LINE = 0.3e-6  # seconds for a line of Python, as measured
 _A_TURN = 1.5e-3  # seconds for what is not the user's in a turn, as measured
 _NO_NUMBERS = ("W", "Wh", "W2", "b", "b2")
@@ -96,7 +95,7 @@ class ExampleSearch:
             one = self._as_returned(one) or one
         if fit == Fit.FORWARD and one is not None and any(names_label(name) for name in one.chosen_inputs):
             other = self._mended()  # with one sample alone, labels of another kind may only seem to do
-            if other is not None and self._run(other).fit == Fit.ALL:
+            if other is not None and self.run(other).fit == Fit.ALL:
                 return other
         if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone
             self.budget = WorkBudget(MOST_SECONDS)
@@ -118,55 +117,12 @@ class ExampleSearch:
                     return choice.inputs, error
         return None
 
-    def apart(self, one: Example) -> Example | None:
-        """The same with one size longer of two that are alike by chance, and the inputs that are as long with it."""
-        sizes = {name: n for name, n in one.init.items() if name in one.chosen and type(n) is int and n > 2}
-        alike = [name for name, n in list(sizes.items())[1:] if list(sizes.values()).count(n) > 1]
-        after = list(one.chosen_inputs)[1:]
-        for name in alike if after and alike and self.fits(one) == Fit.ALL else ():
-            n = sizes[name]
-            for longer, axis in product((after, *([key] for key in after[1:])), (-1, 0)):
-                inputs = {key: _longer(x, axis, n, key) if key in longer else x for key, x in one.inputs.items()}
-                choice = replace(one, init={**one.init, name: n + 1}, inputs=inputs)
-                if (tried := self._run(choice)).fit == Fit.ALL:
-                    return replace(choice, interface=tried.interface)
-        return None
-
-    def in_groups(self, one: Example) -> Example | None:
-        """The same with one of two equal sizes doubled, and the inputs with it: a group has several channels then."""
-        sizes = {name: n for name, n in one.chosen_init.items() if type(n) is int and n > 1}
-        for name, n in sizes.items():
-            inputs = {key: _doubled(x, n, key) if key in one.chosen else x for key, x in one.inputs.items()}
-            if list(sizes.values()).count(n) < 2 or all(inputs[key] is x for key, x in one.inputs.items()):
-                continue
-            alone = replace(one, init={**one.init, name: 2 * n})
-            both = replace(alone, inputs=inputs)
-            fit = self.fits(one)
-            if self._run(alone).fit < fit and (tried := self._run(both)).fit == fit:
-                return replace(both, interface=tried.interface)
-        return None
-
-    def roomy(self, one: Example) -> Example | None:
-        """The same with larger images, where a window that is as large as they are leaves it a single place."""
-        images = [name for name, x in one.chosen_inputs.items() if np.ndim(x) == _IMAGES and 1 not in np.shape(x)]
-        forward = one.interface.forward if one.interface else self.target.forward_name
-        if not images or self.target.is_function or 1 not in (before := self._output_shape(forward, one, "")):
-            return None
-        x = one.inputs[images[0]]
-        for more in ((0, 0, 2, 3), (0, 2, 3, 0)):
-            larger = array_of(tuple(np.add(x.shape, more)), images[0])
-            choice = replace(one, inputs={**one.inputs, images[0]: larger})
-            after = self._output_shape(forward, choice, "")
-            if after.count(1) < before.count(1) and self._run(choice).fit == self.fits(one):
-                return choice
-        return None
-
     def _with_targets(self, choices: Iterable[Example]) -> Iterator[Example]:
         """The choices; of a network before each those with a target in the shape of what its forward gives."""
         network, seen = loss_of(self.target.cls), set[tuple[int, ...]]()
         for choice in (one for every in choices for one in _of_one_sample(every, network)):
             name = network.shaped_target if network else ""
-            shape = self._output_shape(network.forward, choice, name) if network and name in choice.chosen else ()
+            shape = self.output_shape(network.forward, choice, name) if network and name in choice.chosen else ()
             if len(shape) in (1, 2) and 0 not in shape and shape not in seen:
                 seen.add(shape)
                 classes = [np.arange(shape[axis]) % shape[1 - axis] for axis in (0, 1)] if shape[1:] else []  # of rows
@@ -176,12 +132,12 @@ class ExampleSearch:
                     yield replace(choice, inputs={**choice.inputs, name: target})
             yield choice
 
-    def _output_shape(self, forward: str, choice: Example, target: str) -> tuple[int, ...]:
+    def output_shape(self, forward: str, choice: Example, target: str) -> tuple[int, ...]:
         """The shape of what a network's forward gives without the target; () where it does not run."""
-        found = self._output(forward, choice, target)
+        found = self.output(forward, choice, target)
         return () if found is None else np.shape(found)
 
-    def _output(self, forward: str, choice: Example, target: str) -> Any:
+    def output(self, forward: str, choice: Example, target: str) -> Any:
         """What a network's forward gives first without the target; None where it does not run."""
         with suppress(Exception), quiet():  # whatever the user's code raises
             layer = self.target.instance(choice.init, self.target.cls)
@@ -202,7 +158,7 @@ class ExampleSearch:
         """
         first = next(iter(one.inputs), "")
         inputs, init = dict(one.inputs), dict(one.init)
-        for name, shape in self._run(one).returned.items():
+        for name, shape in self.run(one).returned.items():
             if name in one.chosen and name in init and np.ndim(init[name]) == 0:
                 init[name] = array_of(shape, name)
             elif name in one.chosen and name in init and self._reads_no_more(one, name, shape):
@@ -211,7 +167,7 @@ class ExampleSearch:
                 inputs[name] = alike(inputs[name], shape, name)
             else:
                 return None
-        tried = self._run(replace(one, init=init, inputs=inputs))
+        tried = self.run(replace(one, init=init, inputs=inputs))
         if tried.fit == Fit.ALL:
             return replace(one, init=init, inputs=inputs, interface=tried.interface)
         return replace(one, mended=True) if first and inputs[first] is not one.inputs[first] else None
@@ -222,7 +178,7 @@ class ExampleSearch:
             return False
         part = one.init[name][tuple(map(slice, shape))]
         forward = one.interface.forward if one.interface else self.target.forward_name
-        outputs = [self._output(forward, replace(one, init={**one.init, name: x}), "") for x in (one.init[name], part)]
+        outputs = [self.output(forward, replace(one, init={**one.init, name: x}), "") for x in (one.init[name], part)]
         return part.shape == shape and all(x is not None for x in outputs) and np.array_equal(*outputs)
 
     def _mended(self) -> Example | None:
@@ -232,7 +188,7 @@ class ExampleSearch:
         def retry(init: Mapping[str, Any], inputs: Mapping[str, Any]) -> Failure | None:
             own = {name: item for name, item in init.items() if item is not self.defaults.get(name, ...)}
             choice = Example(own, inputs, frozenset({*own, *inputs} - {*self.init, *self.named}), mended=True)
-            tried = self._run(choice)
+            tried = self.run(choice)
             self.last = more_telling(tried.error, self.last)
             if tried.misfits:
                 return self._failure(choice, tried)
@@ -246,7 +202,7 @@ class ExampleSearch:
     def _labelled(self, choice: Example, tried: Tried) -> Example:
         """The same with labels that are labels, where it takes them: what was chosen blindly may be none."""
         for inputs in as_labels(choice.inputs, choice.chosen) if tried.ends else ():
-            other = self._run(replace(choice, inputs=inputs))
+            other = self.run(replace(choice, inputs=inputs))
             if other.fit == tried.fit:
                 return replace(choice, inputs=inputs, interface=other.interface)
         return choice
@@ -276,7 +232,7 @@ class ExampleSearch:
         """The first choice that fits best, and how it fits."""
         best: tuple[Fit, Example | None] = (Fit.NOTHING, None)
         for choice in choices:
-            tried = self._run(choice)
+            tried = self.run(choice)
             self.last = more_telling(tried.error, self.last)
             self.quiet |= tried.fit == Fit.FORWARD and tried.error is None
             self.empty |= tried.fit == Fit.NOTHING and tried.error is None
@@ -296,10 +252,10 @@ class ExampleSearch:
     def fits(self, choice: Example) -> Fit:
         """How an example fits; it runs for that once."""
         if id(choice) not in self.known:
-            self.known[id(choice)] = choice, self._run(choice).fit
+            self.known[id(choice)] = choice, self.run(choice).fit
         return self.known[id(choice)][1]
 
-    def _run(self, choice: Example) -> Tried:
+    def run(self, choice: Example) -> Tried:
         """Run it, and say how it fits. The user's lines are counted in every turn that is a power of two."""
         self.turn += 1
         count(self.seconds)
@@ -317,24 +273,6 @@ class ExampleSearch:
         names = [p.name for p in self.parameters] + [f"input{i}" for i in range(len(ordered))]
         inputs = dict(zip(names, ordered, strict=False)) | keywords
         return self.trials.run(partial(self.target.instance, choice.init), inputs)
-
-
-def _longer(x: Any, axis: int, length: int, name: str) -> Any:
-    """An input with one more along an axis of this length."""
-    shape = [*np.shape(x)]
-    if not shape or shape[axis] != length:
-        return x
-    shape[axis] += 1
-    return array_of((*shape,), name)
-
-
-def _doubled(x: Any, length: int, name: str) -> Any:
-    """An input with twice as many along the first axis, but that of samples, of this length."""
-    shape = [*np.shape(x)]
-    if length not in shape[1:]:
-        return x
-    shape[shape.index(length, 1)] *= 2
-    return array_of((*shape,), name)
 
 
 def _of_one_sample(choice: Example, network: NetworkLoss | None) -> list[Example]:

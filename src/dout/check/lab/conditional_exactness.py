@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from dout.check.lab.probe import Lab
+from dout.check.lab.probe import Lab, once
 from dout.check.lab.shared_recording import examined
 from dout.judge.gradient_judge import refuted_here
 from dout.judge.judging_points import generic
@@ -53,14 +53,16 @@ def _name(lab: Lab, name: str) -> str:
 
 def only_here(lab: Lab, run: PlainRun) -> RefutedNumber | None:
     """A gradient that is refuted on the inputs of this run, although none is on the layer's own."""
-    found = refuted(lab, lab.fresh(), tuple(map(copied, run.inputs)), {}, run.outputs)
-    if found is None or refuted(lab, lab.fresh(), lab.inputs(), {}, lab.base.outputs) is not None:
+    if _is_wrong_as_given(lab):
         return None
-    return None if _is_wrong_nearby(lab) else found
+    return refuted(lab, lab.fresh(), tuple(map(copied, run.inputs)), {}, run.outputs)
 
 
-def _is_wrong_nearby(lab: Lab) -> bool:
-    """Whether a gradient is refuted near the layer's own inputs and parameters: behind weights of 0 none is on them."""
+@once
+def _is_wrong_as_given(lab: Lab) -> bool:
+    """Whether a gradient is refuted on the layer's own inputs, or near them: behind weights of 0 none is on them."""
+    if refuted(lab, lab.fresh(), lab.inputs(), {}, lab.base.outputs) is not None:
+        return True
     own = examined(lab, lab.fresh(), lab.inputs(), lab.base.douts)
     try:
         return own is not None and any(o.word == Word.REFUTED for o in own.outcomes(generic(own, 0))[0])

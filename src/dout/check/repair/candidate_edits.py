@@ -136,17 +136,25 @@ class Edit:
         """The source of `node` as it stands."""
         return self.place.function.source.segment(self.node)
 
+    @property
+    def shown(self) -> str:
+        """The same on one line."""
+        return " ".join(self.old.replace("\\\n", " ").split())
+
     def patched(self) -> str:
         """The file with the edit made; parentheses only where the expression would be read otherwise."""
         source = self.place.function.source
-        start, end = source.span(self.node)
-        before, after = source.data[:start].decode(), source.data[end:].decode()
-        if self.run:
-            return before + self.written + after
+        (first, last), (start, end) = source.span(self.place.function.node), source.span(self.node)
+        before, after = source.data[first:start].decode(), source.data[end:last].decode()
+        text = before + self.written + after if self.run else self._in_parentheses(before, after)
+        return source.data[:first].decode() + text + source.data[last:].decode()
+
+    def _in_parentheses(self, before: str, after: str) -> str:
+        """A function with the edit between these texts, in parentheses where it would be read otherwise."""
         safe = f"{before}({self.written}){after}"
         meaning = ast.dump(ast.parse(safe))
-        in_parentheses = [(before[:-1], after[1:])] if before.endswith("(") and after.startswith(")") else []
-        for head, tail in (*in_parentheses, (before, after)):
+        there = [(before[:-1], after[1:])] if before.endswith("(") and after.startswith(")") else []
+        for head, tail in (*there, (before, after)):
             if _means(head + self.written + tail, meaning):
                 return head + self.written + tail
         return safe

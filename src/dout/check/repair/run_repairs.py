@@ -365,7 +365,7 @@ class _LineSearch:
 
 
 def _change(edit: Edit) -> str:
-    return f"`{edit.old}` should be `{edit.written}`"
+    return f"`{edit.shown}` should be `{edit.written}`"
 
 
 def _value(place: ExpressionPlace, frame: FrameType) -> Any:

@@ -1,0 +1,125 @@
+"""An example that was found, at other sizes: lengths that were alike by chance, groups, room for windows, less work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.search.example_search import Example, ExampleSearch
+from dout.adapt.sizes.proposed_arrays import array_of
+from dout.adapt.trial.trial import Fit
+from dout.run import counted_lines
+from dout.trace.model.user_source import is_user_code
+
+_IMAGES = 4  # axes
+_MANY_LINES = 600  # of the user's, in a forward: a recording of so many takes a second
+_SHORT = (3, 2)  # lengths of axes
+
+
+def at_its_sizes(search: ExampleSearch, one: Example) -> Example:
+    """The example with sizes that tell most, and cost least."""
+    for way in (_apart, _in_groups, _roomy, _lighter):
+        one = way(search, one) or one
+    return one
+
+
+def _apart(search: ExampleSearch, one: Example) -> Example | None:
+    """The same with one size longer of two that are alike by chance, and the inputs that are as long with it."""
+    sizes = {name: n for name, n in one.init.items() if name in one.chosen and type(n) is int and n > 2}
+    alike = [name for name, n in list(sizes.items())[1:] if list(sizes.values()).count(n) > 1]
+    after = list(one.chosen_inputs)[1:]
+    for name in alike if after and alike and search.fits(one) == Fit.ALL else ():
+        n = sizes[name]
+        for longer, axis in product((after, *([key] for key in after[1:])), (-1, 0)):
+            inputs = {key: _longer(x, axis, n, key) if key in longer else x for key, x in one.inputs.items()}
+            choice = replace(one, init={**one.init, name: n + 1}, inputs=inputs)
+            if (tried := search.run(choice)).fit == Fit.ALL:
+                return replace(choice, interface=tried.interface)
+    return None
+
+
+def _in_groups(search: ExampleSearch, one: Example) -> Example | None:
+    """The same with one of two equal sizes doubled, and the inputs with it: a group has several channels then."""
+    sizes = {name: n for name, n in one.chosen_init.items() if type(n) is int and n > 1}
+    for name, n in sizes.items():
+        inputs = {key: _doubled(x, n, key) if key in one.chosen else x for key, x in one.inputs.items()}
+        if list(sizes.values()).count(n) < 2 or all(inputs[key] is x for key, x in one.inputs.items()):
+            continue
+        alone = replace(one, init={**one.init, name: 2 * n})
+        both = replace(alone, inputs=inputs)
+        fit = search.fits(one)
+        if search.run(alone).fit < fit and (tried := search.run(both)).fit == fit:
+            return replace(both, interface=tried.interface)
+    return None
+
+
+def _roomy(search: ExampleSearch, one: Example) -> Example | None:
+    """The same with larger images, where a window that is as large as they are leaves it a single place."""
+    images = [name for name, x in one.chosen_inputs.items() if np.ndim(x) == _IMAGES and 1 not in np.shape(x)]
+    forward = one.interface.forward if one.interface else search.target.forward_name
+    if not images or search.target.is_function or 1 not in (before := search.output_shape(forward, one, "")):
+        return None
+    x = one.inputs[images[0]]
+    for more in ((0, 0, 2, 3), (0, 2, 3, 0)):
+        larger = array_of(tuple(np.add(x.shape, more)), images[0])
+        choice = replace(one, inputs={**one.inputs, images[0]: larger})
+        after = search.output_shape(forward, choice, "")
+        if after.count(1) < before.count(1) and search.run(choice).fit == search.fits(one):
+            return choice
+    return None
+
+
+def _lighter(search: ExampleSearch, one: Example) -> Example | None:
+    """The same with shorter axes where forward takes many lines, as in loops over samples, channels and places."""
+    lighter = one
+    lengths = sorted({n for x in one.chosen_inputs.values() for n in np.shape(x) if n > _SHORT[0]}, reverse=True)
+    for length in lengths if _is_long(search, one) else ():
+        used = {n for x in lighter.inputs.values() for n in np.shape(x)}
+        for short in (n for n in _SHORT if n not in used):
+            inputs = {
+                name: _cut(x, length, short, name) if name in one.chosen else x for name, x in lighter.inputs.items()
+            }
+            choice = replace(lighter, inputs=inputs)
+            has_room = _outputs(search, choice).count(1) == _outputs(search, one).count(1)
+            if has_room and (tried := search.run(choice)).fit == search.fits(one):
+                lighter = replace(choice, interface=tried.interface)
+                break
+    return lighter
+
+
+def _is_long(search: ExampleSearch, one: Example) -> bool:
+    with counted_lines(counts=is_user_code) as lines:
+        _outputs(search, one)
+    return lines.number > _MANY_LINES
+
+
+def _outputs(search: ExampleSearch, one: Example) -> tuple[int, ...]:
+    forward = one.interface.forward if one.interface else search.target.forward_name
+    return search.output_shape(forward, one, "")
+
+
+def _cut(x: Any, length: int, short: int, name: str) -> Any:
+    """An input with axes of this length cut short."""
+    shape = tuple(short if n == length else n for n in np.shape(x))
+    return array_of(shape, name) if shape != np.shape(x) else x
+
+
+def _longer(x: Any, axis: int, length: int, name: str) -> Any:
+    """An input with one more along an axis of this length."""
+    shape = [*np.shape(x)]
+    if not shape or shape[axis] != length:
+        return x
+    shape[axis] += 1
+    return array_of((*shape,), name)
+
+
+def _doubled(x: Any, length: int, name: str) -> Any:
+    """An input with twice as many along the first axis, but that of samples, of this length."""
+    shape = [*np.shape(x)]
+    if length not in shape[1:]:
+        return x
+    shape[shape.index(length, 1)] *= 2
+    return array_of((*shape,), name)
