@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_loss, names_upstream, stands_for
+from dout.adapt.argument_names import names_label, names_loss, names_output, names_upstream, stands_for
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.interface.method_pairs import is_static, required
@@ -22,6 +23,7 @@ from dout.adapt.search.example_search import Example
 from dout.adapt.sizes.proposed_arrays import between
 from dout.adapt.source import axes_for, keeps_for, kinds_for
 from dout.adapt.target import Target
+from dout.check.exact.subject import Subject
 from dout.check.lab.probe import Lab
 from dout.check.lab.shared_recording import recorded_of
 from dout.check.report.report import Report
@@ -30,7 +32,7 @@ from dout.check.verb.judged_layer import is_right, subject_of
 from dout.graph import Shape
 from dout.judge.outcomes import CLOSE, RIGHT
 from dout.ops import PRIMITIVES
-from dout.run import otherwise
+from dout.run import PlainRun, arrays, central_difference, otherwise, quiet, size_of, weighed
 
 _DOT = PRIMITIVES["dot"]
 
@@ -61,11 +63,33 @@ class OtherMeanings:
         yield self._in_shapes_of_gradients(of_shapes), wrong
         yield self._with_steps_of_rows() if wrong else "", wrong
         if (RIGHT | CLOSE).isdisjoint(verdict.word for verdict in report.verdicts):
+            yield self._of_something_else(wrong) if wrong else "", wrong
             yield self._as_forward_input(given), wrong
             no_upstream = given and not any(map(names_upstream, given))
             yield f"{given[0]} of backward may be no upstream gradient" if no_upstream else "", of_shapes
             yield self._right_with_one() if wrong else "", wrong
             yield self._as_vector() if wrong else "", wrong
+
+    @otherwise("")
+    def _of_something_else(self, wrong: Sequence[Finding]) -> str:
+        """The only gradient, if it is the derivative for another input, or for weights, up to a positive constant.
+
+        Not where names tell which input is the prediction, and which the label: its sign may be wrong.
+        """
+        subject = subject_of(self.layer, self.ordered, self.example.init)
+        run, names = subject.run(), {str(item.argument) for item in wrong}
+        given = [(name, g) for name, g in zip(subject.names, run.gradients, strict=False) if g is not None]
+        if len(given) != 1 or {given[0][0]} != names:
+            return ""
+        ((name, gradient),) = given
+        others = {n: x for n, x in zip(subject.names, subject.inputs, strict=False) if n != name and is_float_array(x)}
+        if names_output(name) or any(map(names_label, others)):
+            others = {}
+        for other, x in {**others, **arrays(run.layer)}.items():
+            for found in (gradient, np.transpose(gradient)):
+                if np.ndim(x) and np.shape(found) == np.shape(x) and _is_of(subject, run, other, x, found):
+                    return f"it may be the gradient of {other.removeprefix('self.')}"
+        return ""
 
     def _as_forward_input(self, given: Sequence[str]) -> str:
         """The argument of backward that is named as an input of forward, if backward does not read a kept one."""
@@ -203,6 +227,27 @@ class OtherMeanings:
             return []
         names = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
         return [name for name, role in zip(names, interface.roles, strict=False) if role == DOUT]
+
+
+def _is_of(subject: Subject, run: PlainRun, name: str, x: Any, gradient: Any) -> bool:
+    """Whether a gradient is that of an input, or of an array of the layer after its forward, up to a constant."""
+
+    def loss(way: Any, step: float) -> float:
+        layer, inputs = subject.again(), list(subject.fresh_inputs())
+        with quiet():
+            if name in subject.names:
+                inputs[subject.names.index(name)] += step * way
+            else:
+                subject.runner.forward(layer, inputs)  # it may make its weights then
+                arrays(layer)[name][...] += step * way
+            return float(weighed(subject.runner.forward(layer, inputs), run.douts))
+
+    ratios = []
+    for seed in range(2):
+        way = np.random.default_rng(seed).normal(size=np.shape(x))
+        slope = central_difference(partial(loss, way), 1e-5 * size_of(x))
+        ratios.append(float(np.sum(gradient * way)) / slope if slope else 0.0)
+    return min(ratios) > 0 and max(ratios) - min(ratios) <= 1e-4 * max(ratios)
 
 
 @otherwise(False)
