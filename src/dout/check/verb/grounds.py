@@ -116,9 +116,8 @@ class Grounds:
             raise UnknownLossError(takes_target(what), ran_on)
         report = _of_network(report, network).with_each(self._of_the_example).with_each(self._of_its_interface)
         if wrong_here(report) and self._has_steps():
-            return _doubted(
-                report, "; forward has steps, whose derivative is 0: it may be meant so", wrong_here(report)
-            )
+            steps = "forward has steps, whose derivative is 0: it may be meant so"
+            return _doubted(report, steps, wrong_here(report))
         if network is not None and self._has_chosen_parts():
             last = "; its layers were chosen here, and its loss may be meant for an activation as the last one"
             report = report.with_each(lambda item: item.doubted(last) if isinstance(item.reason, Refuted) else item)
@@ -129,6 +128,8 @@ class Grounds:
         is_sure = self.used is not None or self.is_told or foreign_layer(self.target) is not None
         wrong = () if is_sure else wrong_here(report)
         meanings = OtherMeanings(self.target, self.layer, self.ordered, self.example)
+        if wrong_here(report) and not self.is_told and (doubt := meanings.of_something_else(report)):
+            return _doubted(report, doubt, wrong_here(report))
         # A sum over samples is right for one sample, too.
         if wrong and (doubt := meanings.on_fewer_axes() or meanings.with_one_row()):
             return _doubted(report, doubt, wrong)

@@ -63,7 +63,6 @@ class OtherMeanings:
         yield self._in_shapes_of_gradients(of_shapes), wrong
         yield self._with_steps_of_rows() if wrong else "", wrong
         if (RIGHT | CLOSE).isdisjoint(verdict.word for verdict in report.verdicts):
-            yield self._of_something_else(wrong) if wrong else "", wrong
             yield self._as_forward_input(given), wrong
             no_upstream = given and not any(map(names_upstream, given))
             yield f"{given[0]} of backward may be no upstream gradient" if no_upstream else "", of_shapes
@@ -71,13 +70,13 @@ class OtherMeanings:
             yield self._as_vector() if wrong else "", wrong
 
     @otherwise("")
-    def _of_something_else(self, wrong: Sequence[Finding]) -> str:
+    def of_something_else(self, report: Report) -> str:
         """The only gradient, if it is the derivative for another input, or for weights, up to a positive constant.
 
         Not where names tell which input is the prediction, and which the label: its sign may be wrong.
         """
         subject = subject_of(self.layer, self.ordered, self.example.init)
-        run, names = subject.run(), {str(item.argument) for item in wrong}
+        run, names = subject.run(), {str(item.argument) for item in wrong_here(report)}
         given = [(name, g) for name, g in zip(subject.names, run.gradients, strict=False) if g is not None]
         if len(given) != 1 or {given[0][0]} != names:
             return ""
@@ -85,7 +84,9 @@ class OtherMeanings:
         others = {n: x for n, x in zip(subject.names, subject.inputs, strict=False) if n != name and is_float_array(x)}
         if names_output(name) or any(map(names_label, others)):
             others = {}
-        for other, x in {**others, **arrays(run.layer)}.items():
+        judged = {f"self.{verdict.argument}" for verdict in report.verdicts}  # these have gradients of their own
+        held = {path: x for path, x in arrays(run.layer).items() if path not in judged}
+        for other, x in {**others, **held}.items():
             for found in (gradient, np.transpose(gradient)):
                 if np.ndim(x) and np.shape(found) == np.shape(x) and _is_of(subject, run, other, x, found):
                     return f"it may be the gradient of {other.removeprefix('self.')}"
