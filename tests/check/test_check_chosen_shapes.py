@@ -179,3 +179,18 @@ class Apart:
 @pytest.mark.parametrize("kind", [Lazy, Apart])
 def test_a_gradient_that_fits_another_value_is_no_error_of_the_first(kind):
     assert errors(kind) == []
+
+
+class OfSigns:
+    def forward(self, pred, labels):
+        self.pred, self.labels = pred, labels
+        return -np.sum(np.log(np.abs(labels / 2 - 0.5 + pred)))
+
+    def backward(self):
+        return -(1 + self.labels) / 2 / self.pred + (1 - self.labels) / 2 / (1 - self.pred)
+
+
+def test_labels_may_be_signs():
+    assert errors(OfSigns) == []
+    given = np.array([[0.25, 0.75], [0.5, 0.125]]), np.array([[1.0, -1.0], [-1.0, 1.0]])
+    assert dout.check(OfSigns(), *given).ok

@@ -66,6 +66,7 @@ class OtherMeanings:
             yield self._as_forward_input(given), wrong
             no_upstream = given and not any(map(names_upstream, given))
             yield f"{given[0]} of backward may be no upstream gradient" if no_upstream else "", of_shapes
+            yield self._with_signs() if wrong else "", wrong
             yield self._right_with_one() if wrong else "", wrong
             yield self._as_vector() if wrong else "", wrong
 
@@ -102,6 +103,15 @@ class OtherMeanings:
             is_input = name in self.example.chosen_inputs and not names_upstream(name)
             if is_input and not keeps_for(forward, name, backward):
                 return f"backward's argument {name} may be forward's input, not the upstream gradient"
+        return ""
+
+    def _with_signs(self) -> str:
+        """The labels of two classes, which may be −1 and 1 where dout chose 0 and 1: all is right then."""
+        labels = {n: x for n, x in self.example.chosen_inputs.items() if names_label(n) and np.isin(x, (0, 1)).all()}
+        for name, x in labels.items():
+            other = replace(self.example, inputs={**self.example.inputs, name: 2.0 * x - 1})
+            if self._is_right_on(other):
+                return f"if {name} are -1 and 1, it is right"
         return ""
 
     def _as_number(self, wrong: Sequence[Finding]) -> str:
