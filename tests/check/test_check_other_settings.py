@@ -375,3 +375,33 @@ def test_arrays_in_a_list_are_joined_in_several_lengths():
     assert check(Joined).ok
     found = errors(check(JoinedAndSplitInEqualParts))
     assert {finding.argument for finding in found} == {"arrays[0]", "arrays[1]", "arrays[2]"}
+
+
+class Squares:
+    def __init__(self, reduction="mean"):
+        self.reduction = reduction
+
+    def forward(self, y, t):
+        self.difference = y - t
+        squares = self.difference**2
+        return squares.mean() if self.reduction == "mean" else squares.sum()
+
+    def backward(self, dout=1.0):
+        return 2 * dout * self.difference / self.difference.size
+
+
+class Rescaled:
+    def __init__(self, scale=2.0):
+        self.scale, self.training = scale, True
+
+    def forward(self, x):
+        return x * self.scale if self.training else x / self.scale
+
+    def backward(self, dout):
+        return dout * self.scale if self.training else dout
+
+
+@pytest.mark.parametrize(("cls", "setting"), [(Squares, "reduction = 'sum'"), (Rescaled, "training = False")])
+def test_the_other_branch_of_a_word_or_a_mode_is_judged(cls, setting):
+    (error,) = errors(check(cls))
+    assert f"with {setting}" in error.message

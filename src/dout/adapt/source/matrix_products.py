@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 
 from dout.adapt.source.documents import Axes
 from dout.adapt.source.scopes import follow
@@ -25,6 +26,7 @@ _THIRD_ARGUMENT = frozenset({"normal", "uniform"})  # np.random.normal(0, 1, (n,
 _FIRST_ARGUMENT = frozenset({"zeros", "ones", "empty", "full", "random", "random_sample", "standard_normal"})
 _JOINS = {"concatenate": 0, "vstack": 0, "hstack": 1}  # along which axis
 _STATE = re.compile(r"[hcs]\w?|\w+_?(prev|0)")  # what goes round in a cell has the axes of what it is multiplied with
+_JOINED_STATE = re.compile(rf"{_STATE.pattern}|\w*(prev|state|hidden)\w*")
 _OTHER_AXES = ("sum", "mean", "reshape", "max", "concatenate")  # calls that give other axes than they get
 
 
@@ -50,6 +52,8 @@ class _Products:
         self.held |= {text: follow(own, {text}) for text in items}
         self.axes = made
         self.same: dict[str, str] = {}  # names of axes that are as long as another
+        every = (axis for axes in made.values() for axis in axes if "+" not in axis)
+        self.alone = {name for axis in every for name in re.findall(r"[A-Za-z_]\w*", axis)}  # sizes not only in sums
 
     def _is_item(self, node: ast.AST) -> bool:
         """Whether an expression is an item, by a literal key, of an argument that is a dict."""
@@ -174,14 +178,23 @@ class _Products:
     def _unify(self, one: str, two: str) -> None:
         one, two = self._final((one, two))
         parts = one.split("+"), two.split("+")
-        if one != two and len(parts[0]) == len(parts[1]) > 1:  # what is put together, and the width of a weight
-            mine, theirs = parts  # in the same order, or in the other one: a shared word of their names tells
-            shared = [sum(map(_words_in_common, mine, ways)) for ways in (theirs, theirs[::-1])]
-            for part, other in zip(mine, theirs if shared[0] >= shared[1] else theirs[::-1], strict=True):
+        if one != two and len(parts[0]) == len(parts[1]) == 2:
+            for part, other in self._of_joined(*parts):
                 self._unify(part, other)
         elif one != two and "1" not in (one, two):
             generic = re.search(r"_(rows|inner|columns)$", one) is not None
             self.same[one if generic else two] = two if generic else one
+
+    def _of_joined(self, joined: Sequence[str], sizes: Sequence[str]) -> list[tuple[str, str]]:
+        """The lengths of an input and a state that are joined, each with its size, in whichever order these are added.
+
+        The size of a state is that which other axes have, too: 4*H beside D + H.
+        """
+        own = [i for i, name in enumerate(joined) if _JOINED_STATE.fullmatch(name.rpartition("_")[0])]
+        others = [i for i, size in enumerate(sizes) if size in self.alone]
+        if len(own) != 1 or len(others) != 1:
+            return []
+        return [(joined[own[0]], sizes[others[0]]), (joined[1 - own[0]], sizes[1 - others[0]])]
 
     def _final(self, axes: Axes) -> Axes:
         for _ in self.same:
@@ -247,12 +260,6 @@ def _made(methods: list[Function], me: str) -> dict[str, Axes]:
                     if axes is not None:
                         found.setdefault(f"{me}.{text.removeprefix(f'{method.me}.')}{item}", axes)
     return found
-
-
-def _words_in_common(one: str, other: str) -> int:
-    """How many words two names share: `hidden` of prev_hidden_state and hidden_size."""
-    words = [{*re.findall(r"[a-z]+", name.lower())} for name in (one, other)]
-    return len(words[0] & words[1])
 
 
 def _items(value: ast.expr) -> list[tuple[str, ast.expr]]:

@@ -38,6 +38,7 @@ from dout.run import attributes_of, deep_copy, otherwise, quiet
 
 MOST_STRINGS = 4  # of one argument
 _ACTIVATIONS = ("relu", "sigmoid", "tanh")
+_REDUCTIONS = {"mean": "sum", "sum": "mean"}  # of which code often names one: `if reduction == "mean": … else: …`
 _SEVERAL = 3  # instead of one
 _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
 
@@ -84,7 +85,8 @@ def _of_argument(
     for other in (*_others(value), *_other_words(value, words), *members[:MOST_STRINGS]):
         make = partial(what.fresh, {**init, name: other})
         at = _at(f"{name} = {other!r}", replace(subject, make=make), value)
-        yield replace(at, changed={name: other}, of_a_word=isinstance(other, str | Enum))
+        known = not isinstance(other, str) or other in words or value in _REDUCTIONS
+        yield replace(at, changed={name: other}, of_a_word=isinstance(other, str | Enum), meant=at.meant and known)
     if value is None:
         return (yield from _instead_of_none(subject, what, init, name))
     for other in _equal(what, init, name, value):
@@ -312,4 +314,6 @@ def _others(value: Any) -> list[Any]:
 
 
 def _other_words(value: Any, words: tuple[str, ...]) -> list[str]:
-    return [word for word in words if word != value][:MOST_STRINGS]
+    """The other words that an argument is compared with; where there are none, one that is none: for an `else`."""
+    others = [word for word in words if word != value][:MOST_STRINGS]
+    return others or ([_REDUCTIONS.get(value, "other")] if value in words else [])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dout.adapt.argument_names import MODE_FLAGS, taken_by
+from dout.adapt.source import own_attributes
 from dout.check.lab.conditional_exactness import refuted
 from dout.check.lab.probe import CrashError, Lab, users_code
 from dout.check.report.rule import Findings, Rule
@@ -32,8 +33,21 @@ def check(lab: Lab) -> Findings:
         return
     wrong = refuted(lab, _trained(lab, set_up), tuple(map(copied, inputs)), keywords, outputs)
     if wrong is not None and refuted(lab, lab.fresh(), lab.inputs(), {}, lab.base.outputs) is None:
+        if _asks_for_the_mode(lab):
+            message = (
+                f"with {what} {wrong.said(digits=4)}: backward has lines of its own for this mode, and they are wrong"
+            )
+            yield RULE.about(lab.subject, message, cause="formula", severity="error", **wrong.details)
+            return
         message = f"with {what} {wrong.said(digits=4)}: backward uses what a forward in training mode kept"
         yield RULE.about(lab.subject, message, cause="stale", **wrong.details)
+
+
+def _asks_for_the_mode(lab: Lab) -> bool:
+    """Whether backward reads the flag, or the word, that forward keeps: it is meant for both modes."""
+    interface = lab.subject.interface
+    backward = getattr(type(lab.layer), interface.backward if interface is not None else "backward", None)
+    return bool({*MODE_FLAGS, "mode"} & own_attributes(backward)[0])
 
 
 Mode = tuple[str, tuple[Any, ...], dict[str, Any], Callable[[Any], None]]
