@@ -194,3 +194,19 @@ def test_labels_may_be_signs():
     assert errors(OfSigns) == []
     given = np.array([[0.25, 0.75], [0.5, 0.125]]), np.array([[1.0, -1.0], [-1.0, 1.0]])
     assert dout.check(OfSigns(), *given).ok
+
+
+class Directions:
+    """The length of what is given changes nothing; wrong: a factor 2 in backward."""
+
+    def forward(self, x):
+        self.length = np.sqrt((x * x).sum())
+        self.out = x / self.length
+        return self.out
+
+    def backward(self, dout):
+        return 2 * (dout - self.out * (dout * self.out).sum()) / self.length
+
+
+def test_what_does_not_change_with_the_scale_has_no_steps():
+    assert errors(Directions) == ["D101"]

@@ -148,7 +148,7 @@ class Grounds:
         Codes, places and comparisons are whole numbers.
         """
         subject = subject_of(self.layer, self.ordered, self.example.init)
-        near, far = (tuple(x * by if is_float_array(x) else x for x in subject.inputs) for by in (1 + 1e-9, -2.0))
+        near, far = (tuple(change(x) if is_float_array(x) else x for x in subject.inputs) for change in (_nudged, _far))
         here, nearby, away = (subject.forward(inputs) for inputs in (None, near, far))
         if here and all(np.asarray(output).dtype.kind in "biu" for output in here):
             return True
@@ -220,6 +220,15 @@ def runs_elsewhere(report: Report, program: str) -> Report:
     """The report on a layer that a program runs: what it raises here is the fault of what was chosen."""
     doubt = f", on inputs that were chosen; {program} runs it"
     return report.with_each(lambda item: item.doubted(doubt) if _raised(item) is not None else item)
+
+
+def _nudged(x: Any) -> Any:
+    """The numbers a little larger, each by another share: what only scales them together may change nothing."""
+    return x * (1 + 1e-9 * np.cos(np.arange(x.size))).reshape(x.shape)
+
+
+def _far(x: Any) -> Any:
+    return x * -2.0
 
 
 def _doubted(report: Report, doubt: str, errors: Sequence[Finding]) -> Report:
