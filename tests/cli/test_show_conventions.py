@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from show_commands import dout, script
 
 from dout.check.verb.excused_gradients import with_conventions
 from dout.trace import Trace, trace
+from dout.trace.record.script import run_script
+from dout.trace.session.function_layers import PairedFunctions
 
 LAYERS = '''
 import numpy as np
@@ -254,3 +258,40 @@ def test_a_network_that_leaves_its_softmax_to_the_loss_is_judged_from_what_the_s
     run = dout("show", str(script(tmp_path, NETWORK.replace("{dW}", gradient))))
     assert "CrossEntropy: the gradient of y: right for the loss and its activation" in " ".join(run.stdout.split())
     assert ("✗" in run.stdout) is is_red
+
+
+COLUMNS = """
+import numpy as np
+def relu_forward(A, W, b):
+    Z = np.dot(W, A) + b
+    return np.maximum(0, Z), (A, W, Z)
+def relu_backward(dA, cache):
+    A, W, Z = cache
+    dZ = np.array(dA)
+    dZ[Z <= 0] = 0
+    return np.dot(W.T, dZ), np.dot(dZ, A.T)MEAN, np.sum(dZ, axis=1, keepdims=True)MEAN
+A0 = np.random.randn(3, 5)
+A0[:, 2] = 0  # then both layers stand on the kinks of all their units
+W1, b1, W2, b2 = np.random.randn(4, 3), np.zeros((4, 1)), np.random.randn(2, 4), np.zeros((2, 1))
+A1, one = relu_forward(A0, W1, b1)
+A2, two = relu_forward(A1, W2, b2)
+dA1, dW2, db2 = relu_backward(A2 - 1, two)
+dA0, dW1, db1 = relu_backward(dA1, one)
+"""
+
+
+@pytest.mark.parametrize("mean", ["", " / 5"])
+def test_a_sample_that_lies_on_a_kink_as_each_bias_is_zero_refutes_no_gradient(mean: str, tmp_path: Path) -> None:
+    def pairs_of(names: Mapping[str, Any]) -> Iterator[PairedFunctions]:
+        if "relu_backward" in names:
+            yield PairedFunctions("relu_forward", "relu_backward")
+
+    file = tmp_path / "columns.py"
+    file.write_text(COLUMNS.replace("MEAN", mean))
+    trace = run_script(file, pairs_of=pairs_of).trace()
+    assert bool(trace.wrong) == bool(mean)
+    excused = with_conventions(trace, {})
+    assert not excused.wrong
+    said = [event.message for event in excused.events if event.kind == "convention"]
+    assert bool(said) == bool(mean)
+    assert all(words.endswith(" is 1/5 of the derivative, a convention") for words in said)

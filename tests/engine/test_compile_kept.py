@@ -216,3 +216,32 @@ def test_an_attribute_that_is_set_on_an_object_of_a_librarys_class_is_set_by_eac
         fast(x)
         assert layer.form.last is x
     assert fast.plan().functions[0].plainly == ("it uses Formatter.last, which may change unseen",)
+
+
+class Strided:
+    """It keeps slices that are made of its own numbers."""
+
+    def __init__(self):
+        self.stride = 2
+
+    def forward(self, x):
+        self.moved = [(slice(None), slice(at, at + 3 * self.stride + 1, self.stride)) for at in range(2)]
+        self.first = slice(self.stride)
+        return x[self.moved[1]] * 2
+
+    def backward(self, dout):
+        return dout * 2
+
+
+def test_slices_that_are_kept_hold_the_numbers_of_their_call():
+    x = np.arange(40.0).reshape(2, 20)
+    layer, plain = Strided(), Strided()
+    traced = Strided()
+    dout.trace(traced, x)
+    fast = dout.compile(layer)
+    for stride in (2, 2, 2, 3, 3, 2):
+        layer.stride = plain.stride = stride
+        np.testing.assert_array_equal(fast.forward(x), plain.forward(x))
+        assert (layer.moved, layer.first) == (plain.moved, plain.first)
+        for one in (layer.first, layer.moved[1][1], traced.moved[1][1], traced.first):
+            assert type(one.stop) is int

@@ -103,23 +103,32 @@ def test_lists_and_dicts_that_grow_and_shrink_do_so_in_compiled_calls():
     assert all(len(function.programs) <= 2 for function in fast.plan().functions)
 
 
+LOSSES = []
+
+
 def test_a_list_that_is_only_appended_to_may_have_any_length():
     class Losses:
         def __init__(self):
-            self.history = []
+            self.history, self.kinds = [], {"loss": [], "largest": [], "last": [0.0]}
 
         def forward(self, x):
             loss = np.mean(x**2)
             self.history.append(loss)
+            for kind, number in ("loss", loss), ("largest", x.max()):
+                self.kinds[kind].append(number)
+            LOSSES.append(loss)
             return loss
 
         def backward(self, dout):
-            return dout
+            self.kinds["last"].append(dout)
+            return len(self.kinds["last"]) * dout
 
     fast = dout.compile(Losses())
     for number in range(5):
         assert fast.forward(np.full(4, float(number))) == number**2
-        assert fast.history == [n**2 for n in range(number + 1)]
+        assert fast.history == fast.kinds["loss"] == LOSSES == [n**2 for n in range(number + 1)]
+        assert fast.kinds["largest"] == list(range(number + 1))
+        assert fast.backward(2.0) == 2 * (number + 2)
     assert len(fast.forward.plan().programs) == 1
 
 

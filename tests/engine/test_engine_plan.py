@@ -248,6 +248,54 @@ def test_of_long_programs_there_are_few(monkeypatch):
     assert "calls were alike, which had " in str(fast.plan())
 
 
+def test_programs_that_answer_no_call_are_forgotten(monkeypatch):
+    class Net:
+        def __init__(self):
+            self.losses = []
+
+        def step(self, x):
+            self.losses.append(np.tanh(x).sum())
+            return np.mean(self.losses[-2:])  # in a list of another length each time
+
+    monkeypatch.setattr("dout.engine.compile.compiled.MOST", 4)
+    net, plain = Net(), Net()
+    fast = dout.compile(net.step)
+    for number in range(12):
+        x = np.full(3, float(number))
+        np.testing.assert_allclose(fast(x), plain.step(x), rtol=1e-14)
+    assert fast.plan().programs == ()
+    assert "no two of the first 4 calls were alike" in str(fast.plan())
+
+
+def test_programs_that_answer_some_calls_stay(monkeypatch):
+    monkeypatch.setattr("dout.engine.compile.compiled.MOST", 2)
+    monkeypatch.setattr("dout.engine.compile.compiled.PATIENCE", 0)
+    fast = dout.compile(np.tanh)
+    for number in range(12):
+        x = np.full(number if number % 2 else 3, 0.5)
+        np.testing.assert_allclose(fast(x), np.tanh(x), rtol=1e-14)
+    assert len(fast.plan().programs) == 1
+
+
+def test_a_condition_on_plain_numbers_is_decided_before_anything_is_computed():
+    class Net:
+        def __init__(self):
+            self.count, self.W = 0, np.eye(3)
+
+        def step(self, x):
+            y = np.tanh(x @ self.W)
+            self.count += 1
+            if self.count % 2 == 0:
+                self.old = y
+            return y
+
+    fast = dout.compile(Net().step)
+    for _ in range(3):
+        fast(np.ones((2, 3)))
+    driver = fast.plan().source
+    assert driver.index("return MISS\n    matmul = ") > driver.index("% 2")
+
+
 def test_a_long_call_that_prepares_others_leaves_room_for_a_program_of_these(monkeypatch):
     class Layer:
         weights = None

@@ -101,6 +101,29 @@ def test_an_array_that_is_made_in_a_loop_does_not_pile_up() -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes; all would be 32 GB
 
 
+@pytest.mark.parametrize("many", [2, 5])
+def test_results_are_apart_from_what_is_read_where_llvm_would_compare_too_many_arrays(many: int) -> None:
+    from dout.engine.lowering.kernel_code import kernel_code
+
+    names = [f"x{i}" for i in range(many)]
+    text = f"""
+import numpy as np
+from numba import njit
+
+@njit(error_model="numpy")
+def both({", ".join(names)}, more, less):
+    for i in range(more.size):
+        more[i] = {" + ".join(f"{name}[i]" for name in names)}
+        less[i] = -more[i]
+"""
+    types = [ArrayType(np.dtype(np.float32), 1, "C", written=place >= many) for place in range(many + 2)]
+    assert str(kernel_code("both", text, types, ())).count("noalias") == (2 if many == 5 else 0)
+    arrays = [np.arange(40, dtype=np.float32) + place for place in range(many + 2)]
+    total = np.sum(arrays[:many], axis=0)
+    load("both", text, types)(*arrays)
+    np.testing.assert_array_equal(arrays[-2:], [total, -total])
+
+
 def test_shapes_that_do_not_fit_are_an_error() -> None:
     kind = ArrayType(np.dtype(float), 1)
     text = text_of("a = x.reshape((2, 3))\nout[0] = a[1, 2]")

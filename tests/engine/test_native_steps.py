@@ -24,6 +24,25 @@ def col2im(fh, fw, stride, size, dtype=float):
     return function
 
 
+def col2im_of_pixels(fh, fw, stride, size):
+    def function(col):
+        h, w = col.shape[1:3]
+        image = np.zeros((len(col), *size, col.shape[-1]), col.dtype)
+        for y in range(fh):
+            for x in range(fw):
+                image[:, y : y + stride * h : stride, x : x + stride * w : stride] += col[:, :, :, y, x]
+        return image
+
+    return function
+
+
+def signal_of_parts(col):
+    out = np.zeros((len(col), col.shape[1] + col.shape[2] - 1, col.shape[-1]), col.dtype)
+    for i in range(col.shape[2]):
+        out[:, i : i + col.shape[1]] += col[:, :, i]
+    return out
+
+
 def from_the_left(col):
     out = np.zeros((*col.shape[:4], col.shape[5] + col.shape[4] - 1))
     for i in range(col.shape[4]):
@@ -35,6 +54,9 @@ FOLDED = {
     "overlapping windows": (col2im(3, 2, 1, (9, 8)), (8, 5, 3, 2, 7, 7)),
     "blocks": (col2im(2, 2, 2, (14, 14), np.float32), (12, 5, 2, 2, 7, 7)),
     "a border that nothing reaches": (col2im(2, 2, 2, (15, 16), np.float32), (12, 5, 2, 2, 7, 7)),
+    "channels behind the window": (col2im_of_pixels(3, 3, 1, (9, 9)), (4, 7, 7, 3, 3, 6)),
+    "channels behind it, with steps and a border": (col2im_of_pixels(5, 4, 2, (15, 16)), (4, 6, 6, 5, 4, 3)),
+    "channels behind one axis": (signal_of_parts, (8, 40, 3, 5)),
     "one axis, the sum on the right": (from_the_left, (8, 5, 4, 2, 3, 7)),
 }
 

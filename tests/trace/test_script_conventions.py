@@ -313,3 +313,37 @@ def test_layers_that_hand_objects_on_are_connected_by_the_arrays_in_these(tmp_pa
     assert one.outputs == two.inputs
     assert [node.shape for node in (*one.gradients, *one.douts)] == [(5, 4), (5, 3)]
     assert not trace.wrong
+
+
+NORM = """
+import numpy as np
+class Norm:
+    def __init__(self, n):
+        self.gamma, self.mean = np.ones(n), np.zeros(n)
+    def forward(self, x):
+        mean, self.std = x.mean(0), x.std(0)
+        self.mean = 0.9 * self.mean + 0.1 * mean
+        self.xn = (x - mean) / self.std
+        return self.gamma * self.xn
+    def backward(self, dout):
+        self.dgamma, d = (dout * self.xn).sum(0), dout * self.gamma
+        return (d - d.mean(0) - self.xn * (d * self.xn).mean(0)) / self.std
+class Skip:
+    def __init__(self, n):
+        self.norm = Norm(n)
+    def forward(self, x):
+        return self.norm.forward(x) + x
+    def backward(self, dout):
+        return self.norm.backward(dout) + dout
+one, two = Skip(3), Skip(3)
+y = two.forward(one.forward(np.random.randn(5, 3)))
+dx = one.backward(two.backward(y - 1))
+"""
+
+
+def test_what_a_layer_keeps_for_itself_takes_nothing_of_the_gradients_of_its_input(tmp_path):
+    trace = record_script(script(tmp_path, NORM))
+    uses = [use for call in trace.calls for use in trace.arguments[call]]
+    assert len(uses) == 4
+    assert all(use.gradient.derived is not None and use.gradient.expected is None for use in uses)
+    assert not wrong(trace)

@@ -60,8 +60,10 @@ def test_one_step_is_kept_with_the_gradients_that_parameters_are_updated_with(tm
     assert [call.cls for call in trace.calls] == ["training step"]
     assert_are_gradients(trace)
     (step,) = trace.calls
-    assert trace.names[step.outputs[0]] == "error"
-    assert [trace.names[node] for node in step.outputs[1:]] == ["loss"]
+    assert [trace.names[node] for node in step.outputs] == ["loss"]
+    assert "error" not in {trace.names.get(node) for node in trace.graph.nodes if node not in trace.backward}
+    a = next(node for node in trace.graph.nodes if trace.names.get(node) == "a")
+    assert trace.by_node[a].gradient.value.shape == a.shape  # as of each value on the way to the loss
     assert all(node in trace.backward for p in step.parameters for node in [p.gradient])
 
 
@@ -69,9 +71,37 @@ def test_gradients_are_found_behind_momentum_and_adam(tmp_path):
     momentum = STEP + "    for W, g in ((W2, a.T @ error), (W1, X.T @ back), (b1, back.sum(0, keepdims=True))):\n"
     momentum += "        v = state[id(W)] = 0.9 * state.get(id(W), np.zeros(W.shape)) + 0.1 * g\n        W -= 0.1 * v\n"
     assert_are_gradients(record_script(script(tmp_path, DATA + "state = {}\n" + LOOP + momentum)))
+    downward = momentum.replace("+ 0.1 * g", "- 0.1 * g").replace("W -= 0.1 * v", "W += v")
+    assert_are_gradients(record_script(script(tmp_path, DATA + "state = {}\n" + LOOP + downward)))
     adam = momentum.replace("+ 0.1 * g\n", "+ 0.1 * g\n        q = 0.1 * g ** 2 + 0.9 * np.ones(W.shape)\n")
     adam = adam.replace("0.1 * v\n", "0.1 * (v / 0.1) / (np.sqrt(q / 0.1) + 1e-8)\n")
     assert_are_gradients(record_script(script(tmp_path, DATA + "state = {}\n" + LOOP + adam)))
+
+
+def test_gradients_are_whole_before_they_are_clipped_and_are_of_the_loss_before_it_is_averaged(tmp_path):
+    grads = "    dW2, dW1, db1 = a.T @ error, X.T @ back, back.sum(0, keepdims=True)\n"
+    clipped = (
+        grads
+        + "    for g in (dW2, dW1, db1):\n        np.clip(g, -0.01, 0.01, out=g)\n    mean = 0.9 * mean + 0.1 * loss\n"
+    )
+    update = "    for W, g in ((W2, dW2), (W1, dW1), (b1, db1)):\n        W -= 0.1 * g\n"
+    trace = record_script(script(tmp_path, DATA + "mean = 0.0\n" + LOOP + STEP + clipped + update))
+    assert_are_gradients(trace)
+    assert {node for node in trace.seeds if trace.names[node] == "loss"} == set(trace.seeds) != set()
+
+
+def test_a_gradient_that_is_divided_by_the_number_of_samples_is_so(tmp_path):
+    sums = STEP.replace("2 * (out - Y) / 8", "2 * (out - Y)")
+    means = "    dW2, dW1, db1 = a.T @ error / 8, X.T @ back / 8, back.sum(0, keepdims=True) / 8\n"
+    update = "    for W, g in ((W2, dW2), (W1, dW1), (b1, db1)):\n        W -= 0.1 * g\n"
+    assert_are_gradients(record_script(script(tmp_path, DATA + LOOP + sums + means + update)))
+
+
+def test_a_step_that_descends_another_loss_than_the_one_that_is_printed_ends_where_gradients_begin(tmp_path):
+    trace = record_script(script(tmp_path, DATA + LOOP + DESCENT.replace("2 * (out - Y) / 8", "np.sign(out - Y)")))
+    (step,) = trace.calls
+    assert [trace.names[node] for node in step.outputs] == ["error", "loss"]
+    assert not trace.wrong
 
 
 def test_an_update_may_read_its_parameter_twice_in_its_line(tmp_path):

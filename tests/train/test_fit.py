@@ -145,6 +145,21 @@ def test_evaluate_and_predict_count_every_sample():
     assert found["loss"] == pytest.approx(SoftmaxWithLoss().forward(scores, t))
 
 
+def test_a_metric_hears_of_all_of_a_small_validation_together():
+    heard = []
+
+    def rows(scores, labels):
+        heard.append((len(scores), len(labels)))
+        return np.sum(scores.argmax(axis=1) == labels) / 120
+
+    layers, history = trained(metrics=[rows], validation=(x, t), batch=50, epochs=1)
+    assert heard == [(50, 50), (50, 50), (20, 20), (120, 120)]
+    assert history["validation rows"] == [np.mean(predict(layers, x).argmax(axis=1) == t)]
+    batches = [(x[:70], t[:70]), (x[70:], t[70:])]
+    trained(metrics=[rows], validation=batches, batch=50, epochs=1)
+    assert heard[-2:] == [(70, 70), (50, 50)]  # as somebody has made them
+
+
 def test_a_line_is_learned():
     W = np.zeros((4, 1))
     right = x @ np.array([[1.0], [2.0], [-1.0], [0.5]])
@@ -350,11 +365,11 @@ BAD = {
     "an iterator of something else": ({"data": ([x, t],)}, "batch 1 is ndarray: each has to be a pair"),
     "a file that is none": ({"data": ("none.npy", t)}, "none.npy cannot be read as an array of numbers"),
     "a validation of another shape": (
-        {"validation": (x[:, :2], t)}, r"evaluation, batch 1: Affine \(net.layers\[0\]\).forward was given \(120, 2\)",
+        {"validation": (x[:, :2], t)}, r"evaluation, batch 1: Affine \(net.layers\[0\]\).forward was given \(50, 2\)",
     ),
     "NaN in the validation": (
         {"validation": (with_nan((60, 2)), t)},
-        r"evaluation, batch 1: x has NaN or infinity in 1 of 120 samples, the first is x\[60\]",
+        r"evaluation, batch 2: x has NaN or infinity in 1 of 50 samples, the first is x\[60\]",
     ),
     "labels that are floats": (
         {"data": (x, t.astype(float))}, "t holds float64, and labels are whole numbers: give t.astype",

@@ -87,14 +87,19 @@ class JudgedRun:
     def recorded(self) -> dict[Node, Any]:
         """The values of the graph's inputs, and of the upstream gradients, in the recorded run."""
         inputs = (node for node in self.nodes if node.primitive is INPUT)
-        return {node: self.data[node] for node in (*inputs, *self.seeds.values())}
+        return {node: self.data[node] for node in (*inputs, *self.varying, *self.seeds.values())}
 
     @cached_property
     def varying(self) -> tuple[Node, ...]:
-        """The inputs and parameters that may take other values: labels, one-hot rows and probabilities keep theirs."""
+        """The inputs and parameters that may take other values: labels, one-hot rows and probabilities keep theirs.
+
+        An array that the program makes of nothing, as `np.zeros(3)`, is a parameter.
+        """
         judged = dict.fromkeys(j.node for j in self.judged)  # what has a gradient is no label
-        nodes = dict.fromkeys((*self.inputs, *judged))
-        return tuple(n for n in nodes if n.primitive is INPUT and (n in judged or not is_label(self.data[n])))
+        nodes = [node for node in dict.fromkeys((*self.inputs, *judged)) if not node.inputs]
+        made = {node for node in nodes if node.primitive not in (INPUT, CONSTANT) and node.kind == "f"}
+        given = {n for n in nodes if n.primitive is INPUT and (n in judged or not is_label(self.data[n]))}
+        return tuple(node for node in nodes if node in made | given)
 
     @cached_property
     def moving(self) -> frozenset[Node]:

@@ -36,23 +36,55 @@ def predict(net: Any, x: Any, *, batch: int = 1000) -> Any:
         return np.concatenate([call(*(owned(one[start : start + batch]) for one in several)) for start in starts])
 
 
-def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric]) -> Row:
-    """The means over all batches, each by its samples."""
+def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric], together: int = 1) -> Row:
+    """The means over all batches, each by its samples; metrics are given at least so many samples `together`."""
     sums: dict[str, float] = {}
-    samples = 0
+    samples, waiting = 0, _Waiting(metrics, together)
     with evaluating(*step.roots.values()):
         for number, (x, t) in enumerate(batches.of(0), 1):
             step.remember(x, t)
             step.rows = batches.rows
-            count = len(t) if np.ndim(t) else 1
+            count, where = len(t) if np.ndim(t) else 1, f"evaluation, batch {number}"
             try:
                 loss, scores = step.look(x, t)
             except Exception as error:
-                raise step.explained(error, t, f"evaluation, batch {number}") from error
+                raise step.explained(error, t, where) from error
             if not np.all(np.isfinite(loss)) and (said := step.broken_data(x, t)):
-                raise TrainingError(f"evaluation, batch {number}: {said}")
-            found = {"loss": float(loss)}
-            found |= measures(metrics, scores, t, f"evaluation, batch {number}")
-            sums = {name: sums.get(name, 0.0) + value * count for name, value in found.items()}
+                raise TrainingError(f"{where}: {said}")
+            sums["loss"] = sums.get("loss", 0.0) + float(loss) * count
             samples += count
-    return {name: total / samples for name, total in sums.items()}
+            waiting.add(scores, t, count, where)
+    return {name: total / samples for name, total in {**sums, **waiting.sums()}.items()}
+
+
+class _Waiting:
+    """Scores and targets of batches, until they are enough for metrics: a mean of many small batches says less."""
+
+    def __init__(self, metrics: Sequence[Metric], together: int) -> None:
+        self.metrics, self.together = metrics, together
+        self.found: dict[str, float] = {}
+        self.parts: list[tuple[Any, Any]] = []
+        self.count, self.where = 0, ""
+
+    def add(self, scores: Any, t: Any, count: int, where: str) -> None:
+        """Keep those of a batch of `count` samples; scores without a row for each are measured alone."""
+        has_rows = isinstance(scores, np.ndarray) and scores.shape[:1] == np.shape(t)[:1] == (count,)
+        if not has_rows:
+            self.measure()
+        self.parts.append((scores, t))
+        self.count, self.where = self.count + count, where
+        if self.count >= self.together or not has_rows:
+            self.measure()
+
+    def measure(self) -> None:
+        """Ask the metrics about all that waits."""
+        if self.parts:
+            scores, t = self.parts[0] if len(self.parts) == 1 else map(np.concatenate, zip(*self.parts, strict=True))
+            for name, value in measures(self.metrics, scores, t, self.where).items():
+                self.found[name] = self.found.get(name, 0.0) + value * self.count
+        self.parts, self.count = [], 0
+
+    def sums(self) -> dict[str, float]:
+        """What each metric has found, times the samples."""
+        self.measure()
+        return self.found

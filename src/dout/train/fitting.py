@@ -35,7 +35,7 @@ from dout.train.state.optimizer_memory import check_memory
 from dout.train.training_bar import TrainingBar
 
 _INFINITE = float("inf")
-_LOOKED_AT = 500  # samples of a validation at once
+_TOGETHER = 500  # samples of a validation that metrics are given at once; the net is given a batch
 
 
 @dataclass
@@ -151,7 +151,7 @@ class NetTraining:
         if validation is not None:
             is_pair = isinstance(validation, tuple | list) and len(validation) == 2 and not are_batches(validation)
             inputs, targets = validation if is_pair else (validation, None)
-            self.validation = batches_of(inputs, targets, max(self.plan.batch, _LOOKED_AT), shuffle=False)
+            self.validation = batches_of(inputs, targets, self.plan.batch, shuffle=False)
             self.history.watched = "validation loss"
         self.drawn = self.batches.generators()
 
@@ -254,7 +254,8 @@ class NetTraining:
         now = self.now
         row: Row = {"epoch": now.epoch + 1.0, **now.means()}
         if self.validation is not None:
-            found = measured(self.step, self.validation, self.plan.metrics)
+            together = _TOGETHER if isinstance(self.validation, ArrayBatches) else 1
+            found = measured(self.step, self.validation, self.plan.metrics, together)
             row |= {f"validation {name}": value for name, value in found.items()}
         if hasattr(self.optimizer, "lr"):
             row["lr"] = float(self.optimizer.lr)

@@ -18,6 +18,7 @@ from dout.run import arrays as held_arrays
 from dout.run import otherwise
 
 _IMAGES = (3, 2, 4, 5)
+_MOST_IN_A_LIST = 6  # arrays that somebody joins; more are rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +121,7 @@ def of_lists(subject: Subject) -> Iterator[OtherSubject]:
     given = subject.inputs[0] if len(subject.inputs) == 1 else None
     items = list(given) if isinstance(given, np.ndarray | list | tuple) else []
     shapes = {x.shape if isinstance(x, np.ndarray) and x.dtype.kind == "f" else () for x in items}
-    if len(items) < 2 or len(shapes) > 1:
+    if not 2 <= len(items) <= _MOST_IN_A_LIST or len(shapes) > 1:
         return
     for axis, length in enumerate(shapes.pop()):
         longer = [lengthened(x, axis, length, length + more) for more, x in enumerate(items)]

@@ -18,6 +18,7 @@ import numpy as np
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Verdict
 from dout.check.verb.check_layer import check
+from dout.check.verb.divided_by_samples import divided_by_samples
 from dout.graph import Node
 from dout.judge.gradient_judge import is_near
 from dout.judge.outcomes import Word
@@ -51,6 +52,10 @@ def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any
         fits = [said for factor, said in factors.items() if is_near(gradient.value, factor * gradient.expected)]
         if gradient.node is not None and fits:
             excused.setdefault(gradient.node, fits[0])
+    if wrong:
+        scaled = {cls for cls, each in verdicts.items() if any(one.word == Word.SCALED for one in each.values())}
+        unasked = [call for call in trace.calls if call.cls not in layers or call.cls in scaled]
+        excused = divided_by_samples(trace, unasked) | excused
     notes = dict.fromkeys(Event("convention", said) for said in excused.values())
     events = tuple(dict.fromkeys((*trace.events, *notes)))
     return replace(trace, conventions=excused, events=events) if excused else trace

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from dout.engine.codegen.kernel_passes import Pass, PassSchedule
 from dout.engine.codegen.loop_body import Arrays, LoopBody, indented
 from dout.engine.codegen.row_kernels import divided, first_value, pass_body, taken
+from dout.engine.ir.scalar_expressions import cast, operand_dtypes
 from dout.graph import Node
 from dout.ops import PRIMITIVES
 
@@ -125,14 +127,34 @@ class Columns:
             return f"{parts[node]} = {taken(node, parts[node], value, arrays)}"
 
         nest = [*self.inner, self.lane]
-        inside = pass_body(this, arrays, nest, self.body.texts, self.memory, self._kept, take)
+        after = [node for node in this.reductions if self._is_written(node.inputs[0], this)]
+        first = replace(this, reductions=[node for node in this.reductions if node not in after])
+        inside = pass_body(first, arrays, nest, self.body.texts, self.memory, self._kept, take)
+        self.after = [take(node, self._read_back(node)) for node in after]
         opened = [*map(arrays.opened, self.inner), self.open]
         if not self.parallel_rows:
-            self.lines += inside.render(opened)
+            self.lines += inside.render(opened, innermost=self._and_after)
         elif totals:
             self.lines += self._in_blocks(inside, opened, totals, parts)
         else:
             self.lines += inside.render([arrays.opened(self.inner[0], parallel=True), *opened[1:]])
+
+    def _is_written(self, node: Node, this: Pass) -> bool:
+        """Whether a pass writes a value of each element: then a loop of its own takes up a row of them.
+
+        In one loop with what computes them LLVM finds too many arrays that may overlap, and makes no vectors.
+        """
+        every = {d for loop in (*self.outer, *self.inner, self.lane) for d in loop.dims}
+        return node in this.stored and every <= {*self.arrays.placed.own[node]}
+
+    def _read_back(self, node: Node) -> str:
+        (value,) = node.inputs
+        text = self.arrays.element(value, self.arrays.placed.own[value])
+        return cast(text, value.dtype, operand_dtypes(node)[0])
+
+    def _and_after(self, line: str, inside: list[str]) -> list[str]:
+        """The loop along a row, and that which takes up what it has written."""
+        return [line, *indented(inside), *([line, *indented(self.after)] if self.after else [])]
 
     def _begun(self, totals: Mapping[Node, str]) -> list[str]:
         """The loop that sets totals to the value of an empty reduction."""
@@ -172,7 +194,7 @@ class Columns:
         for node, total in totals.items():
             joined.store(total, taken(node, total, parts[node].replace(f"[{block},", f"[{at},"), arrays))
         join = [f"for {at} in range({self.blocks}):", *indented(joined.render([self.open]))]
-        return inside.render(opened, outermost=wrap) + join
+        return inside.render(opened, self._and_after, wrap) + join
 
     def _kept(self, node: Node) -> str:
         output = self.plan.storage.get(node) or node

@@ -135,7 +135,7 @@ class Following:
         self._made()
         writer = self.writer = self.program.writer(self.text, self.inputs)
         waiting = self._outcomes()
-        first = dict.fromkeys(self._before_draws())
+        first = dict.fromkeys(self._on_plain_numbers())
         self._steps(first, waiting, writer)
         for node in self.inputs:
             self._check(node, waiting, writer)
@@ -158,13 +158,14 @@ class Following:
                 value = same_layout(value)
             self.inputs[node] = self.text.constant(value, self.capture.names.get(node) or "array")
 
-    def _before_draws(self) -> list[Step]:
-        """Steps on plain numbers that need nothing drawn, as the 1 - p of a draw: what they decide, they decide first.
+    def _on_plain_numbers(self) -> list[Step]:
+        """Steps on plain numbers that need nothing else, as `count % 10` or the 1 - p of a draw: they come first.
 
-        Then nothing has to go back, and the state of the generator, which takes long to read, is not kept.
+        What they decide is decided before anything is computed in vain; and nothing drawn has to go back, so the state
+        of the generator, which takes long to read, is not kept.
         """
         known, found = set[Step](self.inputs), list[Step]()
-        for step in self.program.steps if self.capture.draws else ():
+        for step in self.program.steps if self.capture.draws or self.capture.outcomes else ():
             plain = isinstance(step, Node) and isinstance(step.dtype, type)
             if plain and all(node in known or node.primitive is CONSTANT for node in step.inputs):
                 known.add(step)
@@ -210,7 +211,7 @@ class Following:
         return found
 
     def _check(self, node: Node, waiting: dict[Node, list[tuple[str, Any]]], writer: StepWriter) -> None:
-        for kind, outcome in waiting.pop(node, ()):
+        for kind, outcome in dict.fromkeys(waiting.pop(node, ())):  # many turns may have asked the same
             value = writer.value(node)
             if kind == "branch":
                 self._leave(value if outcome else f"not {value}")
@@ -246,6 +247,8 @@ class Following:
             made = f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
         elif template.kind is list:
             made = f"[{', '.join(parts)}]"
+        elif template.kind is slice:
+            made = f"{self.text.constant(slice)}({', '.join(parts)})"
         else:
             pairs = [f"{self.text.key(key)}: {part}" for key, part in zip(template.keys, parts, strict=True)]
             made = f"{{{', '.join(pairs)}}}"
@@ -253,7 +256,7 @@ class Following:
         if issubclass(template.kind, tuple) and template.kind is not tuple:
             new = self.text.constant(tuple.__new__, "new_tuple")
             made = f"{new}({self.text.constant(template.kind)}, {made})"
-        if issubclass(template.kind, tuple | list | dict):
+        if issubclass(template.kind, tuple | list | dict | slice):
             self.text.line(f"{name} = {made}")
         else:
             new = self.text.constant(object.__new__, "new")

@@ -63,7 +63,10 @@ class Guards:
         self.others: list[str] = []  # expressions of what each call may bring anew: all distinct objects
         templates = [*given, *(spot.before for spot in capture.spots)]
         self.shared = self._shared(templates)
-        self.stands = Counter(id(template.item) for template in templates if isinstance(template, Same))
+        self.stands: dict[int, list[Spot | None]] = {}  # where objects stand, by identity; None for an argument
+        for spot, template in [*((None, item) for item in given), *((spot, spot.before) for spot in capture.spots)]:
+            if isinstance(template, Same):
+                self.stands.setdefault(id(template.item), []).append(spot)
         self.at: dict[int, list[Spot]] = {}  # places by the identity of what holds them
         self.reached: set[int] = set()
         self.classes: set[type] = set()  # of which the code is guarded
@@ -248,11 +251,18 @@ class Guards:
             self.text.leave_unless(f"[*map(type, {each}({expression}))] == {self.text.constant(kinds)}")
 
     def _grown(self, spot: Spot) -> list[Any] | None:
-        """The list in a place, its only one, to which the code appends, and which it does not read; else None."""
+        """The list in a place to which the code appends, and which it does not read; else None."""
         item = spot.before.item if isinstance(spot.before, Same) else None
-        owned = not isinstance(spot.holder, list | dict | tuple | FunctionType | Namespace | ModuleType)
-        grows = type(item) is list and owned and self.names.only_appends(spot.place.key) and self.stands[id(item)] == 1
-        return item if grows else None
+        return item if type(item) is list and self._is_appended_to(spot) else None
+
+    def _is_appended_to(self, spot: Spot) -> bool:
+        """Whether the code only appends to what stands in a place, and nowhere else, or to lists in that."""
+        if len(self.stands[id(spot.before.item)]) != 1:  # type: ignore[union-attr]
+            return False
+        if isinstance(spot.holder, list | dict):
+            around = self.stands.get(id(spot.holder), [])
+            return len(around) == 1 and around[0] is not None and self._is_appended_to(around[0])
+        return not isinstance(spot.holder, tuple | FunctionType) and self.names.only_appends(spot.place.key)
 
     def _growing(self, expression: str, item: list[Any]) -> None:
         """A list of which only the end matters."""

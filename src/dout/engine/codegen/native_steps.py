@@ -156,22 +156,50 @@ def _fold(node: Node, forms: Sequence[BufferLayout], parallel: bool) -> NativeTe
     every = [f"for p{k} in range(x.shape[{rest + k}]):" for k in range(len(axes))]
     every += [f"for i{axis} in range(x.shape[{axis}]):" for axis in own]
     lies = form.order != "C" and order[-1] == own[-1] and order[-1] != order[0]
+    runs = lies and axes[-1] == rest - 2 and order[-2:] == (len(counters) - 1, rest - 1)
     index = ", ".join(counters[axis] for axis in (order if lies else range(len(counters))))
     taken = f"in_row(lying, ({index},))" if lies else f"x[{index}]"
     name = f"fold_{rest}_{'_'.join(map(str, axes))}" + (f"_of_{'_'.join(map(str, order))}" if lies else "")
     lines = [f"def {name}(x, out, {', '.join(f's{k}' for k in range(len(axes)))}):"]
     lines += [f"    lying = x.transpose({order})"] if lies else []
+    lines += [f"    rows = out.reshape(({_joined(rest)},))"] if runs else []
     lines += _work("x", parallel) + _nested(outer, [], 1)
     depth = 1 + len(outer)
     lines += _nested(zero, [f"out[{', '.join(at)}] = 0"], depth)
     inside = [f"out[{', '.join(into)}] += {taken}"]
-    if own[-1] in axes:  # windows side by side at each place: only then a row is added as vectors
+    if runs:
+        every, inside = _in_runs(every[: len(axes) - 1], at, into, counters, order)
+    elif own[-1] in axes:  # windows side by side at each place: only then a row is added as vectors
         step, last = f"s{axes.index(own[-1])}", every.pop()
         near = inside[0].replace(f" * {step}", "", 1)
         inside = [f"if {step} == 1:", *_nested([last], [near], 1), "else:", *_nested([last], inside, 1)]
     lines += _nested(every, inside, depth)
     types: tuple[KernelType, ...] = (_type(x, form.layout), _type(node, "C", written=True), *(_INT for _ in axes))
     return NativeText(name, tuple(lines), types, tuple(steps))
+
+
+def _joined(rest: int) -> str:
+    """The shape of the sums, their last two axes as one."""
+    return ", ".join(
+        [*(f"out.shape[{axis}]" for axis in range(rest - 2)), f"out.shape[{rest - 2}] * x.shape[{rest - 1}]"]
+    )
+
+
+def _in_runs(
+    places: Sequence[str], at: Sequence[str], into: Sequence[str], counters: Sequence[str], order: Sequence[int]
+) -> tuple[list[str], list[str]]:
+    """The loops, and what is in them, where the last axis of windows and the channels are one run, as in the sums.
+
+    Windows go by from the last to the first along that axis: so each sum still takes its numbers place by place.
+    """
+    rest, last = len(at), len(counters) - 1
+    own = [axis for axis in order if axis < rest - 2 and (axis or f"i{axis}" != into[axis])]
+    every = [*places, *(f"for i{axis} in range(x.shape[{axis}]):" for axis in own)]
+    across, length = at[-2], f"x.shape[{rest - 2}]"
+    index = ", ".join({last: "0", rest - 1: "k"}.get(axis, counters[axis]) for axis in order)
+    sums = ", ".join([*into[:-2], f"{across} * s{last - rest} * x.shape[{rest - 1}] + k"])
+    inside = [f"{across} = {length} - 1 - back", f"for k in range(x.shape[{last}] * x.shape[{rest - 1}]):"]
+    return [*every, f"for back in range({length}):"], [*inside, f"    rows[{sums}] += in_row(lying, ({index},))"]
 
 
 # --- places of extremes -----------------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ import inspect
 import math
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,8 @@ class Compiled(Settled):
         self.why_not: list[str] = []  # the reasons of runs that gave no program
         self.failed = 0  # and how many they were
         self.given_up = False  # whether no more programs are made
+        self.missed = 0  # calls since then that no program stood for
+        self.answering: set[Callable[..., Any]] = set()  # programs that have answered one since then
         self.worth: Callable[[Graph], bool] | None = None  # asked of the first recording, whether to go on with it
         self.loops: LoopedFunction | None = None  # the function with kernels for its loops, or with compiled parts
         self.without_kernel: list[str] = []  # why there is none for a loop
@@ -116,6 +119,8 @@ class Compiled(Settled):
 
     def slowly(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Answer a call that no program stands for yet: run it, and make one."""
+        if self.vain:
+            return plainly(self.function, args, kwargs)
         form = (len(args), *kwargs)
         looped = self._looped(args, kwargs)
         kind = (form, *map(_size, (*args, *kwargs.values())))
@@ -161,12 +166,12 @@ class Compiled(Settled):
     @property
     def used(self) -> bool:
         """Whether something compiled answers calls."""
-        return bool(self.programs) or (self.loops is not None and self.loops.pays())
+        return any(self.programs.values()) or (self.loops is not None and self.loops.pays())
 
     @property
     def vain(self) -> bool:
         """Whether all calls run plainly, now and later."""
-        return self.given_up and not self.by_form and self.loops is None
+        return self.given_up and not any(self.by_form.values()) and self.loops is None
 
     def _by_loops(self, looped: LoopedFunction, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run it with its loops; from now on without a recording, if kernels or parts pay."""
@@ -189,14 +194,31 @@ class Compiled(Settled):
         return result
 
     def _gives_up(self, form: Form) -> bool:
-        made = self.programs.get(form, ())
+        made = self.programs.get(form, [])
         nodes = sum(len(program.program.capture.graph.nodes) for program in made)
         too_long = len(made) > 1 and nodes >= MOST_NODES  # the first may be of a run that prepares all others
         if (len(made) >= MOST or too_long) and not self.given_up:
             together = f", which had {nodes} operations in all" if too_long else ""
             self.why_not.append(f"no two of the first {len(made)} calls were alike{together}")
             self.given_up = True
+        if self.given_up and self.programs:
+            self._forget_idle()
         return self.given_up
+
+    def _forget_idle(self) -> None:
+        """Forget programs that answer none of the calls of which `MOST` run plainly: each call looks at all guards."""
+        self.missed += 1
+        for form, made in self.programs.items() if self.missed in (1, MOST) else ():
+            if self.missed == MOST:
+                made[:] = [program for program in made if program.driver in self.answering]
+            run = partial(partial, self._noted) if self.missed == 1 else lambda driver: driver
+            self._offer(form, [run(program.driver) for program in made])
+
+    def _noted(self, driver: Callable[..., Any], *given: Any) -> Any:
+        result = driver(*given)
+        if result is not MISS:
+            self.answering.add(driver)
+        return result
 
     def _recorded(self, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run it, and make a program of that if one can be made."""
@@ -269,8 +291,13 @@ class Compiled(Settled):
         return None
 
     def _add(self, form: Form, program: BuiltProgram) -> None:
-        self.programs.setdefault(form, []).insert(0, program)
-        self.by_form[form] = tuple(p.driver for p in self.programs[form])
+        made = self.programs.setdefault(form, [])
+        made.insert(0, program)
+        self._offer(form, [p.driver for p in made])
+
+    def _offer(self, form: Form, runs: Iterable[Callable[..., Any]]) -> None:
+        """From now on these are tried first at a call of this form."""
+        self.by_form[form] = tuple(runs)
         if len(form) == 1:
             self.runs = self.by_form[form]
 

@@ -84,7 +84,7 @@ class Loaded:
         return self.all or name in self._attributes
 
     def only_appends(self, name: object) -> bool:
-        """Whether all that the code does with an attribute of this name is `.append`."""
+        """Whether all that the code does with what has this name is to append, to it or to lists in it."""
         return not self.all and name not in self._read
 
     def set_before_read(self, name: object) -> bool:
@@ -144,11 +144,18 @@ def _loads(code: CodeType, modules: frozenset[str]) -> Iterator[tuple[str, bool]
 
 
 def _read(code: CodeType) -> Iterator[str]:
-    """Names of attributes that a code loads for anything but to append to them."""
-    for step, after in pairwise([*_steps(code), None]):
-        assert step is not None
-        if step.opname.startswith(_ATTRIBUTES) and (after is None or after.argval != "append"):
-            yield step.argval
+    """Names that a code loads for anything but `name.append`, or `name[key].append`."""
+    steps = _steps(code)
+    for i, step in enumerate(steps, start=1):
+        if step.opname.startswith((*_ATTRIBUTES, *_OUTSIDE)):
+            while steps[i].opname.startswith(("LOAD_CONST", "LOAD_FAST")) and _looks_up(steps[i + 1]):
+                i += 2
+            if steps[i].argval != "append":
+                yield step.argval
+
+
+def _looks_up(step: dis.Instruction) -> bool:
+    return step.opname == "BINARY_SUBSCR" or (step.opname == "BINARY_OP" and step.argrepr == "[]")
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from dout.engine.lowering.function_syntax import changing
 from dout.engine.lowering.kernel_statements import Body
 from dout.engine.lowering.routine import Routine
 from dout.engine.lowering.typed_values import I32, I64, TypedArray, TypedNumber, memory_type, number, store
+
+_COMPARED = 8  # pairs of arrays that LLVM's vectors look at in each call, whether they overlap; of more it makes none
 
 
 def kernel_code(name: str, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> ir.Module:
@@ -29,9 +32,12 @@ def kernel_code(name: str, text: str, types: Sequence[KernelType], results: Sequ
     body.out, body.results = routine.function.args[0], results
     routine.builder.rounding = body.rounding
     given = list(routine.function.args[1:])
+    many_pairs = _written_pairs(types) > _COMPARED
     for parameter, kind in zip(definition.args.args, types, strict=True):
         many = len(list(_kinds(kind)))
         body.set(parameter.arg, _parameter(routine, kind, given[:many]))
+        if many_pairs and isinstance(kind, ArrayType) and kind.written:
+            given[0].add_attribute("noalias")  # an output that is also an input is given once
         given = given[many:]
     body.run(definition.body)
     routine.finish()
@@ -60,6 +66,13 @@ def _kinds(kind: KernelType) -> list[Any]:
     if isinstance(kind, ArrayType):
         return [memory_type(kind.dtype).as_pointer(), *[I64] * (2 * kind.ndim)]
     return [memory_type(kind)]
+
+
+def _written_pairs(types: Sequence[KernelType]) -> int:
+    """How many pairs of arrays there are of which one is written."""
+    arrays = [kind for kind in types if isinstance(kind, ArrayType)]
+    read = sum(not kind.written for kind in arrays)
+    return math.comb(len(arrays), 2) - math.comb(read, 2)
 
 
 def _parameter(routine: Routine, kind: KernelType, given: Sequence[Any]) -> Any:

@@ -4,9 +4,9 @@ The BLAS copies both factors into an order of its own, which takes as long as su
 stays in registers while its sums grow, and both factors are read where they lie.
 
 `beside` takes rows of the second factor as vectors, and elements of the first one by one. Its tiles are two vectors
-wide and 5 or 6 rows high, or one wide and 12 high; a row that is not there is the last one again, and elements that
-are not there are masked. `across` adds up along rows of both factors, a piece of each sum after the other, so that few
-pages and no more than the first caches are in use. Its tiles at the end overlap those before.
+wide and 5 or 6 rows high, or one wide and 12 or 13 high; a row that is not there is the last one again, and elements
+that are not there are masked. `across` adds up along rows of both factors, a piece of each sum after the other, so that
+few pages and no more than the first caches are in use. Its tiles at the end overlap those before.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from itertools import product
 
 AS_IT_IS, TRANSPOSED = 111, 112  # as CBLAS counts
 HEIGHTS = {6: 48, 5: 50}  # of tiles, two vectors wide: 15 of 16 registers; and of blocks of the first factor
+TALLS = {6: 12, 5: 13}  # heights of tiles one vector wide, in the same functions: 13 for windows of 5 × 5
 ACROSS = (3, 4)  # rows and columns of a tile whose sums go along the rows of both factors
 NAMES = (*(f"beside.{height}" for height in HEIGHTS), "across")
-_WIDE, _TALL = 6, 12  # rows of a tile that is cut, of two vectors and of one
+_WIDE = 6  # rows of a tile of two vectors that is cut
 _SUMS = 128  # of a block of the first factor, so that it stays in the first cache
 MASKS = 32  # bytes of the shortest vectors whose loads and stores have masks
 _MOST = 10**6  # multiplications of a small product, whose factors stay in the cache
@@ -98,7 +99,7 @@ tile.whole:
 tile.cut:
   br i1 %one, label %tile.tall, label %tile.wide
 tile.tall:
-  call void @tall(ARGUMENTS)
+  call void @tall.TALL(ARGUMENTS)
   br label %tiled
 tile.wide:
   call void @wide(ARGUMENTS)
@@ -182,13 +183,13 @@ def text(kind: str, lanes: int) -> str:
         "PIECE": str(_PIECE // size),
         "SIZE": str(size),
         "WIDE": str(_WIDE),
-        "TALL": str(_TALL),
     }
-    code = [_DECLARED, _tile("wide", _WIDE, 2, cut=True), _tile("tall", _TALL, 1, cut=True)]
+    code = [_DECLARED, _tile("wide", _WIDE, 2, cut=True)]
     for height, band in HEIGHTS.items():
         code += [
-            _filled(_BESIDE, {"HIGH": str(height), "BAND": str(band)}),
+            _filled(_BESIDE, {"HIGH": str(height), "BAND": str(band), "TALL": str(TALLS[height])}),
             _tile(f"whole.{height}", height, 2, cut=False),
+            _tile(f"tall.{TALLS[height]}", TALLS[height], 1, cut=True),
         ]
     sizes = {"HIGH": str(ACROSS[0]), "BROAD": str(ACROSS[1]), "TILE": "\n".join(_across(lanes))}
     code.append(_filled(_ACROSS, sizes))
@@ -206,7 +207,7 @@ def function(rows: int, columns: int, inner: int, left: int, right: int, *, size
     small = multiplications <= _MOST
     if right == AS_IT_IS:
         height = _height(rows, columns, lanes)
-        computed = _whole(rows, _TALL if columns <= lanes else height) * _whole(columns, lanes)
+        computed = _whole(rows, TALLS[height] if columns <= lanes else height) * _whole(columns, lanes)
         stays = small or rows <= _FEW or min(inner, _SUMS) * columns <= _BLOCK
         return beside(rows, columns, lanes) if stays and computed <= _MASKED * rows * columns else None
     fits = left == AS_IT_IS and inner >= _LONG * lanes and rows >= ACROSS[0] and columns >= ACROSS[1]
@@ -221,7 +222,7 @@ def beside(rows: int, columns: int, lanes: int) -> str:
 
 def _height(rows: int, columns: int, lanes: int) -> int:
     """The height of tiles with which the fewest rows are computed twice."""
-    return _WIDE if columns <= lanes else min(HEIGHTS, key=lambda height: _whole(rows, height))
+    return min(HEIGHTS, key=lambda height: _whole(rows, TALLS[height] if columns <= lanes else height))
 
 
 def _whole(length: int, unit: int) -> int:

@@ -21,7 +21,7 @@ from dout.ops.abstract import AbstractRecorder
 from dout.rewrite.node_facts import is_reshape, recorded_operands, standing_for, users_of
 
 _OF_TWO = primitives("matmul dot")
-_VECTOR = 8  # channels from which on a row of them is worth its own order
+_VECTOR = 8  # channels along a line of a window from which on they are worth their own order
 _FEWER = 2  # times as few numbers as patches
 
 Users = Mapping[Node, set[Node | None]]
@@ -62,7 +62,8 @@ def _channels_last(node: Node, made: Node, users: Users) -> Node | None:
     channels = [a for a in axes[:rest] if a in columns]
     order = [a for a in axes[rest:] if a in columns] + channels
     inner, sound = product.inputs[1].shape[0], math.prod(shape[rows:]) == product.shape[1]
-    few = math.prod(shape[a] for a in channels) < _VECTOR or inner * _FEWER > product.shape[0]
+    run = node.static["window"][-1] * math.prod(shape[a] for a in channels)
+    few = run < _VECTOR or inner * _FEWER > product.shape[0]
     if not sound or few or order == list(columns):
         return None
     left, right = recorded_operands(product)

@@ -26,7 +26,7 @@ from dout.trace.capture.templates import (
     made_anew,
     whole,
 )
-from dout.trace.session.attribute_swap import Place, content, is_ordered, is_rewritten
+from dout.trace.session.attribute_swap import Place, content, is_ordered, is_rewritten, slice_parts
 from dout.trace.session.session import Session
 from dout.trace.tracer.traced import Traced, TracedArray
 from dout.trace.tracer.traced_modules import BUILTINS, untraced
@@ -92,8 +92,9 @@ class Holdings:
         if id(item) in self.built:
             return self.built[id(item)][1]
         named = issubclass(kind, tuple) and hasattr(kind, "_fields") and kind.__dictoffset__ == 0
-        if (kind in (list, tuple, dict) or named) and depth < _DEEP:
-            parts = tuple(self.template(part, depth + 1) for part in (item.values() if kind is dict else item))
+        if (kind in (list, tuple, dict, slice) or named) and depth < _DEEP:
+            inside = item.values() if kind is dict else slice_parts(item) if kind is slice else item
+            parts = tuple(self.template(part, depth + 1) for part in inside)
             made = Built(kind, parts, self._keys_of(item) if kind is dict else ())
             self.built[id(item)] = item, made
             return made

@@ -15,7 +15,7 @@ import numpy as np
 
 from dout.graph import INPUT, Node, topological
 from dout.ops.raising import may_raise
-from dout.trace.session.attribute_swap import Place, refill
+from dout.trace.session.attribute_swap import Place, refill, slice_parts
 from dout.trace.tracer.traced import Step
 
 
@@ -35,7 +35,7 @@ class Same:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Built:
-    """A tuple, list, dict, or object of a user's class that holds templates; `keys` are those of a dict or object."""
+    """A tuple, list, slice, dict, or object of a user's class that holds templates; the last two have `keys`."""
 
     kind: type
     parts: tuple[Template, ...]
@@ -153,7 +153,7 @@ def outputs(
 
 
 _FIXED = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type, FunctionType, ModuleType,
-          BuiltinFunctionType, np.ufunc, range, slice, type(Ellipsis))  # fmt: skip
+          BuiltinFunctionType, np.ufunc, range, type(Ellipsis))  # fmt: skip
 
 
 def is_fixed(item: Any) -> bool:
@@ -166,4 +166,6 @@ def is_fixed(item: Any) -> bool:
         for name in item.__qualname__.split("."):
             found = getattr(found, name, None)
         return found is item
+    if type(item) is slice:
+        return all(map(is_fixed, slice_parts(item)))
     return issubclass(type(item), _FIXED) or (type(item) in (tuple, frozenset) and all(map(is_fixed, item)))

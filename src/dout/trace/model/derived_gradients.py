@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -23,16 +23,17 @@ Place = Node | tuple[Edge, ...]  # a value, or the edges into a layer that lead 
 
 @dataclass(frozen=True)
 class Derived:
-    """Numbers of derived gradients."""
+    """Numbers of derived gradients; on edges that lead to values without one, these are only a part of the gradient."""
 
     of: Mapping[Node, Any] = field(default_factory=dict)
     on: Mapping[Edge, Any] = field(default_factory=dict)
+    parts: frozenset[Edge] = frozenset()
 
     def at(self, place: Place) -> Any:
-        """The gradient at a place; None where there is none."""
+        """The gradient at a place; None where there is none, or where a part of it is not known."""
         if isinstance(place, Node):
             return self.of.get(place)
-        return sum_of(self.on[edge] for edge in place if edge in self.on)
+        return None if self.parts.intersection(place) else sum_of(self.on[e] for e in place if e in self.on)
 
 
 class Derivation:
@@ -65,6 +66,13 @@ class Derivation:
         return total(self.gradients.on[edge] for edge in place if edge in self.exact.on)
 
     @property
+    def inputs(self) -> list[Node]:
+        """The inputs of the run, and what layers have of arrays that are made of nothing, as b = np.zeros(3)."""
+        calls = self.trace.calls
+        layers_own = (node for call in calls for node in (*call.inputs, *(p.node for p in call.parameters)))
+        return [*dict.fromkeys((*self.trace.graph.inputs.values(), *(node for node in layers_own if not node.inputs)))]
+
+    @property
     def _known(self) -> dict[Node, Any]:
         """The recorded values; those that were too large to be kept are computed again."""
         data, nodes = self.trace.data, (*self.trace.graph.nodes, *self.seeds.values())
@@ -81,12 +89,17 @@ class Derivation:
         return Derived(
             {node: gradient for node, gradient in found.of.items() if node in complete},
             {edge: gradient for edge, gradient in found.on.items() if edge[0] in complete},
+            frozenset(edge for edge in found.on if edge[0] not in complete),
         )
 
     def inside(self, node: Node, call: LayerCall | None) -> bool:
         """Whether a forward node was made in a layer call, at any depth."""
         made_in = self.trace.call_of.get(node)
         return call is not None and made_in is not None and node not in self.trace.backward and made_in.inside(call)
+
+    def _is_kept(self, node: Node, returned: Collection[Node]) -> bool:
+        """Whether a value that nothing uses was made in a layer, and is none of those that layers returned."""
+        return node in self.trace.call_of and node not in returned
 
     def edges_into(self, node: Node, call: LayerCall) -> tuple[Edge, ...]:
         """The uses of a value inside a layer call."""
@@ -180,20 +193,21 @@ class Derivation:
     def _complete(self) -> set[Node]:
         """Values all of whose uses lead to a seed: only there is a derived gradient the whole gradient.
 
-        Where forward's outputs are known, a value that nothing uses further is no output: nothing is missing there.
-        Where an edge was lost, no value is known to have all its uses.
+        Where forward's outputs are known, a value that nothing uses further is no output: nothing is missing there. Nor
+        is what a layer keeps and does not return. Where an edge was lost, no value is known to have all its uses.
         """
         if any(event.kind in LOSSES for event in self.trace.events):
             return set()
         ends_known = any(end not in self.trace.backward for end in self.trace.graph.outputs.values())
         outputs = set(self.trace.graph.outputs.values())
+        returned = {output for call in self.trace.calls for output in call.outputs}
         complete: set[Node] = set()
         for node in reversed(self.trace.graph.nodes):
             users = self._forward_users(node)
             if node in self._starts:
                 call = self.upstream.get(node, (None, None))[1]
                 users = [user for user in users if self.inside(user, call)]
-            elif not users and (node in outputs or not ends_known):
+            elif not users and (node in outputs or not (ends_known or self._is_kept(node, returned))):
                 continue
             if node not in self._unknown and all(user in complete for user in users if user.primitive.backward):
                 complete.add(node)

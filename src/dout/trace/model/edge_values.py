@@ -48,8 +48,8 @@ class _Annotation:
         if not self.judged:
             return found
         trace = self.trace
-        judged, inputs = [*self.judged.values()], [*trace.graph.inputs.values()]
-        run = JudgedRun(trace.graph.nodes, trace.data, trace.backward, judged, self.derivation.seeds, inputs, self.size)
+        judged, seeds, inputs = [*self.judged.values()], self.derivation.seeds, self.derivation.inputs
+        run = JudgedRun(trace.graph.nodes, trace.data, trace.backward, judged, seeds, inputs, self.size)
         self.wrong = frozenset(outcome.judged for outcome in refuted_here(run, confirm=False))
         return self._all() if self.wrong else found
 

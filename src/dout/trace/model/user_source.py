@@ -241,9 +241,49 @@ def argument_names(
     receiver = None if owner is None else _name(owner)
     if any(isinstance(argument, ast.Starred) for argument in call.args):
         return receiver, {}
-    names = {p: _name(a) for p, a in zip(parameters, call.args, strict=False)}
-    names.update({k.arg: _name(k.value) for k in call.keywords if k.arg})
-    return receiver, names
+    given = {**dict(zip(parameters, call.args, strict=False)), **{k.arg: k.value for k in call.keywords if k.arg}}
+    return receiver, {parameter: _name(_with_keys(argument, site)) for parameter, argument in given.items()}
+
+
+def _with_keys(node: ast.expr, site: Any) -> ast.expr:
+    """An expression with the keys that it has in a frame: `params['W1']` for `params['W' + str(i)]`."""
+    if isinstance(node, ast.Subscript):
+        key = _key(node.slice, site)
+        inside = node.slice if key is None else ast.Constant(key)
+        return ast.Subscript(_with_keys(node.value, site), inside, ast.Load())
+    if isinstance(node, ast.Attribute):
+        return ast.Attribute(_with_keys(node.value, site), node.attr, ast.Load())
+    return node
+
+
+_KEY_PARTS = (
+    ast.Name,
+    ast.Constant,
+    ast.JoinedStr,
+    ast.FormattedValue,
+    ast.BinOp,
+    ast.Add,
+    ast.Sub,
+    ast.Call,
+    ast.Load,
+)
+
+
+def _key(node: ast.expr, site: Any) -> str | int | None:
+    """The text or number that is computed of others in a frame; None where it is no such thing, or a constant."""
+    parts = [*ast.walk(node)]
+    calls = [part for part in parts if isinstance(part, ast.Call)]
+    is_plain = all(isinstance(part, _KEY_PARTS) for part in parts) and all(ast.unparse(c.func) == "str" for c in calls)
+    if not is_plain or isinstance(node, ast.Constant) or not isinstance(site, FrameType):
+        return None
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    values = {name: site.f_locals.get(name, site.f_globals.get(name)) for name in names}
+    known = {name: value for name, value in values.items() if type(value) in (str, int)}
+    try:
+        key = eval(compile(ast.Expression(node), "key", "eval"), {"__builtins__": {"str": str}}, known)
+    except (NameError, TypeError, ValueError):
+        return None
+    return key if type(key) in (str, int) else None
 
 
 def _name(node: ast.AST) -> str | None:

@@ -234,17 +234,18 @@ def _noted(nodes: list[Node], shown: set[Node]) -> set[Node]:
 
 
 def _input_names(nodes: tuple[Node, ...], names: ValueNames) -> dict[str, Node]:
-    """Every input under a name of its own: the user's, numbered where it stands for several, or input1, input2 …"""
+    """Every input under a name of its own: the user's, numbered in their order of use if it is that of several."""
+    place = {node: i for i, node in enumerate(nodes) if node.primitive is INPUT}
+    by_use = dict.fromkeys([*(i for node in nodes for i in node.inputs if i in place), *place])
     named: dict[str, Node] = {}
-    for node in nodes:
-        if node.primitive is INPUT:
-            name, n = names.given.get(node), 1
-            unique = name or "input1"
-            while unique in named:
-                n += 1
-                unique = f"{name}_{n}" if name else f"input{n}"
-            named[unique] = node
-    return named
+    for node in by_use:
+        name, n = names.given.get(node), 1
+        unique = name or "input1"
+        while unique in named:
+            n += 1
+            unique = f"{name}_{n}" if name else f"input{n}"
+        named[unique] = node
+    return dict(sorted(named.items(), key=lambda item: place[item[1]]))
 
 
 def _backward_nodes(

@@ -80,8 +80,8 @@ class ScriptRun:
         if tracer.before and not (tracer.updates.first or tracer.calls):  # no training step was found
             tracer.before["events"].update(tracer.events)
             vars(tracer).update(tracer.before)
-        stepped = take_updates(tracer)
-        if not (stepped or any(call.match for call in tracer.calls)) and (turn := first_turn(tracer.nodes)):
+        losses = take_updates(tracer)
+        if losses is None and not any(call.match for call in tracer.calls) and (turn := first_turn(tracer.nodes)):
             message = "the program goes on with the same lines, turn after turn: the first turn is shown"
             tracer.events.setdefault(Event("limit", message))
             tracer.keep_first(turn)
@@ -89,7 +89,8 @@ class ScriptRun:
         if size > MOST_COMPARED:
             message = f"the run holds {size:,} numbers: its gradients were not compared with derived ones"
             tracer.events.setdefault(Event("limit", message))
-        return finish(tracer, str(self.path), ends=_loss_of(tracer), compare=size <= MOST_COMPARED)
+        ends = [*losses] if losses else _loss_of(tracer)
+        return finish(tracer, str(self.path), ends=ends, seeds=dict(losses or {}), compare=size <= MOST_COMPARED)
 
 
 _PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
+
+from dout.grad import backpropagate
 from dout.graph import Node, Primitive, computed_from, leading_to_all, topological
+from dout.judge.float_judge import computed
 from dout.ops import PRIMITIVES, primitives
 from dout.trace.model.recorded import Parameter
 from dout.trace.model.user_source import assigned_name
@@ -12,16 +18,21 @@ from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.script_tracer import ScriptTracer
 
 NAME = "training step"
-_ADDED, _NEGATED, _DIVIDED = PRIMITIVES["add"], PRIMITIVES["negative"], PRIMITIVES["divide"]
+_ADDED, _SUBTRACTED, _NEGATED, _DIVIDED, _ONES = (
+    PRIMITIVES[name] for name in ("add", "subtract", "negative", "divide", "ones")
+)
 _SCALED, _PRODUCTS = primitives("multiply divide negative"), primitives("matmul dot")
+_CLIPPED = PRIMITIVES["clip"]
+_CLOSE = 1e-3  # a step whose gradient differs less from that of a loss, relative to the largest, descends it
 _BY_STATE = primitives("add subtract divide")  # as momentum and Adam do
 
 
-def take_updates(tracer: ScriptTracer) -> bool:
+def take_updates(tracer: ScriptTracer) -> Mapping[Node, Node] | None:
     """Enter the gradients that parameters were updated with, where the program's layers do not tell them.
 
-    A program in which no backward belongs to a forward is one training step: it becomes the call of one layer, whose
-    backward begins at the last value that all gradients are computed from. Returns whether there is one.
+    A program in which no backward belongs to a forward is one training step: it becomes the call of one layer. Its
+    forward ends with the loss if the parameters descend that loss, and otherwise with the last value that all gradients
+    are computed from. Returns None where there is no step, else the losses with the upstream gradient of each.
     """
     updates = tracer.updates.first
     backs = [call.match for call in tracer.calls if call.kind == "forward" and call.match is not None]
@@ -33,13 +44,11 @@ def take_updates(tracer: ScriptTracer) -> bool:
             if back is not None:
                 signed = not any(back.inputs) if back.takes_dout else True
                 back.parameters += (_parameter(tracer, node, signed=signed),)
-        return False
+        return None
     tracer.keep_first(tracer.updates.end)
     parameters = [_parameter(tracer, node, signed=True) for node in updates]
     start = _start(tracer, [parameter.gradient for parameter in parameters])
-    if start is not None:
-        _enter(tracer, start, parameters)
-    return start is not None
+    return None if start is None else _enter(tracer, start, parameters)
 
 
 def _leave_out_evaluations(tracer: ScriptTracer, backs: list[OpenCall]) -> None:
@@ -103,8 +112,11 @@ def _gradient(tracer: ScriptTracer, parameter: Node, update: Node) -> tuple[Node
         scaled, turned = _scaled(tracer, node)
         if near and scaled in parts:
             node, is_negative = scaled, is_negative is not turned
-        elif parts and node.primitive in _BY_STATE and (len(parts) < len(node.inputs) or node.primitive is _DIVIDED):
+        elif parts and _may_be_by_state(node) and (len(parts) < len(node.inputs) or node.primitive is _DIVIDED):
+            is_negative = is_negative is not (node.primitive is _SUBTRACTED and parts[0] is node.inputs[1])
             node, by_optimizer = parts[0], True
+        elif (whole := _before_clip(node)) is not None:
+            node, by_optimizer = whole, True
         elif near and node.primitive in _PRODUCTS:  # 0.1 * x.T @ error
             found = [_scaled(tracer, i) if i.where == node.where else (i, False) for i in node.inputs]
             given = tuple(i for i, _ in found)
@@ -112,6 +124,17 @@ def _gradient(tracer: ScriptTracer, parameter: Node, update: Node) -> tuple[Node
             return node if given == node.inputs else _made(tracer, node.primitive, given, node), is_negative
         else:
             return node, is_negative
+
+
+def _before_clip(node: Node) -> Node | None:
+    """The gradient that is clipped to this value, also in place; None where none is."""
+    clipped = (n for n in (node, *node.inputs) if n.primitive is _CLIPPED and n.shape == node.shape)
+    return next((n.inputs[0] for n in clipped if n is node or node.inputs[0] is n.inputs[0]), None)
+
+
+def _may_be_by_state(node: Node) -> bool:
+    """Whether an optimizer may add its state to a gradient here, or divide by it; it does not divide by a number."""
+    return node.primitive in _BY_STATE and not (node.primitive is _DIVIDED and not node.inputs[1].shape)
 
 
 def _scaled(tracer: ScriptTracer, node: Node) -> tuple[Node, bool]:
@@ -141,8 +164,46 @@ def _start(tracer: ScriptTracer, gradients: list[Node]) -> Node | None:
     return next((node for node in found if gradients != [node]), None)
 
 
-def _enter(tracer: ScriptTracer, start: Node, parameters: list[Parameter]) -> None:
-    """Enter the call of a layer that stands for the whole step: its forward ends with `start`."""
+def _upstream(tracer: ScriptTracer, losses: list[Node], parameters: list[Parameter]) -> dict[Node, Node]:
+    """The losses with an upstream gradient of 1 each, if all parameters descend their sum; else nothing.
+
+    They need not do so exactly: of log(y + 1e-7) the gradient is that of log(y), as a rule. The loss may be a number on
+    the way to the one at the end, as to a running average.
+    """
+    losses = [loss for loss in losses if any(tracer.updates.leads(p.node, loss) for p in parameters)]
+    derived = backpropagate({loss: _one(loss) for loss in losses})
+    if not losses or any(parameter.node not in derived.of for parameter in parameters):
+        return {}
+    numbers = [node for node in derived.of if node.shape == () and node.kind == "f" and node.inputs]
+    wanted = [
+        *(p.gradient for p in parameters),
+        *(derived.of[node] for node in (*numbers, *(p.node for p in parameters))),
+    ]
+    try:
+        known = {node: tracer.data[node] for node in tracer.nodes if node in tracer.data}
+        values = computed(topological(wanted, known=known), known)
+    except (KeyError, ValueError, IndexError, TypeError):  # too large to be kept, or nothing that can be computed
+        return {}
+    mine = np.concatenate([np.ravel(values[parameter.gradient]) for parameter in parameters])
+    theirs = np.concatenate([np.ravel(values[derived.of[parameter.node]]) for parameter in parameters])
+    if _are_close(mine, theirs):
+        return {loss: _one(loss) for loss in losses}
+    inner = [node for node in tracer.nodes if node in set(numbers)] if len(losses) == 1 else []
+    found = (node for node in reversed(inner) if _are_close(mine * float(values[derived.of[node]]), theirs))
+    return {loss: _one(loss) for loss in itertools.islice(found, 1)}
+
+
+def _one(loss: Node) -> Node:
+    return Node(_ONES, (), {"shape": (), "dtype": np.dtype(loss.dtype)}, (), loss.dtype)
+
+
+def _are_close(mine: Any, derived: Any) -> bool:
+    with np.errstate(all="ignore"):
+        return bool(np.max(np.abs(mine - derived), initial=0.0) <= _CLOSE * np.max(np.abs(derived), initial=0.0))
+
+
+def _enter(tracer: ScriptTracer, start: Node, parameters: list[Parameter]) -> Mapping[Node, Node]:
+    """Enter the call of a layer that stands for the whole step."""
     updates, layer = tracer.updates.first, type(NAME, (), {})()
     forward, back = (OpenCall(kind, layer, NAME, None, start.where) for kind in ("forward", "backward"))
     forward.match, back.match = back, forward
@@ -154,11 +215,13 @@ def _enter(tracer: ScriptTracer, start: Node, parameters: list[Parameter]) -> No
     nodes = tracer.nodes = [node for node in tracer.nodes if node in whole]  # no sample of what it has learned
     tracer.steered = {node: None for node in tracer.steered if node in whole}
     forward.span = back.span = (0, len(nodes))
-    behind = needed & computed_from(nodes, [start])
+    upstream = _upstream(tracer, losses, parameters)
+    behind = needed - set(topological(upstream)) if upstream else needed & computed_from(nodes, [start])
     inside = computed_from(nodes, updates) - behind
     tracer.call_of = {**dict.fromkeys(inside, forward), **dict.fromkeys(behind, back)}
     tracer.calls = [forward, back]
     read = (i for node in nodes if node in inside for i in node.inputs if i not in inside and i not in updates)
     forward.inputs = tuple(dict.fromkeys(i for i in read if i.shape))
-    forward.outputs = (start, *(n for n in losses if n in inside))
+    forward.outputs = (*(() if upstream else (start,)), *(n for n in losses if n in inside))
     back.parameters = tuple(parameters)
+    return upstream

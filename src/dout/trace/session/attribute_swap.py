@@ -23,6 +23,7 @@ from dout.trace.session.user_modules import is_of_user
 
 MOST = 100_000  # objects looked at; a data set in a list need not be searched for arrays
 PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, range, slice, type(Ellipsis)})
+_WHOLE = PLAIN - {slice}  # those without parts
 _PARTS = (
     dict, list, deque, tuple, FunctionType, MethodType, staticmethod, classmethod, partial, SimpleNamespace,
     MappingProxyType,
@@ -103,11 +104,11 @@ class Reach:
                 yield from _of_class(cls)
             return
         if issubclass(kind, dict):
-            pairs = [(k, v) for k, v in dict.items(holder) if numbers or type(v) not in PLAIN]
+            pairs = [(k, v) for k, v in dict.items(holder) if numbers or type(v) not in _WHOLE]
             yield from (Place(k, _text(k), v, partial(dict.__setitem__, holder, k)) for k, v in pairs)
         elif issubclass(kind, list | deque):
             base: Any = list if issubclass(kind, list) else deque
-            items = [(i, v) for i, v in enumerate(base.__iter__(holder)) if numbers or type(v) not in PLAIN]
+            items = [(i, v) for i, v in enumerate(base.__iter__(holder)) if numbers or type(v) not in _WHOLE]
             yield from (Place(i, str(i), v, partial(base.__setitem__, holder, i)) for i, v in items)
         elif issubclass(kind, tuple | set | frozenset):
             base = next(base for base in (tuple, set, frozenset) if issubclass(kind, base))
@@ -169,6 +170,11 @@ def content(holder: Any) -> tuple[Any, ...]:
     keys = tuple(dict.keys(holder)) if isinstance(holder, dict) else ()
     items = dict.values(holder) if isinstance(holder, dict) else holder
     return (*keys, *(item if type(item) in PLAIN else ... for item in items))
+
+
+def slice_parts(item: slice) -> tuple[Any, Any, Any]:
+    """What a slice is made of: during a recording its numbers may be stand-ins."""
+    return item.start, item.stop, item.step
 
 
 def is_special(name: str) -> bool:

@@ -189,6 +189,8 @@ def _argument(tracer: Tracer, value: Any, name: str | None, site: Any) -> Any:
         node = wrapped.resolve()
         if node.primitive is INPUT:
             tracer.names.setdefault(node, name)
+        elif name.endswith("]"):
+            tracer.hints.setdefault(node, name)
     return wrapped
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import operator
 from collections import deque
 from collections.abc import Callable, Collection
 from contextvars import copy_context
@@ -23,6 +24,7 @@ from dout.trace.session.attribute_swap import (
     kind_of_dict,
     nowhere,
     refill,
+    slice_parts,
 )
 from dout.trace.tracer.traced import Traced
 from dout.trace.tracer.traced_modules import tracing_version, untraced
@@ -157,6 +159,9 @@ class Swaps:
             return self.originals[id(item)][1]
         if _is_fixed(item):
             return self.back.rebuilt(item, lambda part, _: self._real(part))
+        if type(item) is slice:
+            real = tuple(map(self._real, slice_parts(item)))
+            return item if all(map(operator.is_, real, slice_parts(item))) else slice(*real)
         if under_way and not (issubclass(type(item), Traced) and item._recorder is self.tracer):
             return item  # it belongs to the trace around this one
         return untraced(item)

@@ -35,7 +35,7 @@ class ValueNames(Mapping[Node, str]):
                 found[key] = name if isinstance(name, str) else None
             if found[key] and not (node.primitive is INPUT and node.shape == ()):
                 names[node] = found[key]  # type: ignore[assignment]
-        return {**{node: name for node, name in self._hints.items() if node not in names}, **names}
+        return {**names, **{node: name for node, name in self._hints.items() if _is_better(name, names.get(node))}}
 
     def __getitem__(self, node: Node) -> str:
         return self._all[node]
@@ -45,3 +45,8 @@ class ValueNames(Mapping[Node, str]):
 
     def __len__(self) -> int:
         return len(self._all)
+
+
+def _is_better(hint: str, name: str | None) -> bool:
+    """Whether a hint tells more than a name: of `params['W' + str(i)]` it has the key that was computed."""
+    return name is None or (name.endswith("]") and hint.endswith("]"))
