@@ -363,3 +363,46 @@ def test_a_method_that_only_raises_is_not_written(tmp_path):
     base = loaded(tmp_path, text).Base
     assert is_stub(base.forward)
     assert is_unwritten(base, "backward")
+
+
+MODULE_ARRAYS = """
+import numpy as np
+
+Wx, Wh = np.linspace(-1, 1, 12).reshape(4, 3), np.linspace(-0.5, 0.5, 16).reshape(4, 4)
+b = np.zeros((4, 1))
+
+
+def one_hot(i):
+    x = np.zeros((3, 1))
+    x[i] = 1
+    return x
+
+
+def loss_of_text(inputs, targets, h_prev):
+    hs, loss = {-1: h_prev}, 0
+    for t in range(len(inputs)):
+        hs[t] = np.tanh(Wx @ one_hot(inputs[t]) + Wh @ hs[t - 1] + b)
+        loss += 0.5 * np.sum((hs[t] - targets[t]) ** 2)
+    dWx, dWh, db = np.zeros_like(Wx), np.zeros_like(Wh), np.zeros_like(b)
+    dh_next = np.zeros_like(hs[0])
+    for t in reversed(range(len(inputs))):
+        draw = (1 - hs[t] ** 2) * (hs[t] - targets[t] + dh_next)
+        dWx += draw @ one_hot(inputs[t]).T
+        dWh += draw @ hs[t - 1].T
+        db += draw
+        dh_next = Wh.T @ draw
+    return loss, dWx, dWh, db, hs[len(inputs) - 1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [("draw @ hs[t - 1].T", set()), pytest.param("draw @ hs[t].T", {"Wh"}, marks=pytest.mark.long)],
+)
+def test_the_arrays_of_a_module_are_parameters_of_the_functions_that_read_them(tmp_path, line, wrong):
+    module = loaded(tmp_path, MODULE_ARRAYS.replace("draw @ hs[t - 1].T", line))
+    before = module.Wh.copy()
+    found = words(function_pairs(vars(module))["loss_of_text"])
+    assert set(found) == {"Wx", "Wh", "b"}
+    assert {name for name, word in found.items() if word == Word.REFUTED} == wrong
+    assert module.Wh.tolist() == before.tolist()

@@ -32,11 +32,13 @@ def keeps_a_shape(nodes: Iterable[Node]) -> bool:
 
 
 def is_label(value: Any) -> bool:
-    """Whether a value is one of a few that mean something: whole numbers, ones among zeros, rows that add up to one."""
+    """Whether a value is one of a few with a meaning: whole numbers, ones among zeros, signs, rows with a sum of 1."""
     if type(value) in PYTHON_NUMBERS:
         return isinstance(value, bool)
     array = np.asarray(value)
     if array.dtype.kind != "f":
+        return True
+    if array.ndim and array.size > 1 and np.all(np.abs(array) == 1):
         return True
     if array.ndim == 0 or not array.size or not array.min() >= 0:  # one below 0, or NaN
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import linecache
 import re
 from collections.abc import Container, Mapping, Sequence
 from types import ModuleType
@@ -13,6 +15,7 @@ from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.collaborators import RATE
 from dout.adapt.interface.interface import Interface
 from dout.adapt.source.attribute_reads import users_with
+from dout.adapt.source.syntax import written
 from dout.run import attributes_of, is_class, quiet
 from dout.trace.model.user_source import behind, is_user_code
 from dout.trace.tracer.traced import plain
@@ -23,6 +26,7 @@ _MOST = 2  # classes that are tried
 def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]:
     """The classes that forward's module knows and in which its arrays may have to stand, by the error without them."""
     asked = isinstance(error, AttributeError) and isinstance(error.obj, np.ndarray | np.generic)
+    asked = asked or _is_raised_by_its_type(error)
     if interface.holder is not None or not (asked or re.search("memoryview|ndarray", str(error))):
         return []
     known = getattr(behind(getattr(cls, interface.forward)), "__globals__", {})
@@ -34,6 +38,23 @@ def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]
     found = [item for item in others if _holds_an_array(item)][:_MOST]
     connects = interface.forward == "__call__"  # it may ask a layer before it
     return [*found, *([] if connects else [_holder_of(attribute)])]
+
+
+def _is_raised_by_its_type(error: Exception) -> bool:
+    """Whether the user's own `raise` stands under a test of a type: `if not isinstance(a, Tensor): raise TypeError`."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    code = step.tb_frame.f_code if step is not None else None
+    tree = written(code, "".join(linecache.getlines(code.co_filename))) if code is not None else None
+    tests = (node for node in ast.walk(tree) if isinstance(node, ast.If)) if tree is not None else ()
+    return any(
+        isinstance(node.body[-1], ast.Raise)
+        and step is not None
+        and node.body[0].lineno <= step.tb_lineno <= (node.body[-1].end_lineno or 0)
+        and any(isinstance(n, ast.Name) and n.id in ("type", "isinstance") for n in ast.walk(node.test))
+        for node in tests
+    )
 
 
 def _file_of(module: ModuleType) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partialmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial, partialmethod, wraps
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
@@ -18,8 +18,8 @@ from dout.adapt.argument_names import names_loss
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
 from dout.adapt.source.returned_names import gives_gradients
-from dout.run import deep_copy, filled_cells, names_of
-from dout.run.reached_functions import reached_functions
+from dout.run import attributes_of, copied, deep_copy, filled_cells, names_of
+from dout.run.reached_functions import codes_in, reached_functions
 
 PAIR = "dout_pair"
 
@@ -89,6 +89,47 @@ class OfInstance(staticmethod):  # type: ignore[type-arg]
 
     def __get__(self, layer: Any, cls: Any = None) -> Any:
         return vars(layer).get(self.name, self.__func__) if layer is not None else self.__func__
+
+
+class OnOwnArrays(staticmethod):  # type: ignore[type-arg]
+    """A static method that finds its layer's arrays where its module has some, for as long as it runs."""
+
+    def __init__(self, function: FunctionType, names: Sequence[str]) -> None:
+        super().__init__(function)
+        self.names = names
+
+    def __get__(self, layer: Any, cls: Any = None) -> Any:
+        return self.__func__ if layer is None else _on_arrays_of(layer, self.__func__, self.names)
+
+
+def _on_arrays_of(layer: Any, function: Any, names: Sequence[str]) -> Callable[..., Any]:
+    """The function, with a layer's arrays in its module; what code binds to their names is the layer's then."""
+
+    @wraps(function)
+    def called(*args: Any, **named: Any) -> Any:
+        own, space = attributes_of(layer), function.__globals__
+        before = {name: space[name] for name in names}
+        space.update({name: own[name] for name in names})
+        try:
+            return function(*args, **named)
+        finally:
+            own.update({name: space[name] for name in names})
+            space.update(before)
+
+    return called
+
+
+def _hold_copies(layer: Any, space: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Give a layer its own of each of these arrays of a module."""
+    attributes_of(layer).update({name: copied(space[name]) for name in names})
+
+
+def _arrays_read(functions: Sequence[FunctionType]) -> list[str]:
+    """The arrays of floats that functions, and those that they call, read in the module of the first."""
+    space = functions[0].__globals__
+    codes = (code for f in reached_functions(functions) if f.__globals__ is space for code in codes_in(f.__code__))
+    read = dict.fromkeys(name for code in codes for name in code.co_names)
+    return [name for name in read if is_float_array(space.get(name))]
 
 
 def _close_over_copies(layer: Any, functions: Mapping[str, FunctionType]) -> None:
@@ -171,7 +212,11 @@ def pair_class(
     ahead, behind = called or (forward.__name__, backward.__name__)
     functions = {**{f.__name__: f for f in losses}, ahead: forward, behind: backward}
     place: Any = {"__module__": forward.__module__, "__doc__": forward.__doc__, PAIR: (ahead, behind)}
-    return type(ahead, (), {**place, **{n: f if _takes_self(f) else staticmethod(f) for n, f in functions.items()}})
+    static: Callable[[FunctionType], Any] = staticmethod
+    if names := _arrays_read([forward, backward]):
+        static = partial(OnOwnArrays, names=names)
+        place["__init__"] = partialmethod(_hold_copies, forward.__globals__, names)
+    return type(ahead, (), {**place, **{n: f if _takes_self(f) else static(f) for n, f in functions.items()}})
 
 
 def _takes_self(function: FunctionType) -> bool:

@@ -39,7 +39,7 @@ from dout.adapt.interface.method_pairs import (
 )
 from dout.adapt.repository.written_rounds import written_round
 from dout.adapt.source.linear_use import only_asked
-from dout.adapt.source.returned_names import gives_gradients, items_returned, returned_by
+from dout.adapt.source.returned_names import gives_gradients, gradients_given, items_returned, returned_by
 from dout.run import attributes_of
 from dout.trace.model.user_source import behind
 from dout.trace.tracer.traced import plain
@@ -256,6 +256,7 @@ def _forward(cls: type, network: NetworkLoss, loss: Callable[..., Any] | None) -
             value, *gradients = _backward(cls, network)(self, target)
             if np.size(plain(value)) != 1:
                 raise TypeError(f"{network.backward} returns a loss for each sample, with gradients of each")
+            gradients = gradients[: gradients_given(_function(cls, network.backward)) or len(gradients)]
             attributes_of(self)[RESULTS] = gradients[0] if len(gradients) == 1 else tuple(gradients)
             return value
         if network.handed:  # with what it keeps, and its output last

@@ -13,6 +13,7 @@ from dout.adapt.interface.held_values import give, held_at
 from dout.adapt.interface.interface import BUFFER, CACHE, CONTEXT, OUTPUT, ROWS, Interface, cache_place
 from dout.adapt.interface.learned_gradients import KEPT, is_float_array
 from dout.adapt.source import asked_of_objects
+from dout.adapt.source.returned_names import gradients_given
 from dout.run import attributes_of, global_states
 from dout.trace.model.user_source import behind
 from dout.trace.tracer.traced import plain
@@ -41,7 +42,7 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
     if interface.out is not None:
         result = held_at(layer, interface.out)
     if interface.gives:
-        result, given = _with_gradients(result, interface.forward)
+        result, given = _with_gradients(result, method)
     caches = interface.roles.count(CACHE)
     cache: tuple[Any, ...] = ()
     if caches and isinstance(result, tuple) and len(result) > 1:
@@ -76,10 +77,11 @@ class NoLossError(TypeError):
     """What may be a loss with its gradients returned no number, or no arrays with it."""
 
 
-def _with_gradients(result: Any, name: str) -> tuple[Any, Any]:
+def _with_gradients(result: Any, method: Any) -> tuple[Any, Any]:
     """The number and the gradients among what a loss returned. Raises NoLossError where they are none."""
     value, *rest = result if isinstance(result, tuple) else (result,)
+    rest = rest[: gradients_given(behind(method)) or len(rest)]
     arrays = [g for item in rest for g in (item.values() if isinstance(item, dict) else [item])]
     if np.size(plain(value)) != 1 or not any(is_float_array(g) and np.size(plain(g)) > 1 for g in arrays):
-        raise NoLossError(f"{name} has returned no number with its gradients")
+        raise NoLossError(f"{method.__name__} has returned no number with its gradients")
     return value, rest[0] if len(rest) == 1 else tuple(rest)

@@ -38,6 +38,7 @@ def _drawn(*shape: Any, **named: Any) -> Any:
 
 _OF_KIND: Mapping[str, Callable[[str], list[Any]]] = {
     "shape": lambda name: [*numbers_named(name)[:1], *tuples_of(name.lower(), None)],  # `np.ones(size)` takes both
+    "form": lambda name: [(2, -1), (-1,)],
     "bool": lambda name: [True, False],
     "str": lambda name: ["layer"],
     "dict": lambda name: [{key: array_of(shape, key) for key, shape in (("W1", (3, 4)), ("b1", (4,)))}],
@@ -105,6 +106,8 @@ class ClassSettings:
 
     def _key(self, function: Any, name: str, key: str) -> list[Any]:
         strings = source.strings_for(function, name, self.owner, key=key)
+        if not strings and "tuple" in source.kinds_for(function, name, self.owner, key=key):
+            return tuples_of(key.lower(), None)
         return [*strings[:2]] if strings else ["train"] if key == "mode" else numbers_named(key)
 
     def _of_kind(self, function: Any, name: str, kinds: Sequence[str]) -> list[Any]:
@@ -117,7 +120,7 @@ class ClassSettings:
             shapes = {argument: sizes.of(axes) for argument, axes in every.items()}
             return [array_of(shapes[name], name)] if name in shapes else self._parameters(name)
         items = source.items_for(function, name, self.owner)
-        first = next((k for k in kinds if k in _KINDS), "")
+        first = next((k for k in kinds if k in _KINDS and not (k == "form" and function is self.cls)), "")
         if (
             re.search(r"activ|nonlin|act_f|\bact\b|func|^f$|prime", lower)
             and first in ("", "callable", "str")

@@ -123,7 +123,7 @@ class ExampleSearch:
         for choice in (one for every in choices for one in _of_one_sample(every, network)):
             name = network.shaped_target if network else ""
             shape = self.output_shape(network.forward, choice, name) if network and name in choice.chosen else ()
-            if len(shape) in (1, 2) and shape not in seen:
+            if len(shape) in (1, 2) and 0 not in shape and shape not in seen:
                 seen.add(shape)
                 classes = [np.arange(shape[axis]) % shape[1 - axis] for axis in (0, 1)] if shape[1:] else []  # of rows
                 hot = one_hot(shape) if shape[1:] else np.eye(shape[0])[-1]

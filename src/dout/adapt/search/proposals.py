@@ -237,8 +237,8 @@ class _Proposer:
         """Whether an argument is no array, by its code or document, or by its name alone."""
         kind = next(iter(source.kinds_for(self.forward, name, self.owner)), "")
         data = self.arguments[0].name == name or _is_label(name)  # that may be whole numbers
-        items = kind == "tuple" and not names_array(name)
-        return name in SETTINGS or kind in ("dict", "str") or (not data and (items or kind in ("callable", "int")))
+        plain = kind in ("callable", "int", "bool", "form") or (kind == "tuple" and not names_array(name))
+        return name in SETTINGS or kind in ("dict", "str") or (plain and not data)
 
     @cached_property
     def _all_arrays(self) -> bool:
@@ -278,6 +278,7 @@ class _Proposer:
             other = next(n for n in (3, 4, 5) if n not in known[0])
             like = [shape for shape in options if len(shape) == len(known[0])]
             options = [known[0][-1:], (known[0][-1], other), (other, known[0][0]), *like]
+        options = [shape for shape in options if 0 not in shape] or [(sizes.batch, 4)]
         fitting = sorted(options, key=lambda shape: least is not None and len(shape) < least)
         made = [self._array(shape, name) for shape in fitting]
         if not _is_label(name) or not place:

@@ -44,19 +44,23 @@ _ONLY = {  # the attributes that one kind alone has
 }
 _TAKE_SIZES = frozenset({"randn", "rand"})  # as their arguments
 _TAKE_A_SHAPE = frozenset({"zeros", "ones", "empty", "random", "random_sample", "standard_normal"})
+_KEYWORDS = {"axis": "int", "keepdims": "bool"}
 _TAKE_ARRAYS = frozenset({"dot", "matmul", "exp", "maximum", "tanh", "sum", "einsum"})
 
 
 @total(tuple)
-def kinds_for(function: Any, name: str, cls: type | None = None) -> tuple[str, ...]:
-    """What an argument is: int float bool str tuple list dict array callable class shape generator, or a class by name.
+def kinds_for(function: Any, name: str, cls: type | None = None, *, key: str | None = None) -> tuple[str, ...]:
+    """What an argument is: int float bool str tuple list dict array callable class shape form generator, or a class.
 
-    The surest first: by its annotation, then by what is done with it, then by its document.
+    The surest first: by its annotation, then by what is done with it, then by its document. Of its item `key` by what
+    is done with that alone.
     """
     used: dict[str, None] = {}
-    for node, scope in nodes_with(function, name, cls):
+    for node, scope in nodes_with(function, name, cls, f"[{key!r}]" if key is not None else ""):
         used |= dict.fromkeys(_kinds_at(node, scope))
     by_use = sorted(used, key=lambda kind: kind == "bool")  # `if padding:` says little
+    if key is not None:
+        return tuple(by_use)
     found = [*_kinds_annotated(function, name), *by_use, *_kinds_told(told(function, name, cls)[:_MOST_TOLD])]
     return tuple(dict.fromkeys(found))
 
@@ -101,6 +105,8 @@ def _kinds_at(node: ast.AST, scope: Scope) -> list[str]:
         case ast.Slice(lower=lower, upper=upper, step=step):
             ends = [end for end in (lower, upper, step) if not isinstance(end, ast.Call)]
             return ["int"] if any(_has(end, scope) for end in ends) else []
+        case ast.Subscript(value=ast.Attribute(attr="shape"), slice=index) if holds(index):
+            return ["int"]
         case ast.Subscript(value=value, slice=index) if holds(value):
             return _kinds_of_indexed(index)
         case ast.For(iter=value) | ast.comprehension(iter=value) if holds(value):
@@ -131,6 +137,11 @@ def _kinds_in_a_call(call: ast.Call, scope: Scope) -> list[str]:
         if any(_has(arg, scope) for arg in counted):
             return ["list"]
         return ["int"] if any(_has(arg, scope) for arg in args) else []
+    for keyword in call.keywords:
+        if keyword.arg in _KEYWORDS and scope.holds(keyword.value):
+            return [_KEYWORDS[keyword.arg]]  # of NumPy's functions and methods
+    if verb == "reshape" and len(args) == 1 and _is_named(args[0]) and scope.holds(args[0]):
+        return ["form"]  # a shape of as many numbers
     if verb in _TAKE_A_SHAPE and any(_is_named(arg) and scope.holds(arg) for arg in args[:1]):
         return ["shape"]  # a tuple or a whole number
     named = [k.value for k in call.keywords if k.arg in ("size", "shape")]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
-from dout.adapt.argument_names import names_plain_upstream
+from dout.adapt.argument_names import names_loss, names_plain_upstream
 from dout.adapt.source.syntax import items_of, name_of, read, total, walk
 from dout.trace.session.pairing import is_named_as_gradient
 
@@ -18,7 +20,11 @@ def returned_by(function: Any) -> tuple[str, ...]:
     """
     own = read(function)
     found = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
-    items = items_of(found[0]) if len(found) == 1 and found[0] is not None else []
+    return _plain_names(items_of(found[0]) if len(found) == 1 and found[0] is not None else [])
+
+
+def _plain_names(items: Sequence[ast.expr]) -> tuple[str, ...]:
+    """The names of items that are names or attributes; empty if one is something else."""
     plain = [isinstance(item.value if isinstance(item, ast.Attribute) else item, ast.Name) for item in items]
     return tuple(map(name_of, items)) if all(plain) else ()
 
@@ -49,16 +55,38 @@ def gives_gradients(function: Any) -> bool:
 
 @total(bool)
 def returns_gradients(function: ast.AST) -> bool:
-    """The same of a function's syntax: all items but the first are called as gradients, or made of such.
+    """The same of a function's syntax."""
+    return bool(_gradients_returned(function))
 
-    What a function was given is not what it makes: `def merged(params, grads): … return params, grads`, nor is the
-    object that it only writes into, `return neuron, dv`. One that is given an upstream gradient is a backward.
+
+@total(int)
+def gradients_given(function: Any) -> int:
+    """How many gradients a function returns after what they are of; a state at the end is none."""
+    own = read(function)
+    return len(_gradients_returned(own.node)) if own is not None else 0
+
+
+@total(tuple)
+def gradients_returned(function: Any) -> tuple[str, ...]:
+    """The names of the gradients that a function returns, alone or after what they are of; empty if it computes one."""
+    own = read(function)
+    given = _gradients_returned(own.node) if own is not None else ()
+    return _plain_names(given) if given else returned_by(function)
+
+
+@total(tuple)
+def _gradients_returned(function: ast.AST) -> tuple[ast.expr, ...]:
+    """The items after the first that are called as gradients, or made of such: all of them, or those of a loss.
+
+    After those of a loss a state may follow: `return loss, dWx, dWh, h`. What a function was given is not what it
+    makes: `def merged(params, grads): … return params, grads`, nor is the object that it only writes into,
+    `return neuron, dv`. One that is given an upstream gradient is a backward.
     """
     nodes = walk(function)
     arguments = {node.arg for node in nodes if isinstance(node, ast.arg)}
     bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     if any(name.startswith(("d_", "grad_")) and is_named_as_gradient(name) for name in arguments):
-        return False
+        return ()
 
     def is_gradient(item: ast.expr) -> bool:
         names = set(map(name_of, walk(item)))
@@ -72,9 +100,12 @@ def returns_gradients(function: ast.AST) -> bool:
         first = items[0].id if items and isinstance(items[0], ast.Name) else ""
         if first in arguments - bound:
             continue
-        if len(items) > 1 and not is_gradient(items[0]) and all(map(is_gradient, items[1:])):
-            return True
-    return False
+        if len(items) < 2 or is_gradient(items[0]):
+            continue
+        gradients = tuple(takewhile(is_gradient, items[1:]))
+        if len(gradients) == len(items) - 1 or names_loss(first):
+            return gradients
+    return ()
 
 
 @total(bool)

@@ -111,7 +111,7 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     places cannot say it: of an argument that forward was not given, or of fewer gradients than inputs. Else by shape;
     where names say another order than shapes, places speak, in which they may be wrong.
     """
-    returned = source.returned_by(getattr(cls, interface.backward))[interface.gives :]
+    returned = _names_returned(interface, cls, getattr(cls, interface.backward))
     owners = [*inputs, *dict(parameters_of(layer))]
     if interface.gives and returned and all(_is_of_another(name, owners) for name in returned):
         return ("",) * len(returned)
@@ -135,12 +135,18 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     return () if contradicts else order
 
 
+def _names_returned(interface: Interface, cls: type, backward: Any) -> tuple[str, ...]:
+    """What backward calls the gradients that it returns; without the loss that it returns before them."""
+    tells_a_loss = interface.gives or any(map(loss_of, cls.__mro__))
+    return source.gradients_returned(backward) if tells_a_loss else source.returned_by(backward)
+
+
 def are_guessed(interface: Interface, gradients: Sequence[Any], inputs: Mapping[str, Any], layer: Any) -> bool:
     """Whether returned gradients were given to inputs and parameters by place alone: some fit several, or none.
 
     Names tell: `return dW, db`, and a shape that only one of them has.
     """
-    returned = source.returned_by(inspect.unwrap(type(layer).backward))[interface.gives :]
+    returned = _names_returned(interface, type(layer), inspect.unwrap(type(layer).backward))
     if not interface.order or set(interface.order) <= {*inputs}:
         return False
     if len(returned) != len(interface.order) or all(map(_is_called_after, returned, interface.order)):

@@ -29,7 +29,7 @@ from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import Verdict
 from dout.graph import Node, topological
 from dout.judge.judged_run import is_label
-from dout.judge.judging_points import generic
+from dout.judge.judging_points import generic, spread_out
 from dout.judge.outcomes import CLOSE, RIGHT, Outcome, Word
 from dout.run import otherwise
 
@@ -299,10 +299,7 @@ def _of_steps(gradient: RefutedGradient) -> Convention | None:
 
 
 def _penalised(gradient: RefutedGradient) -> Convention | None:
-    """A penalty on a parameter, λ·W, λ·sign(W) or both, that backward adds and forward does not: weight decay.
-
-    It may be added to an average over the samples.
-    """
+    """A penalty on a parameter, λ·W, λ·sign(W) or both, that backward alone adds, maybe to an average over samples."""
     outcome = _where_it_varies(gradient)
     value = outcome.point.get(outcome.judged.node)
     if not gradient.is_of_a_parameter or value is None or outcome.index is None or np.size(value) < 2:
@@ -349,13 +346,16 @@ def _has_a_penalty(examination: Examination, parameter: Node) -> bool:
 
 
 def _where_it_varies(gradient: RefutedGradient) -> Outcome:
-    """The outcome at a point where the parameter has several values: a bias of zeros has no sign."""
-    outcome, judgement = gradient.outcome, gradient.judgement
-    value = np.asarray(outcome.point.get(outcome.judged.node, 0.0), dtype=float)
-    if judgement.examination is None or judgement.only_here or not value.size or np.ptp(value):
-        return outcome
-    outcomes, _ = judgement.examination.outcomes(generic(judgement.examination, 0))
-    return next((other for other in outcomes if other.judged.node is outcome.judged.node), outcome)
+    """The outcome at a point where the parameter has both signs: a bias of zeros has none."""
+    node, known = gradient.outcome.judged.node, gradient.judgement.examination
+    found = [gradient.outcome]
+    for make, seed in ((generic, 0), (spread_out, 0), (spread_out, 1), (spread_out, 2)):
+        if known is None or gradient.judgement.only_here or len({*np.sign(found[-1].point.get(node, ())).flat}) > 1:
+            break
+        found += [outcome for outcome in known.outcomes(make(known, seed))[0] if outcome.judged.node is node]
+    else:
+        return gradient.outcome
+    return found[-1]
 
 
 def _strengths(added: Any, penalties: Sequence[Any], exact: bool) -> list[float]:

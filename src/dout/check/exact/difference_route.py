@@ -161,7 +161,7 @@ def _places(subject: Subject, first: PlainRun) -> Iterator[_Place]:
     paths = {id(item): path for layer in (first.layer, fresh) for path, item in _arrays_by_path(layer)}
     for pair in pairs(_unchanged(fresh, first.layer), attributes_of(first.layer)):
         path = paths.get(id(pair.parameter), f"self.{pair.name}")
-        if path not in held:  # forward has made it
+        if not _is_float(held.get(path)):  # forward or backward has made it
             continue
         loss = partial(_of_parameter, subject, first, path)
         size = size_of(held[path])

@@ -110,7 +110,7 @@ def lengthened(x: Any, axis: int, length: int, size: int) -> Any:
 
 def _is_of_classes(x: Any) -> bool:
     """Whether these are labels with a column for each class, which there are as many of as in the scores."""
-    return (x.dtype.kind == "f" and is_label(x)) or (x.ndim == 2 and is_one_hot(x))
+    return (x.dtype.kind == "f" and is_label(x) and x.min() >= 0) or (x.ndim == 2 and is_one_hot(x))
 
 
 def of_lists(subject: Subject) -> Iterator[OtherSubject]:

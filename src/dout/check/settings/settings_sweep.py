@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dout.adapt.argument_names import names_label
+from dout.adapt.search.example_repair import alike
 from dout.adapt.target import Target
 from dout.check.conventions.convention import by_convention
 from dout.check.conventions.fused_loss import takes_the_target
@@ -104,7 +105,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
             continue
         if found is None or (found.refuted and (takes_the_target(other.subject) or _repeats_an_input(other, found))):
             continue
-        if other.of_inputs and _reads_no_more(other, subject):
+        if other.of_inputs and (_reads_no_more(other, subject) or _is_right_as_returned(other, found, judgement)):
             continue
         found.covered.add(judgement.covered)
         if not found.refuted:
@@ -220,6 +221,18 @@ def _repeats_an_input(other: OtherSubject, found: Judgement) -> bool:
     wrong = [] if other.of_inputs else [o for o in found.refuted.values() if o.index is None and not o.judged.parameter]
     pairs = [(outcome.judged.node.shape, np.shape(outcome.got)) for outcome in wrong]
     return any(len(x) == len(dx) and any(a == 1 != b for a, b in zip(x, dx, strict=True)) for x, dx in pairs)
+
+
+@otherwise(False)
+def _is_right_as_returned(other: OtherSubject, found: Judgement, judgement: Judgement) -> bool:
+    """Whether inputs that keep an axis of 1, as their gradients have, make everything right: they are repeated."""
+    wrong = {o.judged.name: np.shape(o.got) for o in found.refuted.values() if o.index is None}
+    subject = other.subject
+    inputs = {n: alike(x, wrong.get(n, np.shape(x)), n) for n, x in zip(subject.names, subject.inputs, strict=True)}
+    if len(wrong) < len(found.refuted) or not {*wrong} <= {*inputs} or not all(1 in shape for shape in wrong.values()):
+        return False
+    meant = replace(other, subject=replace(subject, inputs=tuple(inputs.values())))
+    return _judged(meant, subject, judgement) is None
 
 
 @otherwise(False)

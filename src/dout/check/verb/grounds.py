@@ -6,31 +6,25 @@ was chosen, and the loss of a network whose own code computes none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import product
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_upstream, stands_for
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.function_pairs import pair_of
-from dout.adapt.interface.interface import DOUT, Interface
-from dout.adapt.interface.learned_gradients import is_float_array
-from dout.adapt.interface.method_pairs import is_static, required
+from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.network_loss import NetworkLoss, loss_of
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import lacks_attribute
 from dout.adapt.search.refusals import takes_target
-from dout.adapt.source import axes_for, keeps_for, kinds_for
+from dout.adapt.source import kinds_for
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.lab.example_doubts import of_sequences
-from dout.check.lab.probe import Lab
-from dout.check.lab.shared_recording import recorded_of
 from dout.check.program.used_example import Closeness, UsedExample
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.report import Report
@@ -41,14 +35,13 @@ from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d001_raises import refusing
 from dout.check.verb.judged_layer import agrees, is_right, subject_of
 from dout.check.verb.missing_dependency import lacks_target
+from dout.check.verb.other_meanings import OtherMeanings, wrong_here
 from dout.check.verb.unjudged_reports import OWN
 from dout.errors import TargetError, UnknownLossError
 from dout.judge.outcomes import CLOSE, RIGHT, Word
-from dout.ops import PRIMITIVES
-from dout.run import flat, otherwise
+from dout.run import flat, is_float_array, otherwise
 
 _IMAGES = 4  # axes
-_DOT = PRIMITIVES["dot"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +115,9 @@ class Grounds:
             ran_on = partial(Target(self.layer).fresh, self.example.init), tuple(self.ordered)
             raise UnknownLossError(takes_target(what), ran_on)
         report = _of_network(report, network).with_each(self._of_the_example).with_each(self._of_its_interface)
+        if wrong_here(report) and self._has_steps():
+            steps = "forward has steps, whose derivative is 0: it may be meant so"
+            return _doubted(report, steps, wrong_here(report))
         if network is not None and self._has_chosen_parts():
             last = "; its layers were chosen here, and its loss may be meant for an activation as the last one"
             report = report.with_each(lambda item: item.doubted(last) if isinstance(item.reason, Refuted) else item)
@@ -129,139 +125,39 @@ class Grounds:
             return report
         names = list(self.example.inputs) if len(self.example.inputs) == len(self.ordered) else []
         right: Callable[..., bool] = partial(is_right, self.layer, init=self.example.init)
+        is_sure = self.used is not None or self.is_told or foreign_layer(self.target) is not None
+        wrong = () if is_sure else wrong_here(report)
+        meanings = OtherMeanings(self.target, self.layer, self.ordered, self.example)
+        if wrong_here(report) and not self.is_told and (doubt := meanings.of_something_else(report)):
+            return _doubted(report, doubt, wrong_here(report))
+        # A sum over samples is right for one sample, too.
+        if wrong and (doubt := meanings.on_fewer_axes() or meanings.with_one_row()):
+            return _doubted(report, doubt, wrong)
         told = under_conditions(report, self.ordered, right, names)
         if told is not report:
             return told
         if self.used is not None:
             return _as_used(told, self.used)
-        is_sure = self.is_told or foreign_layer(self.target) is not None
-        return report if is_sure else self._if_meant_otherwise(report)
+        doubts = () if is_sure else meanings.doubts(report)
+        return _doubted(report, *next(((why, errors) for why, errors in doubts if why and errors), ("", ())))
+
+    @otherwise(False)
+    def _has_steps(self) -> bool:
+        """Whether forward gives whole numbers, or the same nearby and something else far away: backward approximates.
+
+        Codes, places and comparisons are whole numbers.
+        """
+        subject = subject_of(self.layer, self.ordered, self.example.init)
+        near, far = (tuple(change(x) if is_float_array(x) else x for x in subject.inputs) for change in (_nudged, _far))
+        here, nearby, away = (subject.forward(inputs) for inputs in (None, near, far))
+        if here and all(np.asarray(output).dtype.kind in "biu" for output in here):
+            return True
+        return all(map(np.array_equal, here, nearby)) and not any(map(np.array_equal, here, away))
 
     def _has_chosen_parts(self) -> bool:
         """Whether the layers in it are ours."""
         given = self.example.interface.setup if self.example.interface is not None else ()
         return any(isinstance(part, ContainedPart) for _, items in given for item in items for part in flat(item))
-
-    def _if_meant_otherwise(self, report: Report) -> Report:
-        """The report with a warning for each error that is none if the layer is meant otherwise than it was run."""
-        doubt, doubted = next(((why, errors) for why, errors in self._doubts(report) if why and errors), ("", ()))
-        ids = [*map(id, doubted)]
-        return report.with_each(lambda item: item.doubted(f"; {doubt}") if id(item) in ids else item)
-
-    def _doubts(self, report: Report) -> Iterator[tuple[str, Sequence[Finding]]]:
-        """What may be meant otherwise, or "", and the errors that are in doubt then.
-
-        A right gradient confirms what backward was given, and the sizes.
-        """
-        wrong, given = _wrong_here(report), self._given()
-        of_shapes = [item for item in wrong if item.index is None and str(item.argument) in self.example.chosen]
-        yield self._as_number(of_shapes), wrong
-        yield self._on_fewer_axes() if wrong else "", wrong
-        yield self._with_steps_of_rows() if wrong else "", wrong
-        if (RIGHT | CLOSE).isdisjoint(verdict.word for verdict in report.verdicts):
-            yield self._as_forward_input(given), wrong
-            no_upstream = given and not any(map(names_upstream, given))
-            yield f"{given[0]} of backward may be no upstream gradient" if no_upstream else "", of_shapes
-            yield self._right_with_one() if wrong else "", wrong
-            yield self._as_vector() if wrong else "", wrong
-
-    def _as_forward_input(self, given: Sequence[str]) -> str:
-        """The argument of backward that is named as an input of forward, if backward does not read a kept one."""
-        cls, interface = Target(self.target).cls, self.example.interface or Interface()
-        if not given:
-            return ""
-        forward, backward = (getattr(cls, name) for name in (interface.forward, interface.backward))
-        for name in given:
-            is_input = name in self.example.chosen_inputs and not names_upstream(name)
-            if is_input and not keeps_for(forward, name, backward):
-                return f"backward's argument {name} may be forward's input, not the upstream gradient"
-        return ""
-
-    def _as_number(self, wrong: Sequence[Finding]) -> str:
-        """The inputs whose gradients are numbers, if they may be numbers themselves; all gradients are right then."""
-        inputs, forward = self.example.inputs, Target(self.target).forward
-        arrays = {name for name, x in inputs.items() if np.ndim(x)}
-        names = {str(item.argument) for item in wrong if item.got == ()}
-        if not names or names == arrays:
-            return ""
-        if any(stands_for(name) or "array" in kinds_for(forward, name) for name in names):
-            return ""
-        numbers = {name: 0.75 + place / 4 for place, name in enumerate(sorted(names))}
-        said = f"{' and '.join(numbers)} {'are numbers' if len(numbers) > 1 else 'is a number'}"
-        is_right_so = self._is_right_on(replace(self.example, inputs={**inputs, **numbers}))
-        return f"if {said}, it is right" if is_right_so else ""
-
-    def _on_fewer_axes(self) -> str:
-        """An input beside the first that has more axes than code and documents tell: with one fewer all is right."""
-        what, inputs = Target(self.target), self.example.inputs
-        for name in [*self.example.chosen_inputs][1:]:
-            axes = np.ndim(inputs[name])
-            is_open = is_float_array(inputs[name]) and axes > max(1, axes_for(what.forward, name, what.cls) or 0)
-            for axis in range(axes) if is_open else ():
-                fewer = replace(self.example, inputs={**inputs, name: np.take(inputs[name], 0, axis=axis)})
-                if self._is_right_on(fewer):
-                    return f"if {name} has {axes - 1} {'axis' if axes == 2 else 'axes'}, it is right"
-        return ""
-
-    @otherwise("")
-    def _with_steps_of_rows(self) -> str:
-        """A vector whose numbers may be rows: `np.dot(x[t], W)` takes both, and with rows all is right."""
-        recorded = recorded_of(Lab(subject_of(self.layer, self.ordered, self.example.init))).base
-        products = [node.inputs for node in recorded.nodes if node.primitive is _DOT] if recorded else []
-        lengths = {two.shape[0] for one, two in products if one.shape == () and len(two.shape) > 1}
-        vectors = [name for name, x in self.example.chosen_inputs.items() if is_float_array(x) and np.ndim(x) == 1]
-        for name, length in product(vectors, sorted(lengths)):
-            rows = {other: self.example.inputs[other][None] for other in vectors}
-            rows[name] = np.cos(np.arange(3.0 * length)).reshape(3, 1, length)
-            if self._is_right_on(replace(self.example, inputs={**self.example.inputs, **rows})):
-                return f"if {name} has a row for each step, it is right"
-        return ""
-
-    def _right_with_one(self) -> str:
-        """A size that equals another one by chance and for which 1 makes every gradient right, or ''.
-
-        A layer for one output may take as many as it has inputs, and nothing between.
-        """
-        sizes = {name: n for name, n in self.example.chosen_init.items() if type(n) is int and n > 1}
-        alike = [name for name, n in sizes.items() if [*sizes.values()].count(n) > 1]
-        for name, kept in product(alike, (slice(1), 0)):
-            inputs = {
-                key: x[..., kept] if place and np.shape(x)[-1:] == (sizes[name],) else x
-                for place, (key, x) in enumerate(self.example.inputs.items())
-            }
-            if self._is_right_on(replace(self.example, init={**self.example.init, name: 1}, inputs=inputs)):
-                return f"with {name} = 1 it is right, and {sizes[name]} was chosen for another size, too"
-        return ""
-
-    @otherwise("")
-    def _as_vector(self) -> str:
-        """The input that may be a vector: forward goes over all of its numbers in a line, and all is right then.
-
-        Not where backward takes tables and gives their shape: there it is meant for them, and wrong.
-        """
-        (name, x), *others = self.example.inputs.items()
-        if others or name not in self.example.chosen or np.ndim(x) < 2 or self._has_gradient_of_table(name):
-            return ""
-        line = replace(self.example, inputs={name: np.ravel(x)})
-        tables, lines = (
-            [np.ravel(out) for out in subject_of(*as_found(self.target, one), one.init).run().outputs]
-            for one in (self.example, line)
-        )
-        is_flat = len(tables) == len(lines) and all(map(np.array_equal, tables, lines))
-        return f"if {name} is a vector, it is right" if is_flat and self._is_right_on(line) else ""
-
-    @otherwise(False)
-    def _has_gradient_of_table(self, name: str) -> bool:
-        """Whether backward takes what forward made of a table without an axis of one, and gives its shape."""
-        table = np.resize(self.example.inputs[name], (3, 4))
-        other = replace(self.example, inputs={name: table})
-        run = subject_of(*as_found(self.target, other), other.init).run()
-        return [np.shape(gradient) for gradient in run.gradients] == [table.shape]
-
-    @otherwise(False)
-    def _is_right_on(self, other: Example) -> bool:
-        layer, ordered = as_found(self.target, other)
-        return is_right(layer, ordered, other.init)
 
     def _of_the_example(self, item: Finding) -> Finding:
         """A warning for an error that may be the fault of what was chosen.
@@ -304,14 +200,6 @@ class Grounds:
             return item
         return item.doubted(f"; {doubt}")
 
-    def _given(self) -> list[str]:
-        """The arguments of backward that are taken for upstream gradients."""
-        interface, cls = self.example.interface or Interface(), Target(self.target).cls
-        if not hasattr(cls, interface.backward):
-            return []
-        names = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
-        return [name for name, role in zip(names, interface.roles, strict=False) if role == DOUT]
-
 
 def rests_on_a_guess(report: Report) -> bool:
     """Whether there is no verdict, or nothing but errors that a recorded round of a program may contradict.
@@ -334,10 +222,19 @@ def runs_elsewhere(report: Report, program: str) -> Report:
     return report.with_each(lambda item: item.doubted(doubt) if _raised(item) is not None else item)
 
 
-def _wrong_here(report: Report) -> list[Finding]:
-    """The errors on gradients that are wrong on the example itself."""
-    errors = [item for item in report.findings if item.severity == "error"]
-    return [item for item in errors if isinstance(item.reason, Refuted) and not item.reason.elsewhere]
+def _nudged(x: Any) -> Any:
+    """The numbers a little larger, each by another share: what only scales them together may change nothing."""
+    return x * (1 + 1e-9 * np.cos(np.arange(x.size))).reshape(x.shape)
+
+
+def _far(x: Any) -> Any:
+    return x * -2.0
+
+
+def _doubted(report: Report, doubt: str, errors: Sequence[Finding]) -> Report:
+    """The report with warnings for these errors, which say the doubt."""
+    ids = [*map(id, errors)]
+    return report.with_each(lambda item: item.doubted(f"; {doubt}") if id(item) in ids else item)
 
 
 def _raised(item: Finding) -> Raised | None:
@@ -379,7 +276,7 @@ def _as_used(report: Report, used: UsedExample) -> Report:
         unasked = f"; nothing asks for it where it is used, {used.place}"
         mine = (NO_GRADIENT.code, "error")
         report = report.with_each(lambda item: item.doubted(unasked) if (item.code, item.severity) == mine else item)
-    wrong = {id(f): str(f.argument) for f in _wrong_here(report)}
+    wrong = {id(f): str(f.argument) for f in wrong_here(report)}
     if not wrong or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
         return report
     layer, ordered = as_found(itself.target, itself.example)

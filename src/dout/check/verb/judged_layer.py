@@ -31,8 +31,11 @@ from dout.trace.record.specialisation import reads_memory_of_others
 from dout.trace.record.trace import Trace
 
 
-def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> bool:
-    """Whether what was adapted runs and every gradient of it is right; what else there is to say is not asked."""
+def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any], ends: bool = False) -> bool:
+    """Whether what was adapted runs and every gradient of it is right; what else there is to say is not asked.
+
+    What `ends` a network need not use dout.
+    """
     subject = subject_of(target, inputs, init)
     with watched() as seen:
         first = subject.run()
@@ -41,7 +44,7 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> boo
     judgement, _, there = judged(subject, first, seen)
     judgement = by_convention(there, judgement)
     refuted = bool(judgement.refuted) and not judgement.not_meant
-    wrong = refuted or (judgement.ignores_dout and not judgement.is_loss)
+    wrong = refuted or (judgement.ignores_dout and not (judgement.is_loss or ends))
     axes_of_one = any(j.only_axes_of_one for j in (judgement.examination.judged if judgement.examination else ()))
     is_open = any(verdict.word == Word.INCONCLUSIVE for verdict in judgement.verdicts)
     return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one or judgement.says_nothing)

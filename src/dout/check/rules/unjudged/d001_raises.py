@@ -82,12 +82,12 @@ def _gives_several(subject: Subject) -> bool:
 
 
 def _calls_an_array(subject: Subject, error: Exception) -> bool:
-    """Whether backward itself calls an array, `dout(1 - y)`: what it is given are arrays, whatever they are."""
+    """Whether backward, or what it calls, calls an array, `dout(1 - y)`: whatever it is given are arrays."""
     if not isinstance(error, TypeError) or "'numpy.ndarray' object is not callable" not in str(error):
         return False
     name = subject.interface.backward if subject.interface else "backward"
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if is_users(frame.f_code.co_filename)]
-    return bool(frames) and frames[-1].f_code.co_name == name
+    return name in [frame.f_code.co_name for frame in frames]
 
 
 def _is_of_functions(subject: Subject) -> bool:

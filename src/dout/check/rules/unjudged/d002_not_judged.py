@@ -48,6 +48,9 @@ def called_first(subject: Subject, error: Exception) -> Finding | None:
 
     What only `__call__` sets is of a graph of its own. So it is with a name of a module that cannot be imported.
     """
+    if "'NotImplementedType'" in str(error):
+        message = f"{subject.name} is not complete by itself: it computes with NotImplemented"
+        return RULE.finding(message, raised_at(error), layer=subject.name)
     if module := not_imported(error):
         return RULE.finding(f"{subject.name} needs {module} ({error})", raised_at(error), layer=subject.name)
     unset = unset_attribute(error)
