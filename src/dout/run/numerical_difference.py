@@ -55,9 +55,14 @@ class Line(NamedTuple):
 
     def steady_slope(self) -> tuple[float, bool]:
         """The slope where two pairs of small steps agree on it, and whether it is by a complex step; else nan."""
-        far, near = (float(central_difference(self.loss, step * self.size)) for step in (2e-5, 5e-6))
-        found = (16 * near - far) / 15  # the error of a central difference goes with the square of the step
-        if not abs(near - far) <= _STEADY * abs(found):
+        here, slopes, gaps = self.loss(0.0), [], []
+        for step in (2e-5 * self.size, 5e-6 * self.size):
+            right, left = (self.loss(step) - here) / step, (here - self.loss(-step)) / step
+            slopes.append(float(right + left) / 2)
+            gaps.append(abs(float(right - left)))
+        found = (16 * slopes[1] - slopes[0]) / 15  # the error of a central difference goes with the square of the step
+        is_bent = gaps[1] > max(gaps[0] / 2, 1e-6 * abs(found))  # at a kink both sides keep their slopes
+        if is_bent or not abs(slopes[1] - slopes[0]) <= _STEADY * abs(found):
             return math.nan, False
         exact = self._complex_step()
         return (exact, True) if exact is not None and abs(exact - found) <= _STEADY * abs(found) else (found, False)

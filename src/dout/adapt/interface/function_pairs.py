@@ -18,7 +18,7 @@ from dout.adapt.argument_names import names_loss
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
 from dout.adapt.source.returned_names import gives_gradients
-from dout.run import attributes_of, copied, deep_copy, filled_cells, names_of
+from dout.run import attributes_of, copied, deep_copy, filled_cells, mro_of, names_of
 from dout.run.reached_functions import codes_in, reached_functions
 
 PAIR = "dout_pair"
@@ -100,6 +100,11 @@ class OnOwnArrays(staticmethod):  # type: ignore[type-arg]
 
     def __get__(self, layer: Any, cls: Any = None) -> Any:
         return self.__func__ if layer is None else _on_arrays_of(layer, self.__func__, self.names)
+
+
+def runs_on_module_arrays(cls: type) -> bool:
+    """Whether a layer's functions find its arrays in their module: run by themselves, they change the user's own."""
+    return any(isinstance(item, OnOwnArrays) for base in mro_of(cls) for item in vars(base).values())
 
 
 def _on_arrays_of(layer: Any, function: Any, names: Sequence[str]) -> Callable[..., Any]:

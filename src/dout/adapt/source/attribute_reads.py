@@ -89,11 +89,21 @@ def attributes_set(function: Any) -> frozenset[str]:
 
 @total(frozenset)
 def attributes_always_set(function: Any) -> frozenset[str]:
-    """The attributes of its instance that a method sets at each call, under no condition: caches, no parameters."""
+    """The attributes of its instance that a method sets at each call, under no condition: caches, no parameters.
+
+    Not those of which it makes the new value: `self.W = self.W * self.keep`.
+    """
     own = read(function)
     lines = own.node.body if own and isinstance(own.node, ast.FunctionDef) else []
-    targets = [target for line in lines for target, _ in bindings(line)]
-    return frozenset(t.attr for t in targets if isinstance(t, ast.Attribute) and own and name_of(t.value) == own.me)
+    return frozenset(
+        target.attr
+        for line in lines
+        for target, value in bindings(line)
+        if isinstance(target, ast.Attribute)
+        and own
+        and name_of(target.value) == own.me
+        and not any(isinstance(n, ast.Attribute) and n.attr == target.attr for n in walk(value) if value is not None)
+    )
 
 
 @total(tuple)

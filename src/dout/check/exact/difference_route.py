@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -227,14 +227,14 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
     if got.shape != value.shape:
         shape = f"its shape is {got.shape}"
         return Outcome(judged, Word.REFUTED, np.zeros(value.shape), got, {node: value}, shape), "shapes", None
-    if (slopes := _along_directions(place, value, got)) is not None:
-        times, route = slopes
-        word, times = (Word.AGREES, 1.0) if abs(times - 1) <= _PROPORTIONAL else (Word.REFUTED, times)
+    told = _along_directions(place, value, got)
+    if told.times is not None:
+        word, times = (Word.AGREES, 1.0) if abs(told.times - 1) <= _PROPORTIONAL else (Word.REFUTED, told.times)
         numbers = np.asarray(got, dtype=float)
-        return Outcome(judged, word, numbers / times, numbers, {node: value}), route, times
+        return Outcome(judged, word, numbers / times, numbers, {node: value}), told.route, times
     expected, error = np.array(got, dtype=float), np.full(value.shape, place.lost)
     route, compared = "complex step", []
-    for index in _some(value):
+    for index in dict.fromkeys([*told.wrong, *_some(value)]):
         line = Line(partial(_moved, place.loss, value, index), float(value[index]), size_of(value))
         if line.is_kink():
             continue  # any slope between the two sides is right there
@@ -262,27 +262,53 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
     return Outcome(judged, word, expected, np.asarray(got, dtype=float), {node: value}, because), route, ratio
 
 
-def _along_directions(place: _Place, value: np.ndarray[Any, Any], got: Any) -> tuple[float, str] | None:
-    """How many times the derivative a whole gradient is, and the route; None where that is no number, or not plain.
+class _Along(NamedTuple):
+    """How many times the derivative a whole gradient is, where that is one number; else elements that are wrong."""
 
-    All elements move at once, in random directions: the slopes along these are the gradient's, divided by the number,
-    if the gradient is the derivative times it, and hardly else. So most right gradients take some ten runs, not some
-    ten for each element. Float64 alone is fine enough, and a gradient that is known only to `lost` is not.
+    times: float | None = None
+    route: str = "differences"
+    wrong: tuple[tuple[int, ...], ...] = ()
+
+
+def _along_directions(place: _Place, value: np.ndarray[Any, Any], got: Any) -> _Along:
+    """What the slopes along random directions say, in which all elements move at once.
+
+    They are the gradient's, divided by a number, if the gradient is the derivative times it, and hardly else. So most
+    right gradients take some twenty runs, not some twenty for each element. Float64 alone is fine enough; a gradient
+    that is known only to `lost` is not. Complex steps that contradict the gradient lead to an element that is wrong.
     """
     if not value.size or _precision(place.value) > _PROPORTIONAL or place.lost or not np.all(np.isfinite(got)):
-        return None
+        return _Along()
     generator, ratios, route = np.random.default_rng(0), list[float](), "complex step"
+    signs = np.where(got == 0, generator.choice([-1.0, 1.0], size=value.shape), np.sign(got))
     for _ in range(_DIRECTIONS):
-        signs = np.where(got == 0, generator.choice([-1.0, 1.0], size=value.shape), np.sign(got))
         way = generator.uniform(-0.5, 1.5, size=value.shape) * signs * size_of(value)  # along which little cancels
         along = float(np.sum(got * way))
         slope, is_complex = Line(partial(_all_moved, place.loss, value, way), 0.0, 1.0).steady_slope()
         if not along or not abs(slope) > 1e-3 * abs(along):  # nan, too
-            return None
+            return _Along()
         ratios.append(along / slope)
         route = route if is_complex else "differences"
-    apart = max(ratios) - min(ratios)
-    return (ratios[0], route) if apart <= _PROPORTIONAL / 10 * abs(ratios[0]) else None
+    if max(ratios) - min(ratios) <= _PROPORTIONAL / 10 * abs(ratios[0]):
+        return _Along(ratios[0], route)
+    return _Along(wrong=_first_wrong(place, value, got, way) if route == "complex step" else ())
+
+
+def _first_wrong(
+    place: _Place, value: np.ndarray[Any, Any], got: Any, way: np.ndarray[Any, Any]
+) -> tuple[tuple[int, ...], ...]:
+    """An element in a half of a half that the slope along `way` contradicts, halved until one is left."""
+    left = np.arange(value.size)
+    while len(left) > 1:
+        half = left[: len(left) // 2]
+        part = np.where(np.isin(np.arange(value.size), half).reshape(value.shape), way, 0.0)
+        slope, is_complex = Line(partial(_all_moved, place.loss, value, part), 0.0, 1.0).steady_slope()
+        if not is_complex and np.any(got.reshape(-1)[half]):
+            return ()
+        along = float(np.sum(got * part))
+        is_wrong = abs(along - slope) > _PROPORTIONAL * (abs(along) + abs(slope))
+        left = half if is_wrong else left[len(left) // 2 :]
+    return (tuple(int(i) for i in np.unravel_index(left[0], value.shape)),)
 
 
 def _precision(value: Any) -> float:

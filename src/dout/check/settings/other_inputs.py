@@ -118,8 +118,9 @@ def of_lists(subject: Subject) -> Iterator[OtherSubject]:
 
     Halves of equal lengths hide a gradient that is split at the wrong place.
     """
-    given = subject.inputs[0] if len(subject.inputs) == 1 else None
-    items = list(given) if isinstance(given, np.ndarray | list | tuple) else []
+    given, interface = subject.inputs[0] if len(subject.inputs) == 1 else None, subject.interface
+    is_list = isinstance(given, list | tuple) or (interface is not None and interface.stacked)  # so its gradients are
+    items = list(given) if is_list and given is not None else []
     shapes = {x.shape if isinstance(x, np.ndarray) and x.dtype.kind == "f" else () for x in items}
     if not 2 <= len(items) <= _MOST_IN_A_LIST or len(shapes) > 1:
         return
@@ -129,7 +130,7 @@ def of_lists(subject: Subject) -> Iterator[OtherSubject]:
             lengths = ", ".join(str(x.shape[axis]) for x in longer)
             words = f"with {subject.names[0]} as a list of arrays of {lengths} elements along axis {axis}"
             there = replace(subject, inputs=(longer,))
-            if (interface := subject.interface) is not None:  # what comes back is in a list, as the arrays are
+            if interface is not None:  # what comes back is in a list, as the arrays are
                 there = read_as(there, replace(interface, stacked=False, parted=False))
             yield OtherSubject(words, there, of_inputs=True)
 

@@ -38,7 +38,8 @@ from dout.run import attributes_of, deep_copy, otherwise, quiet
 
 MOST_STRINGS = 4  # of one argument
 _ACTIVATIONS = ("relu", "sigmoid", "tanh")
-_REDUCTIONS = {"mean": "sum", "sum": "mean"}  # of which code often names one: `if reduction == "mean": … else: …`
+_REDUCTIONS = ("mean", "sum")  # of which code often names one: `if reduction == "mean": … else: …`
+_ANY_WORD = "other"  # for an `else`
 _SEVERAL = 3  # instead of one
 _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
 
@@ -84,9 +85,11 @@ def _of_argument(
     members = [one for one in _members(parameter.default) if value not in (one, one.value)]
     for other in (*_others(value), *_other_words(value, words), *members[:MOST_STRINGS]):
         make = partial(what.fresh, {**init, name: other})
-        at = _at(f"{name} = {other!r}", replace(subject, make=make), value)
-        known = not isinstance(other, str) or other in words or value in _REDUCTIONS
-        yield replace(at, changed={name: other}, of_a_word=isinstance(other, str | Enum), meant=at.meant and known)
+        is_any = other == _ANY_WORD and other not in words
+        said = f"any {name} but {value!r}" if is_any else f"{name} = {other!r}"
+        at = _at(said, replace(subject, make=make), value)
+        meant = at.meant and (not is_any or value in _REDUCTIONS)
+        yield replace(at, changed={name: other}, of_a_word=isinstance(other, str | Enum), meant=meant)
     if value is None:
         return (yield from _instead_of_none(subject, what, init, name))
     for other in _equal(what, init, name, value):
@@ -316,4 +319,4 @@ def _others(value: Any) -> list[Any]:
 def _other_words(value: Any, words: tuple[str, ...]) -> list[str]:
     """The other words that an argument is compared with; where there are none, one that is none: for an `else`."""
     others = [word for word in words if word != value][:MOST_STRINGS]
-    return others or ([_REDUCTIONS.get(value, "other")] if value in words else [])
+    return others or ([_ANY_WORD] if value in words else [])

@@ -66,6 +66,8 @@ def _gradients(trace: Trace, calls: Sequence[LayerCall]) -> Iterator[tuple[Layer
 
 
 def _samples(call: LayerCall, value: Node) -> tuple[int, ...]:
-    """The lengths that the upstream gradients have and a value has not."""
+    """The lengths that upstream gradients and inputs have, and a value has not."""
     given = [dout.shape for dout in call.douts or () if dout is not None]
-    return tuple(dict.fromkeys(n for shape in given for n in Counter(shape) - Counter(value.shape) if n > 1))
+    of_inputs = {n for node in call.inputs for n in node.shape}
+    lengths = (n for shape in given for n in Counter(shape) - Counter(value.shape) if n > 1 and n in of_inputs)
+    return tuple(dict.fromkeys(lengths))

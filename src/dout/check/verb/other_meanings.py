@@ -72,9 +72,10 @@ class OtherMeanings:
 
     @otherwise("")
     def of_something_else(self, report: Report) -> str:
-        """The only gradient, if it is the derivative for another input, or for weights, up to a positive constant.
+        """The only gradient, if it is the derivative for another input, or for weights of another shape.
 
-        Not where names tell which input is the prediction, and which the label: its sign may be wrong.
+        Not where it is that of its own input with the other sign, as of a loss of the difference of two: the sign is
+        wrong then. Nor where names tell which input is the prediction, and which the label.
         """
         subject = subject_of(self.layer, self.ordered, self.example.init)
         run, names = subject.run(), {str(item.argument) for item in wrong_here(report)}
@@ -82,11 +83,14 @@ class OtherMeanings:
         if len(given) != 1 or {given[0][0]} != names:
             return ""
         ((name, gradient),) = given
+        own = subject.inputs[subject.names.index(name)]
+        if np.shape(own) == np.shape(gradient) and _is_of(subject, run, name, own, np.negative(gradient)):
+            return ""
         others = {n: x for n, x in zip(subject.names, subject.inputs, strict=False) if n != name and is_float_array(x)}
         if names_output(name) or any(map(names_label, others)):
             others = {}
         judged = {f"self.{verdict.argument}" for verdict in report.verdicts}  # these have gradients of their own
-        held = {path: x for path, x in arrays(run.layer).items() if path not in judged}
+        held = {p: x for p, x in arrays(run.layer).items() if p not in judged and np.shape(x) != np.shape(own)}
         for other, x in {**others, **held}.items():
             for found in (gradient, np.transpose(gradient)):
                 if np.ndim(x) and np.shape(found) == np.shape(x) and _is_of(subject, run, other, x, found):
@@ -241,7 +245,7 @@ class OtherMeanings:
 
 
 def _is_of(subject: Subject, run: PlainRun, name: str, x: Any, gradient: Any) -> bool:
-    """Whether a gradient is that of an input, or of an array of the layer after its forward, up to a constant."""
+    """Whether a gradient is that of an input, or of an array of the layer after its forward, or a mean of it."""
 
     def loss(way: Any, step: float) -> float:
         layer, inputs = subject.again(), list(subject.fresh_inputs())
@@ -258,7 +262,8 @@ def _is_of(subject: Subject, run: PlainRun, name: str, x: Any, gradient: Any) ->
         way = np.random.default_rng(seed).normal(size=np.shape(x))
         slope = central_difference(partial(loss, way), 1e-5 * size_of(x))
         ratios.append(float(np.sum(gradient * way)) / slope if slope else 0.0)
-    return min(ratios) > 0 and max(ratios) - min(ratios) <= 1e-4 * max(ratios)
+    lengths = {1, *np.shape(x), np.size(x)}
+    return any(np.allclose(ratios, times, rtol=1e-4, atol=0) for n in lengths if n for times in (n, 1 / n))
 
 
 @otherwise(False)
