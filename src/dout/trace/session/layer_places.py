@@ -19,14 +19,11 @@ def calling_frame(site: Any, layer: Any) -> Any:
 
 
 def kept_as(site: Any, instance: Any) -> str:
-    """Where the caller keeps a layer: its attribute, its key in a dict, or `layers[3]`; empty where nowhere."""
+    """Where the caller keeps a layer, in a dict or a list: its key there, or `layers[3]`; empty where nowhere."""
     while site.f_code.co_name in _COMPREHENSIONS and site.f_back is not None:
         site = site.f_back
     here = site.f_locals
     own = attributes_of(here["self"]) if "self" in here else {}
-    attribute = next((name for name, item in own.items() if item is instance and isinstance(name, str)), "")
-    if attribute:
-        return attribute
     for name, item in itertools.chain(own.items(), here.items()):
         if not isinstance(item, dict | list | tuple) or len(item) > _MOST_KEPT or name.startswith("__"):
             continue
