@@ -38,7 +38,7 @@ def is_label(value: Any) -> bool:
     array = np.asarray(value)
     if array.dtype.kind != "f":
         return True
-    if array.ndim and 1 < array.size == len(array) and np.all(np.abs(array) == 1):  # one sign for each sample
+    if array.ndim and array.size > 1 and np.all(np.abs(array) == 1):
         return True
     if array.ndim == 0 or not array.size or not array.min() >= 0:  # one below 0, or NaN
         return False

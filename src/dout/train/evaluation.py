@@ -69,12 +69,18 @@ class _Waiting:
     def add(self, scores: Any, t: Any, count: int, where: str) -> None:
         """Keep those of a batch of `count` samples; scores without a row for each are measured alone."""
         has_rows = isinstance(scores, np.ndarray) and scores.shape[:1] == np.shape(t)[:1] == (count,)
-        if not has_rows:
+        if self.parts and not (has_rows and self._goes_on(scores, t)):
             self.measure()
-        self.parts.append((scores, t))
+        waits = has_rows and count < self.together
+        self.parts.append((scores.copy(), np.copy(t)) if waits else (scores, t))  # a net may write into them again
         self.count, self.where = self.count + count, where
         if self.count >= self.together or not has_rows:
             self.measure()
+
+    def _goes_on(self, scores: Any, t: Any) -> bool:
+        """Whether these have rows as long as those that wait."""
+        before = self.parts[-1]
+        return [np.shape(x)[1:] for x in before] == [np.shape(x)[1:] for x in (scores, t)]
 
     def measure(self) -> None:
         """Ask the metrics about all that waits."""

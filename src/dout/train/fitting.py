@@ -34,6 +34,7 @@ from dout.train.state.net_state import NetState, check_states, put_states, state
 from dout.train.state.optimizer_memory import check_memory
 from dout.train.training_bar import TrainingBar
 
+_LEAST_VALIDATED = 32  # samples at a time, where batches are small
 _INFINITE = float("inf")
 _TOGETHER = 500  # samples of a validation that metrics are given at once; the net is given a batch
 
@@ -151,7 +152,10 @@ class NetTraining:
         if validation is not None:
             is_pair = isinstance(validation, tuple | list) and len(validation) == 2 and not are_batches(validation)
             inputs, targets = validation if is_pair else (validation, None)
-            self.validation = batches_of(inputs, targets, self.plan.batch, shuffle=False)
+            batch = self.plan.batch * max(
+                1, _LEAST_VALIDATED // self.plan.batch
+            )  # what takes one size takes its multiples
+            self.validation = batches_of(inputs, targets, batch, shuffle=False)
             self.history.watched = "validation loss"
         self.drawn = self.batches.generators()
 

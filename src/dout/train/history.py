@@ -39,6 +39,10 @@ class History:
         """A column: `history["loss"]`."""
         return [row[name] for row in self.rows if name in row]
 
+    def __iter__(self) -> Iterator[Row]:
+        """The rows."""
+        return iter(self.rows)
+
     @property
     def best(self) -> Row | None:
         """The epoch that was best."""

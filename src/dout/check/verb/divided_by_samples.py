@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dout.graph import CONSTANT, Node
@@ -66,8 +65,12 @@ def _gradients(trace: Trace, calls: Sequence[LayerCall]) -> Iterator[tuple[Layer
 
 
 def _samples(call: LayerCall, value: Node) -> tuple[int, ...]:
-    """The lengths that upstream gradients and inputs have, and a value has not."""
-    given = [dout.shape for dout in call.douts or () if dout is not None]
-    of_inputs = {n for node in call.inputs for n in node.shape}
-    lengths = (n for shape in given for n in Counter(shape) - Counter(value.shape) if n > 1 and n in of_inputs)
-    return tuple(dict.fromkeys(lengths))
+    """The number of rows, or of columns, that dout shares with the first input, where another value has no such axis."""
+    first = call.inputs[0] if call.inputs else value
+    if value is first or not first.shape:  # it has the samples
+        return ()
+    given = [dout.shape for dout in call.douts or () if dout is not None and dout.shape]
+    lengths = [
+        n for shape in given for n, m in ((shape[0], first.shape[0]), (shape[-1], first.shape[-1])) if n == m > 1
+    ]
+    return tuple(n for n in dict.fromkeys(lengths) if n not in value.shape)

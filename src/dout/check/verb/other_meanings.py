@@ -74,8 +74,8 @@ class OtherMeanings:
     def of_something_else(self, report: Report) -> str:
         """The only gradient, if it is the derivative for another input, or for weights of another shape.
 
-        Not where it is that of its own input with the other sign, as of a loss of the difference of two: the sign is
-        wrong then. Nor where names tell which input is the prediction, and which the label.
+        Weights of the shape of its own input are meant only if forward has made them for good. Another input is not where
+        names tell which is the prediction, and which the label: the sign may be wrong.
         """
         subject = subject_of(self.layer, self.ordered, self.example.init)
         run, names = subject.run(), {str(item.argument) for item in wrong_here(report)}
@@ -83,14 +83,14 @@ class OtherMeanings:
         if len(given) != 1 or {given[0][0]} != names:
             return ""
         ((name, gradient),) = given
-        own = subject.inputs[subject.names.index(name)]
-        if np.shape(own) == np.shape(gradient) and _is_of(subject, run, name, own, np.negative(gradient)):
-            return ""
+        own = np.shape(subject.inputs[subject.names.index(name)])
         others = {n: x for n, x in zip(subject.names, subject.inputs, strict=False) if n != name and is_float_array(x)}
         if names_output(name) or any(map(names_label, others)):
             others = {}
         judged = {f"self.{verdict.argument}" for verdict in report.verdicts}  # these have gradients of their own
-        held = {p: x for p, x in arrays(run.layer).items() if p not in judged and np.shape(x) != np.shape(own)}
+        made = _made_for_good(subject)
+        held = {path: x for path, x in arrays(run.layer).items() if path not in judged}
+        held = {path: x for path, x in held.items() if np.shape(x) != own or path in made}
         for other, x in {**others, **held}.items():
             for found in (gradient, np.transpose(gradient)):
                 if np.ndim(x) and np.shape(found) == np.shape(x) and _is_of(subject, run, other, x, found):
@@ -242,6 +242,17 @@ class OtherMeanings:
             return []
         names = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
         return [name for name, role in zip(names, interface.roles, strict=False) if role == DOUT]
+
+
+def _made_for_good(subject: Subject) -> set[str]:
+    """The arrays that forward makes the first time, and leaves at the next, on other inputs: no caches."""
+    layer, before = subject.again(), {*arrays(subject.again())}
+    with quiet():
+        subject.runner.forward(layer, subject.fresh_inputs())
+        made = {path: np.copy(x) for path, x in arrays(layer).items() if path not in before}
+        subject.runner.forward(layer, [1.5 * x if is_float_array(x) else x for x in subject.fresh_inputs()])
+    after = arrays(layer)
+    return {path for path, x in made.items() if np.array_equal(x, after.get(path))}
 
 
 def _is_of(subject: Subject, run: PlainRun, name: str, x: Any, gradient: Any) -> bool:

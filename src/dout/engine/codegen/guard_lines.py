@@ -256,10 +256,12 @@ class Guards:
         return item if type(item) is list and self._is_appended_to(spot) else None
 
     def _is_appended_to(self, spot: Spot) -> bool:
-        """Whether the code only appends to what stands in a place, and nowhere else, or to lists in that."""
+        """Whether the code only appends to what stands in a place, and nowhere else, or to lists in such a dict."""
         if len(self.stands[id(spot.before.item)]) != 1:  # type: ignore[union-attr]
             return False
-        if isinstance(spot.holder, list | dict):
+        if isinstance(spot.holder, list):  # `self.history[-1].append` reads which it is
+            return False
+        if isinstance(spot.holder, dict):
             around = self.stands.get(id(spot.holder), [])
             return len(around) == 1 and around[0] is not None and self._is_appended_to(around[0])
         return not isinstance(spot.holder, tuple | FunctionType) and self.names.only_appends(spot.place.key)

@@ -189,7 +189,8 @@ def _upstream(tracer: ScriptTracer, losses: list[Node], parameters: list[Paramet
     if _are_close(mine, theirs):
         return {loss: _one(loss) for loss in losses}
     inner = [node for node in tracer.nodes if node in set(numbers)] if len(losses) == 1 else []
-    found = (node for node in reversed(inner) if _are_close(mine * float(values[derived.of[node]]), theirs))
+    factors = ((node, float(values[derived.of[node]])) for node in reversed(inner))
+    found = (node for node, times in factors if times > 0 and _are_close(mine * times, theirs))  # else it ascends
     return {loss: _one(loss) for loss in itertools.islice(found, 1)}
 
 
