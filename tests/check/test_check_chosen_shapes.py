@@ -170,7 +170,7 @@ class Apart:
     """Nothing says which of the two is the prediction."""
 
     def loss(self, y_a, y_p):
-        return np.mean((y_a - y_p) ** 2)
+        return np.sum((y_a - y_p) ** 2) / len(y_p)
 
     def loss_derivative(self, y_a, y_p):
         return -2 * (y_a - y_p) / len(y_p)

@@ -120,4 +120,4 @@ class AdaGrad:
 
 def test_a_step_of_its_own_does_not_hide_parameters_without_a_gradient():
     told = [finding.message for finding in dout.check(AdaGrad).findings if finding.code == "D105"]
-    assert [text.split(":")[0] for text in told] == ["no gradient found for W_2", "no gradient found for b_2"]
+    assert [text.split(":")[0] for text in told] == ["no gradient found for W", "no gradient found for b"]

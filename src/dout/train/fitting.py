@@ -152,9 +152,7 @@ class NetTraining:
         if validation is not None:
             is_pair = isinstance(validation, tuple | list) and len(validation) == 2 and not are_batches(validation)
             inputs, targets = validation if is_pair else (validation, None)
-            batch = self.plan.batch * max(
-                1, _LEAST_VALIDATED // self.plan.batch
-            )  # what takes one size takes its multiples
+            batch = self.plan.batch * max(1, _LEAST_VALIDATED // self.plan.batch)
             self.validation = batches_of(inputs, targets, batch, shuffle=False)
             self.history.watched = "validation loss"
         self.drawn = self.batches.generators()

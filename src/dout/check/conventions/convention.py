@@ -311,7 +311,8 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
     value, expected = np.asarray(value, dtype=float), np.asarray(outcome.expected, dtype=float)
     known = {gradient.name: value, f"sign({gradient.name})": np.sign(value)}
     averages = [constant.at(gradient.samples.lengths) for constant in _averages(gradient.samples.lengths)]
-    for share, names in product(dict.fromkeys((1.0, *averages)), [*([name] for name in known), list(known)]):
+    ways = [*([name] for name in known), list(known)][: 1 if np.size(value) < 3 else None]  # two signs fit by chance
+    for share, names in product(dict.fromkeys((1.0, *averages)), ways):
         added = np.asarray(outcome.got) - share * expected
         strengths = _strengths(added, [known[name] for name in names], gradient.judgement.examination is not None)
         if strengths:

@@ -65,12 +65,10 @@ def _gradients(trace: Trace, calls: Sequence[LayerCall]) -> Iterator[tuple[Layer
 
 
 def _samples(call: LayerCall, value: Node) -> tuple[int, ...]:
-    """The number of rows, or of columns, that dout shares with the first input, where another value has no such axis."""
+    """The number of rows, or of columns, that dout shares with the first input, and a parameter has not."""
     first = call.inputs[0] if call.inputs else value
     if value is first or not first.shape:  # it has the samples
         return ()
     given = [dout.shape for dout in call.douts or () if dout is not None and dout.shape]
-    lengths = [
-        n for shape in given for n, m in ((shape[0], first.shape[0]), (shape[-1], first.shape[-1])) if n == m > 1
-    ]
+    lengths = [shape[end] for shape in given for end in (0, -1) if shape[end] == first.shape[end] > 1]
     return tuple(n for n in dict.fromkeys(lengths) if n not in value.shape)

@@ -74,8 +74,8 @@ class OtherMeanings:
     def of_something_else(self, report: Report) -> str:
         """The only gradient, if it is the derivative for another input, or for weights of another shape.
 
-        Weights of the shape of its own input are meant only if forward has made them for good. Another input is not where
-        names tell which is the prediction, and which the label: the sign may be wrong.
+        Weights of the shape of its own input are meant only if forward has made them for good. Another input is not
+        where names tell which is the prediction, and which the label: the sign may be wrong.
         """
         subject = subject_of(self.layer, self.ordered, self.example.init)
         run, names = subject.run(), {str(item.argument) for item in wrong_here(report)}
@@ -85,7 +85,7 @@ class OtherMeanings:
         ((name, gradient),) = given
         own = np.shape(subject.inputs[subject.names.index(name)])
         others = {n: x for n, x in zip(subject.names, subject.inputs, strict=False) if n != name and is_float_array(x)}
-        if names_output(name) or any(map(names_label, others)):
+        if names_output(name) or (any(map(names_label, others)) and not names_label(name)):
             others = {}
         judged = {f"self.{verdict.argument}" for verdict in report.verdicts}  # these have gradients of their own
         made = _made_for_good(subject)
@@ -252,7 +252,7 @@ def _made_for_good(subject: Subject) -> set[str]:
         made = {path: np.copy(x) for path, x in arrays(layer).items() if path not in before}
         subject.runner.forward(layer, [1.5 * x if is_float_array(x) else x for x in subject.fresh_inputs()])
     after = arrays(layer)
-    return {path for path, x in made.items() if np.array_equal(x, after.get(path))}
+    return {path for path, x in made.items() if path in after and np.array_equal(x, after[path])}
 
 
 def _is_of(subject: Subject, run: PlainRun, name: str, x: Any, gradient: Any) -> bool:

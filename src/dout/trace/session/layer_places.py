@@ -19,7 +19,10 @@ def calling_frame(site: Any, layer: Any) -> Any:
 
 
 def kept_as(site: Any, instance: Any) -> str:
-    """Where the caller keeps a layer, in a dict or a list: its key there, or `layers[3]`; empty where nowhere."""
+    """Where the caller keeps a layer: its key in a dict, `layers[3]`, else its attribute; empty where nowhere.
+
+    An attribute may point to one layer of a list after the other: `self.current = layer`.
+    """
     while site.f_code.co_name in _COMPREHENSIONS and site.f_back is not None:
         site = site.f_back
     here = site.f_locals
@@ -35,4 +38,4 @@ def kept_as(site: Any, instance: Any) -> str:
             place = next((i for i, part in enumerate(item) if part is instance), None)
             if place is not None:
                 return f"{name}[{place}]"
-    return ""
+    return next((name for name, item in own.items() if item is instance and isinstance(name, str)), "")
