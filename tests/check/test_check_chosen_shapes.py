@@ -169,11 +169,11 @@ class Lazy:
 class Apart:
     """Nothing says which of the two is the prediction."""
 
-    def loss(self, y_a, y_p):
-        return np.sum((y_a - y_p) ** 2) / len(y_p)
+    def loss(self, u, v):
+        return np.sum((u - v) ** 2) / len(v)
 
-    def loss_derivative(self, y_a, y_p):
-        return -2 * (y_a - y_p) / len(y_p)
+    def loss_derivative(self, u, v):
+        return -2 * (u - v) / len(v)
 
 
 @pytest.mark.parametrize("kind", [Lazy, Apart])
