@@ -59,44 +59,38 @@ def _in_groups(search: ExampleSearch, one: Example) -> Example | None:
 def _roomy(search: ExampleSearch, one: Example) -> Example | None:
     """The same with larger images, where a window that is as large as they are leaves it a single place."""
     images = [name for name, x in one.chosen_inputs.items() if np.ndim(x) == _IMAGES and 1 not in np.shape(x)]
-    forward = one.interface.forward if one.interface else search.target.forward_name
-    if not images or search.target.is_function or 1 not in (before := search.output_shape(forward, one, "")):
+    if not images or search.target.is_function or 1 not in (before := _output_shape(search, one)):
         return None
     x = one.inputs[images[0]]
     for more in ((0, 0, 2, 3), (0, 2, 3, 0)):
         larger = array_of(tuple(np.add(x.shape, more)), images[0])
         choice = replace(one, inputs={**one.inputs, images[0]: larger})
-        after = search.output_shape(forward, choice, "")
-        if after.count(1) < before.count(1) and search.run(choice).fit == search.fits(one):
+        if _output_shape(search, choice).count(1) < before.count(1) and search.run(choice).fit == search.fits(one):
             return choice
     return None
 
 
 def _lighter(search: ExampleSearch, one: Example) -> Example | None:
     """The same with shorter axes where forward takes many lines, as in loops over samples, channels and places."""
-    lighter = one
     lengths = sorted({n for x in one.chosen_inputs.values() for n in np.shape(x) if n > _SHORT[0]}, reverse=True)
-    for length in lengths if _is_long(search, one) else ():
+    with counted_lines(counts=is_user_code) as lines:
+        single = _output_shape(search, one).count(1) if lengths else 0
+    lighter = one
+    for length in lengths if lines.number > _MANY_LINES else ():
         used = {n for x in lighter.inputs.values() for n in np.shape(x)}
         for short in (n for n in _SHORT if n not in used):
             inputs = {
                 name: _cut(x, length, short, name) if name in one.chosen else x for name, x in lighter.inputs.items()
             }
             choice = replace(lighter, inputs=inputs)
-            has_room = _outputs(search, choice).count(1) == _outputs(search, one).count(1)
+            has_room = _output_shape(search, choice).count(1) == single
             if has_room and (tried := search.run(choice)).fit == search.fits(one):
                 lighter = replace(choice, interface=tried.interface)
                 break
     return lighter
 
 
-def _is_long(search: ExampleSearch, one: Example) -> bool:
-    with counted_lines(counts=is_user_code) as lines:
-        _outputs(search, one)
-    return lines.number > _MANY_LINES
-
-
-def _outputs(search: ExampleSearch, one: Example) -> tuple[int, ...]:
+def _output_shape(search: ExampleSearch, one: Example) -> tuple[int, ...]:
     forward = one.interface.forward if one.interface else search.target.forward_name
     return search.output_shape(forward, one, "")
 

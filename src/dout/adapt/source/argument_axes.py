@@ -50,24 +50,21 @@ def shapes_for(function: Any, cls: type | None = None) -> dict[str, Axes]:
     items = {item_text(name, key): (name, key) for name in own.arguments for key in keys_for(function, name, cls)}
     for name, (argument, key) in {**{n: (n, None) for n in own.arguments}, **items}.items():
         code, written = _axes_in_code(function, argument, cls, key).names, axes_told(function, key or name, cls)
+        mine = inferred.get(name, ())
         if written is not None and (code is None or (len(code) == len(written) and "..." not in written)):
             found[name] = written
             renamed |= {c: w for c, w in zip(code or (), written, strict=False) if c and w}
         elif code is not None:
-            mine = inferred.get(name, ())
-            found[name] = (
-                tuple(named or other for named, other in zip(code, mine, strict=True))
-                if len(mine) == len(code)
-                else code
-            )
+            others = mine if len(mine) == len(code) else code
+            found[name] = tuple(named or other for named, other in zip(code, others, strict=True))
             by_code.add(name)
         elif name in inferred:
-            found[name] = inferred[name]
+            found[name] = mine
             by_code.add(name)
         if (parts := _in_parts(function, argument, cls, key)) and len(parts) == len(found.get(name, parts)):
             axes = zip(parts, found.get(name, parts), strict=True)
             found[name] = tuple(part if part and re.fullmatch(r"\w*", axis) else axis for part, axis in axes)
-        if len(mine := inferred.get(name, ())) == len(found.get(name, ())):
+        if len(mine) == len(found.get(name, ())):
             renamed |= {i: f for i, f in zip(mine, found.get(name, ()), strict=True) if f not in ("", "...", i)}
     return {n: tuple(renamed.get(a, a) for a in axes) if n in by_code else axes for n, axes in found.items()}
 

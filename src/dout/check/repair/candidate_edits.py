@@ -228,8 +228,9 @@ def _of_kind(
         if wanted[:1] == ["t"]:
             more = _handicap(kind, place, seen, *chosen[0])
             said = _word_of_factor(place, *chosen[0]) if kind.lost == "t" else word
-        meant = "{a} = {a} + {b}" if own.get("a") in place.function.arguments else kind.meant
-        yield Edit(place, cost + more, said, meant if kind.meant == "{a} += {b}" else kind.meant, slots, kind.run)
+        is_of_caller = kind.meant == "{a} += {b}" and own.get("a") in place.function.arguments
+        meant = "{a} = {a} + {b}" if is_of_caller else kind.meant
+        yield Edit(place, cost + more, said, meant, slots, kind.run)
 
 
 # What a slot may be, as text with its value.

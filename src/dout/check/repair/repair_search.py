@@ -295,9 +295,8 @@ class EditTest:
         try:
             gradients = self.gradients()
             if self.moves():
-                compared = any(
-                    isinstance(parent, ast.Compare) for parent in edit.place.parents
-                )  # `x**2 < 0` never holds
+                # within a comparison an edit may make it one that never holds: `x**2 < 0`
+                compared = any(isinstance(parent, ast.Compare) for parent in edit.place.parents)
                 alike = may_change_output and not (self.others or compared)
                 alike = alike and not self._does_less(gradients, edit.word == "mask")
                 return alike and self.stand.fits(gradients, self._prepare)

@@ -253,8 +253,9 @@ class Guards:
     def _grown(self, spot: Spot) -> list[Any] | None:
         """The list in a place to which the code appends, and which it does not read; else None."""
         item = spot.before.item if isinstance(spot.before, Same) else None
-        holds_others = type(item) is list and any(isinstance(part, list | dict) for part in item)
-        return item if type(item) is list and not holds_others and self._is_appended_to(spot) else None
+        if type(item) is not list or any(isinstance(part, list | dict) for part in item):
+            return None
+        return item if self._is_appended_to(spot) else None
 
     def _is_appended_to(self, spot: Spot) -> bool:
         """Whether the code only appends to what stands in a place, and nowhere else, or to lists in such a dict."""
