@@ -412,3 +412,26 @@ def test_a_list_beside_an_array_has_the_dtype_that_is_asked_for():
     x, fast = np.ones(4, "f4"), dout.compile(function)
     for _ in range(2):
         np.testing.assert_array_equal(fast(x), function(x), strict=True)
+
+
+class EpochsOfTotals:
+    def __init__(self):
+        self.totals = [[]]
+
+    def forward(self, x):
+        self.y = np.tanh(x)
+        self.totals[-1].append(float(self.y.sum()))
+        return self.y
+
+    def backward(self, dout):
+        return dout * (1 - self.y**2)
+
+
+def test_a_list_in_a_list_is_appended_to_where_it_stands_at_the_call():
+    layer, x = EpochsOfTotals(), np.linspace(-1, 1, 64).reshape(8, 8)
+    compiled = dout.compile(layer)
+    for _ in range(3):
+        for _ in range(4):
+            compiled.forward(x)
+        layer.totals.append([])
+    assert [len(epoch) for epoch in layer.totals] == [4, 4, 4, 0]
