@@ -27,6 +27,7 @@ __all__ = [
     "expression_places",
     "first_fix",
     "line_repairs",
+    "misplaced_lines",
     "run_repairs",
     "smallest_failing",
     "test_stand",
@@ -57,6 +58,7 @@ def causes(
         return {}
     from dout.check.exact.own_step import of_own_step
     from dout.check.repair.derived_backward import with_derived_backward
+    from dout.check.repair.misplaced_lines import in_another_block
     from dout.check.repair.run_repairs import lines_moved_up, written_in_place
     from dout.check.repair.suspected_cause import CauseSearch
     from dout.check.repair.test_stand import KIND_ALONE
@@ -70,6 +72,7 @@ def causes(
     if given is None and not found:
         with quiet(), suppress(Exception):
             common = lines_moved_up(subject) or written_in_place(subject, refuted.values())
+            common = common or (None if KIND_ALONE.get() else in_another_block(subject))
             found = dict.fromkeys(refuted, common) if common else found
     if found:
         return found
