@@ -65,7 +65,7 @@ def causes(
 
     found: dict[Node, Cause] = {}
     with quiet(), suppress(Exception):  # an explanation is a convenience, too
-        found = of_own_step(subject, refuted)
+        found = of_own_step(subject, examination, refuted)
         names = {outcome.judged.name for node, outcome in refuted.items() if node in found}
         moved = lines_moved_up(subject, names) if found else None
         found = {node: replace(cause, fix=moved.fix) for node, cause in found.items()} if moved else found
