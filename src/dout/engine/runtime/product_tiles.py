@@ -4,8 +4,8 @@ The BLAS copies both factors into an order of its own, which takes as long as su
 stays in registers while its sums grow, and both factors are read where they lie.
 
 `beside` takes rows of the second factor as vectors, and elements of the first one by one. Its tiles are two vectors
-wide and 5 or 6 rows high, or one wide and 12 or 13 high; a row that is not there is the last one again, and elements
-that are not there are masked. `across` adds up along rows of both factors, a piece of each sum after the other, so that
+wide and 4 to 6 rows high, or one wide and 8 to 13 high, as evenly as the rows allow: of 28 rows no tile has one too many.
+Where there are fewer rows, the last one is computed again, and elements that are not there are masked. `across` adds up along rows of both factors, a piece of each sum after the other, so that
 few pages and no more than the first caches are in use. Its tiles at the end overlap those before.
 """
 
@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
 AS_IT_IS, TRANSPOSED = 111, 112  # as CBLAS counts
-HEIGHTS = {6: 48, 5: 50}  # of tiles, two vectors wide: 15 of 16 registers; and of blocks of the first factor
-TALLS = {6: 12, 5: 13}  # heights of tiles one vector wide, in the same functions: 13 for windows of 5 × 5
+HEIGHTS = range(4, 7)  # of tiles, two vectors wide: eight sums at least, for a processor works at so many, and 15 of 16
+TALLS = range(8, 14)  # registers; of those one vector wide
 ACROSS = (3, 4)  # rows and columns of a tile whose sums go along the rows of both factors
-NAMES = (*(f"beside.{height}" for height in HEIGHTS), "across")
-_WIDE = 6  # rows of a tile of two vectors that is cut
+NAMES = ("beside", "across")
+_BAND = 48  # rows of a block of the first factor, at most
 _SUMS = 128  # of a block of the first factor, so that it stays in the first cache
 MASKS = 32  # bytes of the shortest vectors whose loads and stores have masks
 _MOST = 10**6  # multiplications of a small product, whose factors stay in the cache
@@ -34,16 +34,33 @@ _TWICE = 1.2  # times as many elements as the result has are computed, at most, 
 
 _DECLARED = """
 declare i64 @llvm.umin.i64(i64, i64)
+declare i32 @llvm.umax.i32(i32, i32)
 declare VECTOR @llvm.fmuladd.SHORT(VECTOR, VECTOR, VECTOR)
 declare VECTOR @llvm.masked.load.SHORT.p0(ptr, i32, MASK, VECTOR)
 declare void @llvm.masked.store.SHORT.p0(VECTOR, ptr, i32, MASK)
 """
 _BESIDE = """
-define void @beside.HIGH(i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.line, i64 %x.step, ptr %y,
+define internal i32 @height(i32 %left, i32 %most, i32 %least) alwaysinline {
+  %less = sub i32 %most, 1
+  %far = add i32 %left, %less
+  %tiles = udiv i32 %far, %most
+  %tiles.less = sub i32 %tiles, 1
+  %all = add i32 %left, %tiles.less
+  %even = udiv i32 %all, %tiles
+  %high = call i32 @llvm.umax.i32(i32 %even, i32 %least)
+  ret i32 %high
+}
+
+define void @beside(i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.line, i64 %x.step, ptr %y,
     i64 %y.line, ptr %out, i64 %out.line, i1 %adds) {
 begin:
+  %bands.far = add i64 %rows, BANDLESS
+  %bands = udiv i64 %bands.far, BAND
+  %bands.less = sub i64 %bands, 1
+  %some.far = add i64 %rows, %bands.less
+  %some = udiv i64 %some.far, %bands
   %tall = icmp ugt i64 %rows, %inner
-  %high = select i1 %tall, i64 BAND, i64 %rows
+  %high = select i1 %tall, i64 %some, i64 %rows
   br label %band
 band:
   %top = phi i64 [ 0, %begin ], [ %bottom, %banded ]
@@ -64,7 +81,7 @@ sum:
   br label %block
 block:
   %i = phi i64 [ %top, %sum ], [ %i.next, %blocked ]
-  %i.far = add i64 %i, BAND
+  %i.far = add i64 %i, %some
   %i.next = call i64 @llvm.umin.i64(i64 %i.far, i64 %bottom)
   br label %column
 column:
@@ -79,31 +96,26 @@ column:
   %last.first = insertelement <WIDTH x i64> poison, i64 %last, i32 0
   %last.all = shufflevector <WIDTH x i64> %last.first, <WIDTH x i64> poison, <WIDTH x i32> zeroinitializer
   %mask = icmp ult <WIDTH x i64> <NUMBERS>, %last.all
-  %cut.high = select i1 %one, i64 TALL, i64 WIDE
-  %tile.high = select i1 %whole, i64 HIGH, i64 %cut.high
   br label %tile
 tile:
   %t = phi i64 [ %i, %column ], [ %t.next, %tiled ]
-  %t.next = add i64 %t, %tile.high
   %t.left = sub i64 %i.next, %t
+  %left.32 = trunc i64 %t.left to i32
+  %high.one = call i32 @height(i32 %left.32, i32 TALLMOST, i32 TALLLEAST)
+  %high.two = call i32 @height(i32 %left.32, i32 HIGHMOST, i32 HIGHLEAST)
+  %tile.32 = select i1 %one, i32 %high.one, i32 %high.two
+  %tile.high = zext i32 %tile.32 to i64
+  %t.next = add i64 %t, %tile.high
   %end.row = sub i64 %t.left, 1
   %x.far = mul i64 %t, %x.line
   %x.tile = getelementptr KIND, ptr %x.sum, i64 %x.far
   %out.far = mul i64 %t, %out.line
   %out.place = add i64 %out.far, %j
   %out.tile = getelementptr KIND, ptr %out, i64 %out.place
-  br i1 %whole, label %tile.whole, label %tile.cut
-tile.whole:
-  call void @whole.HIGH(ARGUMENTS)
-  br label %tiled
-tile.cut:
-  br i1 %one, label %tile.tall, label %tile.wide
-tile.tall:
-  call void @tall.TALL(ARGUMENTS)
-  br label %tiled
-tile.wide:
-  call void @wide(ARGUMENTS)
-  br label %tiled
+  br i1 %one, label %tile.tall, label %tile.two
+tile.two:
+  br i1 %whole, label %tile.whole, label %tile.wide
+TILES
 tiled:
   %t.over = icmp uge i64 %t.next, %i.next
   br i1 %t.over, label %columned, label %tile
@@ -182,18 +194,26 @@ def text(kind: str, lanes: int) -> str:
         "SUMS": str(_SUMS),
         "PIECE": str(_PIECE // size),
         "SIZE": str(size),
-        "WIDE": str(_WIDE),
     }
-    code = [_DECLARED, _tile("wide", _WIDE, 2, cut=True)]
-    for height, band in HEIGHTS.items():
-        code += [
-            _filled(_BESIDE, {"HIGH": str(height), "BAND": str(band), "TALL": str(TALLS[height])}),
-            _tile(f"whole.{height}", height, 2, cut=False),
-            _tile(f"tall.{TALLS[height]}", TALLS[height], 1, cut=True),
-        ]
+    tiles = {"whole": (HEIGHTS, 2), "wide": (HEIGHTS, 2), "tall": (TALLS, 1)}
+    chosen = "\n".join(_chosen(name, heights) for name, (heights, _) in tiles.items())
+    high = {"HIGHMOST": str(max(HEIGHTS)), "TALLMOST": str(max(TALLS))}
+    high |= {"HIGHLEAST": str(min(HEIGHTS)), "TALLLEAST": str(min(TALLS))}
+    code = [_DECLARED, _filled(_BESIDE, {"TILES": chosen, "BAND": str(_BAND), "BANDLESS": str(_BAND - 1)} | high)]
+    for name, (heights, wide) in tiles.items():
+        code += [_tile(f"{name}.{height}", height, wide, cut=name != "whole") for height in heights]
     sizes = {"HIGH": str(ACROSS[0]), "BROAD": str(ACROSS[1]), "TILE": "\n".join(_across(lanes))}
     code.append(_filled(_ACROSS, sizes))
     return _filled(_filled("".join(code), words), words)  # twice: the arguments have words in them
+
+
+def _chosen(name: str, heights: Iterable[int]) -> str:
+    """A jump to the tile of this height."""
+    labels = " ".join(f"i64 {height}, label %{name}.{height}" for height in heights)
+    lines = [f"tile.{name}:", f"switch i64 %tile.high, label %{name}.{min(heights)} [{labels}]"]
+    for height in heights:
+        lines += [f"{name}.{height}:", f"call void @{name}.{height}(ARGUMENTS)", "br label %tiled"]
+    return "\n".join(lines)
 
 
 def function(rows: int, columns: int, inner: int, left: int, right: int, *, size: int, vector: int) -> str | None:
@@ -206,23 +226,17 @@ def function(rows: int, columns: int, inner: int, left: int, right: int, *, size
         return None
     small = multiplications <= _MOST
     if right == AS_IT_IS:
-        height = _height(rows, columns, lanes)
-        computed = _whole(rows, TALLS[height] if columns <= lanes else height) * _whole(columns, lanes)
+        computed = computed_rows(rows, columns, lanes) * _whole(columns, lanes)
         stays = small or rows <= _FEW or min(inner, _SUMS) * columns <= _BLOCK
-        return beside(rows, columns, lanes) if stays and computed <= _MASKED * rows * columns else None
+        return "beside" if stays and computed <= _MASKED * rows * columns else None
     fits = left == AS_IT_IS and inner >= _LONG * lanes and rows >= ACROSS[0] and columns >= ACROSS[1]
     computed = _whole(rows, ACROSS[0]) * _whole(columns, ACROSS[1])
     return "across" if fits and (small or rows <= _NARROW) and computed <= _TWICE * rows * columns else None
 
 
-def beside(rows: int, columns: int, lanes: int) -> str:
-    """The function for factors of which rows of the second are read, with so many numbers in a vector."""
-    return f"beside.{_height(rows, columns, lanes)}"
-
-
-def _height(rows: int, columns: int, lanes: int) -> int:
-    """The height of tiles with which the fewest rows are computed twice."""
-    return min(HEIGHTS, key=lambda height: _whole(rows, TALLS[height] if columns <= lanes else height))
+def computed_rows(rows: int, columns: int, lanes: int) -> int:
+    """How many rows `beside` computes, with so many numbers in a vector."""
+    return max(rows, min(TALLS if columns <= lanes else HEIGHTS))
 
 
 def _whole(length: int, unit: int) -> int:

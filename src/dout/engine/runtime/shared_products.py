@@ -217,7 +217,7 @@ def _patches(image: Matrix, matrix: Matrix, window: Sequence[int], transposed: b
     entry = _entry(image.dtype)
     assert entry is not None, "who asks for a plan has asked for that"
     (count, height, width, depth), columns = image.shape, matrix.shape[1]
-    (high, wide), size, lanes = window, image.itemsize, binding.vector() // image.itemsize
+    (high, wide), size = window, image.itemsize
     down, across, line, patch = height - high + 1, width - wide + 1, width * depth, wide * depth
     if transposed:
         parts = min(_EACH, patch) if threads.number() > 1 else 1
@@ -226,19 +226,17 @@ def _patches(image: Matrix, matrix: Matrix, window: Sequence[int], transposed: b
                 begin, end = (patch * i // parts for i in (part, part + 1))
                 sizes = (TRANSPOSED, AS_IT_IS, end - begin, columns, across)
                 far = (place * line + begin) * size, 0, 0, 0, 0, (place * patch + begin) * columns * size
-                tiles = entry.tiles[product_tiles.beside(end - begin, columns, lanes)]
                 jumps = count, height * line, down * across * columns, 0, line, across * columns
-                yield ProductPart(0, 1, 2, *sizes, 0, 0, 2, *far, columns, down, tiles, 0, *jumps)
+                yield ProductPart(0, 1, 2, *sizes, 0, 0, 2, *far, columns, down, entry.tiles["beside"], 0, *jumps)
         return
     parts = min(down, -(-_EACH * threads.number() // count)) if threads.number() > 1 else 1
-    tiles = entry.tiles[product_tiles.beside(across, columns, lanes)]
     for number in range(count):
         for part in range(parts):
             begin, end = (down * i // parts for i in (part, part + 1))
             sizes = (AS_IT_IS, AS_IT_IS, across, columns, patch)
             far = (number * height + begin) * line * size, 0, 0, 0, 0, (number * down + begin) * across * columns * size
             jumps = end - begin, line, 0, across * columns, line, patch * columns
-            yield ProductPart(0, 1, 2, *sizes, 0, 0, 2, *far, columns, high, tiles, 0, *jumps)
+            yield ProductPart(0, 1, 2, *sizes, 0, 0, 2, *far, columns, high, entry.tiles["beside"], 0, *jumps)
 
 
 def _planned(dtype: Any, parts: Sequence[ProductPart]) -> Callable[..., Any]:
