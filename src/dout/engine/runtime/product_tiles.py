@@ -4,8 +4,9 @@ The BLAS copies both factors into an order of its own, which takes as long as su
 stays in registers while its sums grow, and both factors are read where they lie.
 
 `beside` takes rows of the second factor as vectors, and elements of the first one by one. Its tiles are two vectors
-wide and 4 to 6 rows high, or one wide and 8 to 13 high, as evenly as the rows allow: of 28 rows no tile has one too many.
-Where there are fewer rows, the last one is computed again, and elements that are not there are masked. `across` adds up along rows of both factors, a piece of each sum after the other, so that
+wide and 4 to 6 rows high, or one wide and 8 to 13 high, as evenly as the rows allow: 28 rows are three tiles of 5 and
+two of 6 or so, and none is computed twice. Where there are fewer rows the last one is taken again, and elements that
+are not there are masked. `across` adds up along rows of both factors, a piece of each sum after the other, so that
 few pages and no more than the first caches are in use. Its tiles at the end overlap those before.
 """
 
@@ -226,17 +227,12 @@ def function(rows: int, columns: int, inner: int, left: int, right: int, *, size
         return None
     small = multiplications <= _MOST
     if right == AS_IT_IS:
-        computed = computed_rows(rows, columns, lanes) * _whole(columns, lanes)
+        computed = max(rows, min(TALLS if columns <= lanes else HEIGHTS)) * _whole(columns, lanes)
         stays = small or rows <= _FEW or min(inner, _SUMS) * columns <= _BLOCK
         return "beside" if stays and computed <= _MASKED * rows * columns else None
     fits = left == AS_IT_IS and inner >= _LONG * lanes and rows >= ACROSS[0] and columns >= ACROSS[1]
     computed = _whole(rows, ACROSS[0]) * _whole(columns, ACROSS[1])
     return "across" if fits and (small or rows <= _NARROW) and computed <= _TWICE * rows * columns else None
-
-
-def computed_rows(rows: int, columns: int, lanes: int) -> int:
-    """How many rows `beside` computes, with so many numbers in a vector."""
-    return max(rows, min(TALLS if columns <= lanes else HEIGHTS))
 
 
 def _whole(length: int, unit: int) -> int:
