@@ -13,7 +13,7 @@ few pages and no more than the first caches are in use. Its tiles at the end ove
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 AS_IT_IS, TRANSPOSED = 111, 112  # as CBLAS counts
@@ -38,7 +38,6 @@ declare i64 @llvm.umin.i64(i64, i64)
 declare i32 @llvm.umax.i32(i32, i32)
 declare VECTOR @llvm.fmuladd.SHORT(VECTOR, VECTOR, VECTOR)
 declare VECTOR @llvm.masked.load.SHORT.p0(ptr, i32, MASK, VECTOR)
-declare void @llvm.masked.store.SHORT.p0(VECTOR, ptr, i32, MASK)
 """
 _BESIDE = """
 define internal i32 @height(i32 %left, i32 %most, i32 %least) alwaysinline {
@@ -138,7 +137,7 @@ end:
 """
 _ARGUMENTS = (
     "i64 %end.row, i64 %length, ptr %x.tile, i64 %x.line, i64 %x.step, ptr %y.column, i64 %y.line, ptr %out.tile, "
-    "i64 %out.line, i1 %grows, MASK %mask"
+    "i64 %out.line, i1 %grows, i64 %last, MASK %mask"
 )
 _ACROSS = """
 define void @across(i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.line, i64 %x.step, ptr %y, i64 %y.line,
@@ -191,18 +190,14 @@ def text(kind: str, lanes: int) -> str:
     numbers = ", ".join(f"i64 {place}" for place in range(lanes))
     words = {"ARGUMENTS": _ARGUMENTS, "MASK": f"<{lanes} x i1>", "VECTOR": f"<{lanes} x {kind}>", "KIND": kind}
     words |= {"SHORT": f"v{lanes}f{8 * size}", "WIDTH": str(lanes), "TWICE": str(2 * lanes), "NUMBERS": numbers}
-    words |= {
-        "SUMS": str(_SUMS),
-        "PIECE": str(_PIECE // size),
-        "SIZE": str(size),
-    }
+    words |= {"SUMS": str(_SUMS), "PIECE": str(_PIECE // size), "SIZE": str(size)}
     tiles = {"whole": (HEIGHTS, 2), "wide": (HEIGHTS, 2), "tall": (TALLS, 1)}
     chosen = "\n".join(_chosen(name, heights) for name, (heights, _) in tiles.items())
     high = {"HIGHMOST": str(max(HEIGHTS)), "TALLMOST": str(max(TALLS))}
     high |= {"HIGHLEAST": str(min(HEIGHTS)), "TALLLEAST": str(min(TALLS))}
     code = [_DECLARED, _filled(_BESIDE, {"TILES": chosen, "BAND": str(_BAND), "BANDLESS": str(_BAND - 1)} | high)]
     for name, (heights, wide) in tiles.items():
-        code += [_tile(f"{name}.{height}", height, wide, cut=name != "whole") for height in heights]
+        code += [_tile(f"{name}.{height}", height, wide, lanes, cut=name != "whole") for height in heights]
     sizes = {"HIGH": str(ACROSS[0]), "BROAD": str(ACROSS[1]), "TILE": "\n".join(_across(lanes))}
     code.append(_filled(_ACROSS, sizes))
     return _filled(_filled("".join(code), words), words)  # twice: the arguments have words in them
@@ -244,18 +239,15 @@ def _filled(code: str, words: Mapping[str, str]) -> str:
     return re.sub("|".join(rf"\b{word}\b" for word in words), lambda found: words[found[0]], code)
 
 
-def _tile(name: str, high: int, wide: int, *, cut: bool) -> str:
+def _tile(name: str, high: int, wide: int, lanes: int, *, cut: bool) -> str:
     """One tile of the result: `wide` vectors of `high` rows, of which the last is masked where the tile is `cut`."""
     rows, vectors = range(high), range(wide)
     every = [(i, v, "MASK %mask" if cut and v == wide - 1 else "") for i in rows for v in vectors]
     lines = [f"define internal void @{name}(ARGUMENTS) noinline {{", "begin:"]
     for i in rows:
-        lines += [f"%row{i} = call i64 @llvm.umin.i64(i64 %end.row, i64 {i})", f"%x.far{i} = mul i64 %row{i}, %x.line"]
-        lines += [
-            f"%x{i} = getelementptr KIND, ptr %x.tile, i64 %x.far{i}",
-            f"%out.far{i} = mul i64 %row{i}, %out.line",
-        ]
-        lines += [f"%out{i} = getelementptr KIND, ptr %out.tile, i64 %out.far{i}"]
+        lines += [f"%row{i} = call i64 @llvm.umin.i64(i64 %end.row, i64 {i})"]
+        lines += _place(f"x{i}", "%x.tile", f"%row{i}", "%x.line", "0")
+        lines += _place(f"out{i}", "%out.tile", f"%row{i}", "%out.line", "0")
     lines += [f"%out{i}.{v} = getelementptr VECTOR, ptr %out{i}, i64 {v}" for i, v, _ in every]
     lines += ["br label %loop", "loop:", "%l = phi i64 [ 0, %begin ], [ %l.next, %loop ]"]
     lines += ["%x.at = phi i64 [ 0, %begin ], [ %x.next, %loop ]"]
@@ -270,24 +262,43 @@ def _tile(name: str, high: int, wide: int, *, cut: bool) -> str:
     lines += [_multiplied(f"%new{i}.{v}", f"%all{i}", f"%y{v}", f"%sum{i}.{v}") for i, v, _ in every]
     lines += ["%l.next = add i64 %l, 1", "%x.next = add i64 %x.at, %x.step"]
     lines += ["%y.next = getelementptr KIND, ptr %y.at, i64 %y.line", "%over = icmp uge i64 %l.next, %length"]
-    lines += ["br i1 %over, label %done, label %loop", "done:", "br i1 %grows, label %add, label %set", "add:"]
+    lines += ["br i1 %over, label %done, label %loop", "done:", "br i1 %grows, label %add, label %put", "add:"]
     lines += [_load(f"%old{i}.{v}", f"%out{i}.{v}", mask) for i, v, mask in every]  # all, before a row is written twice
-    lines += [f"%both{i}.{v} = fadd VECTOR %old{i}.{v}, %new{i}.{v}" for i, v, _ in every]
-    lines += [_store(f"%both{i}.{v}", f"%out{i}.{v}", mask) for i, v, mask in every] + ["ret void", "set:"]
-    lines += [_store(f"%new{i}.{v}", f"%out{i}.{v}", mask) for i, v, mask in every] + ["ret void", "}", ""]
-    return "\n".join(lines)
+    lines += [f"%both{i}.{v} = fadd VECTOR %old{i}.{v}, %new{i}.{v}" for i, v, _ in every] + ["br label %put", "put:"]
+    lines += [f"%put{i}.{v} = phi VECTOR [ %new{i}.{v}, %done ], [ %both{i}.{v}, %add ]" for i, v, _ in every]
+    lines += [f"store VECTOR %put{i}.{v}, ptr %out{i}.{v}, align SIZE" for i, v, mask in every if not mask]
+    cuts = [(f"%put{i}.{v}", f"%out{i}.{v}") for i, v, mask in every if mask]
+    return "\n".join([*lines, *(_cut_stores(cuts, lanes) if cut else ()), "ret void", "}", ""])
+
+
+def _cut_stores(vectors: Sequence[tuple[str, str]], lanes: int) -> Iterator[str]:
+    """Stores of the first `%last` numbers of vectors, in halves: a masked store takes AMD's cores 15 cycles."""
+    yield "%full = icmp uge i64 %last, WIDTH\nbr i1 %full, label %store, label %half0\nstore:"
+    yield from (f"store VECTOR {value}, ptr {place}, align SIZE" for value, place in vectors)
+    yield "ret void\nhalf0:"
+    for level in range(lanes.bit_length() - 1):
+        wide = lanes >> (level + 1)
+        yield f"%bit{level} = and i64 %last, {wide}\n%has{level} = icmp ne i64 %bit{level}, 0"
+        for k, (value, _) in enumerate(vectors):
+            both = f"<{2 * wide} x KIND> {value}, <{2 * wide} x KIND> poison"
+            yield f"%low{k}.{level} = shufflevector {both}, {_numbers(range(wide))}"
+            yield f"%high{k}.{level} = shufflevector {both}, {_numbers(range(wide, 2 * wide))}"
+        yield f"br i1 %has{level}, label %store{level}, label %half{level + 1}\nstore{level}:"
+        for k, (_, place) in enumerate(vectors):
+            yield f"store <{wide} x KIND> %low{k}.{level}, ptr {place}, align SIZE"
+            yield f"%later{k}.{level} = getelementptr KIND, ptr {place}, i64 {wide}"
+        yield f"br label %half{level + 1}\nhalf{level + 1}:"
+        for k, (_, place) in enumerate(vectors):
+            ways = f"%store{level} ], [", f"%half{level} ]"
+            yield f"%rest{k}.{level} = phi <{wide} x KIND> [ %high{k}.{level}, {ways[0]} %low{k}.{level}, {ways[1]}"
+            yield f"%at{k}.{level} = phi ptr [ %later{k}.{level}, {ways[0]} {place}, {ways[1]}"
+        vectors = [(f"%rest{k}.{level}", f"%at{k}.{level}") for k in range(len(vectors))]
 
 
 def _load(name: str, place: str, mask: str) -> str:
     if not mask:
         return f"{name} = load VECTOR, ptr {place}, align SIZE"
     return f"{name} = call VECTOR @llvm.masked.load.SHORT.p0(ptr {place}, i32 SIZE, {mask}, VECTOR zeroinitializer)"
-
-
-def _store(value: str, place: str, mask: str) -> str:
-    if not mask:
-        return f"store VECTOR {value}, ptr {place}, align SIZE"
-    return f"call void @llvm.masked.store.SHORT.p0(VECTOR {value}, ptr {place}, i32 SIZE, {mask})"
 
 
 def _across(lanes: int) -> Iterator[str]:
