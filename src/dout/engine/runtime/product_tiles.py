@@ -4,8 +4,8 @@ The BLAS copies both factors into an order of its own, which takes as long as su
 stays in registers while its sums grow, and both factors are read where they lie.
 
 `beside` takes rows of the second factor as vectors, and elements of the first one by one. Its tiles are two vectors
-wide and 4 to 6 rows high, or one wide and 8 to 13 high, as evenly as the rows allow: 28 rows are three tiles of 5 and
-two of 6 or so, and none is computed twice. Where there are fewer rows the last one is taken again, and elements that
+wide and 4 to 6 rows high, or one wide and 8 to 13 high, as evenly as the rows allow: 28 rows are three tiles of 6 and
+two of 5, and none is computed twice. Where there are fewer rows the last one is taken again, and elements that
 are not there are masked. `across` adds up along rows of both factors, a piece of each sum after the other, so that
 few pages and no more than the first caches are in use. Its tiles at the end overlap those before.
 """
