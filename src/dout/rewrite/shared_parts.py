@@ -170,6 +170,3 @@ def _with(graph: Graph, roots: Mapping[Node, NodeProduct], common: _Factors) -> 
         return standing_for(renewed(node, new), built(rest.cleared(), node))
 
     return rebuild(graph, written)
-
-
-__all__ = ["shared_products", "shared_sums"]

@@ -109,24 +109,13 @@ def _is_real(node: Node) -> bool:
     return node.dtype in (int, float) if isinstance(node.dtype, type) else node.dtype.kind == "f"
 
 
-def backward_graph(
-    run: ForwardRun, way: WritingWay, simplify_elementwise: Callable[[Node], Node] | None = None
-) -> BackwardGraph:
-    """Derive the gradients of a recorded forward.
-
-    `simplify_elementwise` gives a shorter node for a gradient that acts on each element by itself.
-    """
-    return BackwardGraph(run, *gradients_of(run.graph, wanted_inputs(run), _counts(run), way, simplify_elementwise))
+def backward_graph(run: ForwardRun, way: WritingWay) -> BackwardGraph:
+    """Derive the gradients of a recorded forward."""
+    return BackwardGraph(run, *gradients_of(run.graph, wanted_inputs(run), _counts(run), way))
 
 
 def gradients_of(
-    graph: Graph,
-    inputs: Mapping[str, Node],
-    counts: Mapping[Node, Any],
-    way: WritingWay,
-    simplify_elementwise: Callable[[Node], Node] | None = None,
-    *,
-    at_one: bool = False,
+    graph: Graph, inputs: Mapping[str, Node], counts: Mapping[Node, Any], way: WritingWay, *, at_one: bool = False
 ) -> tuple[tuple[Node, ...], Mapping[str, Node], tuple[Node, ...], Gradients, tuple[Node, ...]]:
     """The fields of a `BackwardGraph` after its run: the gradients of a graph's outputs by some of its `inputs`.
 
@@ -152,9 +141,6 @@ def gradients_of(
     near = [after.outputs[name] for name in known]
     after = log_softmax_by_sums(with_known_reductions(sigmoid_forms(after, near), near), near)
     wanted = {name.removeprefix("d "): node for name, node in after.outputs.items() if name.startswith("d ")}
-    if simplify_elementwise is not None:
-        each = {name for name, node in wanted.items() if act_on_each(topological([node]))}
-        wanted = {name: simplify_elementwise(node) if name in each else node for name, node in wanted.items()}
     order = topological([*(after.outputs[name] for name in graph.outputs), *wanted.values()])
     last = tuple(after.outputs[name] for name in graph.outputs)
     return order, wanted, tuple(seeds.values()), raw, last

@@ -185,6 +185,3 @@ def _summed(
     own = [axis] if isinstance(axis, int) else list(axis)
     kept = [i for i, k in enumerate(key) if ast.unparse(k) == ":"]
     return key, ((kept, own) if all(i >= 0 for i in own) else None)
-
-
-__all__ = ["constants_moved_out", "sums_moved_out", "with_sizes_named", "written_once"]

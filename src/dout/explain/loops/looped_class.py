@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -32,33 +32,30 @@ from dout.explain.loops.plain_loops import called, stored
 from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.gradient_places import GradientPlaces
 from dout.explain.spelling.size_words import UnspelledError
-from dout.graph import Graph, Node, topological
+from dout.graph import Graph, topological
 from dout.run import drawing_alike
 from dout.trace.capture.call_watch import is_users
 
 
-def derived(
-    target: Any,
-    init: Mapping[str, Any] | None = None,
-    inputs: Any = None,
-    simplify_elementwise: Callable[[Node], Node] | None = None,
-) -> DerivedClass:
-    """Derive the backward of what has a forward, as `class_writer.derived` does; a loop over an axis becomes one, too.
+def derived(target: Any, init: Mapping[str, Any] | None = None, inputs: Any = None) -> DerivedClass:
+    """Derive the backward of what has a forward: a class, an instance, or a function.
 
-    Raises TargetError where no example runs, NotDerivedError where nothing can be written that holds.
+    `init` are arguments of the constructor, `inputs` those of forward (by name, or in their order); what is not given
+    is chosen. A loop over an axis becomes one, too. Raises TargetError where no example runs, NotDerivedError where
+    nothing can be written that holds.
     """
     with drawing_alike(target):
         subject = subject_of(target, init, inputs)
         padded = with_padding(subject, init or {})
         if padded is not subject:
             with suppress(NotDerivedError):
-                return _derived_for(padded, simplify_elementwise)
-        return _derived_for(subject, simplify_elementwise)
+                return _derived_for(padded)
+        return _derived_for(subject)
 
 
-def _derived_for(subject: ForwardSubject, simplify_elementwise: Callable[[Node], Node] | None) -> DerivedClass:
+def _derived_for(subject: ForwardSubject) -> DerivedClass:
     try:
-        return derived_for(subject, simplify_elementwise)
+        return derived_for(subject)
     except NotDerivedError as error:
         found = _in_reverse(subject)
         if isinstance(found, DerivedClass):
@@ -353,6 +350,3 @@ class _LoopedClass:
                     else [indent + line if line.strip() else "" for line in lines]
                 )
         return found
-
-
-__all__ = ["derived"]
