@@ -67,6 +67,11 @@ def _of_values(gradients: Gradients) -> Iterator[tuple[Node, Node]]:
     yield from ((node.inputs[argument], gradient) for (node, argument), gradient in gradients.on.items())
 
 
+def lengths_of(letters: Letters) -> dict[str, int]:
+    """The length that each letter stands for."""
+    return {letter: n for node, own in letters.items() for letter, n in zip(own, node.shape, strict=True)}
+
+
 def index_name(letter: str) -> str:
     """The index that goes along an axis: n for N."""
     return _INDEX.get(letter, letter.lower())

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.axes.array_forms import array_form, shape_text
-from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters
+from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters, lengths_of
 from dout.explain.axes.element_rules import reduced_axes
 from dout.explain.axes.index_forms import element_of, fresh_indices, index_form, index_names, indices_of
 from dout.explain.axes.term_values import equal_values, holds, sources
@@ -201,7 +201,7 @@ def _count(node: Node, letters: Letters, also: _Also) -> Callable[[Node], Node]:
 def _length(source: Node, axes: list[int], letters: Letters, also: _Also) -> Node:
     """The number of elements along some axes, as a product of lengths."""
     sizes: list[Node] = []
-    lengths = {a: n for node, own in letters.items() for a, n in zip(own, node.shape, strict=True)}
+    lengths = lengths_of(letters)
     for axis in axes:
         for letter in letters[source][axis].split(JOIN) if source.shape[axis] != 1 else ():
             stand_in = Node(INPUT, (), {}, (), int)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.axes.axis_classes import selecting_rows
-from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters, index_name
+from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters, index_name, lengths_of
 from dout.explain.axes.element_rules import number_term, rule_of
 from dout.explain.axes.indices import (
     Digit,
@@ -136,11 +136,6 @@ class _Reader:
         whole = {n: x for n, x in values.items() if names.get(n) == COUNTER.name and n.primitive is INPUT}
         self.counters = {n for n, x in whole.items() if np.array_equal(np.ravel(x), np.arange(np.size(x)))}
         self.steps = 0
-
-
-def lengths_of(letters: Letters) -> dict[str, int]:
-    """The length that each letter stands for."""
-    return {letter: n for node, own in letters.items() for letter, n in zip(own, node.shape, strict=True)}
 
 
 class _View:

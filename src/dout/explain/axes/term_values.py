@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from flint import arb, ctx
 
-from dout.explain.axes.axis_letters import JOIN, Letters, index_name
+from dout.explain.axes.axis_letters import JOIN, Letters, index_name, lengths_of
 from dout.explain.terms.known_numbers import known_number, shortest_float
 from dout.explain.terms.terms import (
     ORDER,
@@ -173,11 +173,7 @@ def _setting(names: Mapping[Node, str], letters: Letters, given: Mapping[Node, A
             if name in found:
                 raise NoValueError(f"two values are called {name}")
             found[name] = _indexed(exact(np.asarray(given[node])), letters[node])
-    return Meanings(found, _lengths(letters))
-
-
-def _lengths(letters: Letters) -> dict[str, int]:
-    return {a: n for node, own in letters.items() for a, n in zip(own, node.shape, strict=True) if JOIN not in a}
+    return Meanings(found, {a: n for a, n in lengths_of(letters).items() if JOIN not in a})
 
 
 def _indexed(value: Any, letters: tuple[str, ...]) -> Any:

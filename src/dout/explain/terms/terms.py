@@ -8,7 +8,6 @@ Product(factors=(Symbol(name='y', indices=()),), over=(), negative=True)))), ove
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -118,22 +117,6 @@ class Transposed(Term):
 ORDER = ("<", "≤")
 ZERO, ONE, TWO = Number(0), Number(1), Number(2)
 
-# Of each kind of term: the terms in it, and what else it says.
-_INSIDE: dict[type[Term], Callable[[Any], tuple[tuple[Term, ...], Any]]] = {
-    Number: lambda t: ((), t.value),
-    Symbol: lambda t: (t.indices, t.name),
-    Partial: lambda t: ((), t.of),
-    Sum: lambda t: (t.terms, None),
-    Product: lambda t: (t.factors + t.over, (len(t.factors), t.negative)),
-    Power: lambda t: ((t.base, t.exponent), None),
-    FunctionCall: lambda t: (t.arguments, (t.function, t.axis)),
-    Compare: lambda t: ((t.left, t.right), t.symbol),
-    Cases: lambda t: ((*(part for piece in t.pieces for part in piece), t.otherwise), None),
-    SumOver: lambda t: ((t.term,), (t.indices, t.symbol)),
-    MatrixProduct: lambda t: ((t.left, t.right), None),
-    Transposed: lambda t: ((t.matrix,), None),
-}
-
 
 def parts(term: Term) -> tuple[Term, ...]:
     """The terms in a term, in the order in which it names them: of cases each term before its condition."""
@@ -141,9 +124,18 @@ def parts(term: Term) -> tuple[Term, ...]:
 
 
 def _inside(term: Term) -> tuple[tuple[Term, ...], Any]:
-    """The terms in a term, and what else it says; a kind that is defined elsewhere is one piece."""
-    rule = _INSIDE.get(type(term))
-    return rule(term) if rule is not None else ((), term)
+    """The terms in a term, and what else it says."""
+    found: list[Term] = []
+    says = _without_terms(tuple(vars(term).values()), found)
+    return tuple(found), says
+
+
+def _without_terms(item: Any, found: list[Term]) -> Any:
+    """An item with None for each term in it, which is added to those `found`."""
+    if isinstance(item, Term):
+        found.append(item)
+        return None
+    return tuple([_without_terms(part, found) for part in item]) if isinstance(item, tuple) else item
 
 
 def alike(one: Term, other: Term) -> bool:
