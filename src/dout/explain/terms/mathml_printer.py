@@ -116,7 +116,7 @@ class MathmlPrinter(StackedPrinter):
 
     def function(self, term: FunctionCall, parts: Parts) -> Printed:
         """A function, by its sign where mathematics has one."""
-        name = notation.plain_name(term)
+        name = notation.plain_name(term.function)
         if len(parts) == 2 and name == "mod":
             return Printed(self.relation("mod", *(self.fit(part, Strength.POWER) for part in parts)), Strength.SUM)
         if len(parts) == 1 and not term.axis:
