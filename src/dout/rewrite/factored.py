@@ -6,7 +6,6 @@ which are judged exactly afterwards; the engine does not use it.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -16,7 +15,7 @@ import numpy as np
 
 from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive, primitives
-from dout.ops.reduce import axes_of
+from dout.ops.reduce import axes_of, count_along
 from dout.rewrite.node_facts import is_constant, is_reshape, made_by, over, standing_for, users_of
 from dout.rewrite.products import (
     PRODUCTS,
@@ -133,7 +132,7 @@ class _Factoring:
                 and len(node.inputs) == 1
                 and set(node.static) <= {"axis", "keepdims"}
             ):
-                count = _count(node)
+                count = count_along(node.inputs[0].shape, node.static.get("axis"))
                 number = next((n for n in product.below if _is_whole(n) and n.static["value"] == count), None)
                 if number is not None and self.single.get(node, True):
                     mean = Node(PRIMITIVES["mean"], node.inputs, node.static, node.shape, node.dtype, node.where)
@@ -250,11 +249,6 @@ def _are_sinh_and_cosh(one: Node, other: Node) -> bool:
 
 def _is_whole(node: Node) -> bool:
     return node.primitive is CONSTANT and type(node.static["value"]) is int
-
-
-def _count(node: Node) -> int:
-    shape = node.inputs[0].shape
-    return math.prod(shape[a] for a in axes_of(node.static.get("axis"), len(shape)))
 
 
 def _has_inner_literal(node: Node) -> bool:

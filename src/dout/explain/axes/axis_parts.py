@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import prod
 from typing import Any
-
-import numpy as np
 
 from dout.explain.axes.array_forms import array_form, shape_text
 from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters, lengths_of
@@ -20,6 +17,7 @@ from dout.explain.terms.length_numbers import Length, LengthFormula
 from dout.explain.terms.terms import Symbol, Term
 from dout.graph import CONSTANT, INPUT, Node, renewed, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.ops.reduce import count_along
 from dout.rewrite.node_facts import applied, constant
 from dout.rewrite.simplify import is_elementwise, simplified
 
@@ -184,7 +182,7 @@ def _count(node: Node, letters: Letters, also: _Also) -> Callable[[Node], Node]:
         return _as_it_is
     source = node.inputs[0]
     axes = reduced_axes(node)
-    number = prod(source.shape[axis] for axis in axes) - node.static.get("ddof", 0)
+    number = count_along(source.shape, node.static.get("axis")) - node.static.get("ddof", 0)
     made = _length(source, axes, letters, also)
     if node.static.get("ddof"):
         made = applied(PRIMITIVES["subtract"], [made, constant(node.static["ddof"])], {})
@@ -272,7 +270,7 @@ def _said(key: str) -> Callable[..., Phrase | None]:
 def _chosen(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
     key = node.static.get("key")
     each_once = isinstance(key, tuple) and any(isinstance(part, range) for part in key)
-    is_mask = len(node.inputs) == 2 and node.inputs[1].dtype == np.bool_
+    is_mask = len(node.inputs) == 2 and node.inputs[1].kind == "b"
     repeats = len(node.inputs) == 2 and node.inputs[1].shape != () and not each_once and not is_mask
     return Phrase("looked up" if repeats else "chosen", {"name": Symbol(names.get(node.inputs[0], "it"))})
 

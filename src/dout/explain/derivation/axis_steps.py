@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from dout.explain.axes.axis_parts import axis_part
-from dout.explain.axes.element_rules import reduced_axes
 from dout.explain.derivation.closed_steps import SOFTMAX
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of, over_cases
 from dout.explain.derivation.forward_graph import Forward
@@ -28,6 +26,7 @@ from dout.explain.terms.text_printer import text
 from dout.explain.terms.walk import calls_in
 from dout.graph import CONSTANT, Graph, Node, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.ops.reduce import count_along
 from dout.rewrite.simplify import is_elementwise, simplified, simplify
 
 _INFIX = primitives("add subtract multiply divide matmul dot pow power square")
@@ -156,14 +155,14 @@ class AxisSteps:
 
     def _has_gradient(self, node: Node, argument: int) -> bool:
         input_ = node.inputs[argument]
-        counts = input_ in self.forward.varying and np.dtype(input_.dtype).kind == "f"
+        counts = input_ in self.forward.varying and input_.kind == "f"
         return (node, argument) in self.forward.gradients.on and counts
 
     @cached_property
     def _counts(self) -> frozenset[int]:
         """How many elements the means of forward are of."""
         means = [n for n in self.forward.steps if n.primitive in _MEANS]
-        return frozenset(math.prod(n.inputs[0].shape[axis] for axis in reduced_axes(n)) for n in means)
+        return frozenset(count_along(n.inputs[0].shape, n.static.get("axis")) for n in means)
 
     @cached_property
     def _uses(self) -> Counter[Node]:
