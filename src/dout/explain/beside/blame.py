@@ -94,7 +94,7 @@ class BlameSearch:
             self._handed_out,
             self._named_for_it,
         )
-        for search in (*searches, self._anyhow, self._at_last):
+        for search in (*searches, self._mended, self._at_last):
             for statement, place in places:
                 if (blame := search(statement, place, wrong, values)) is not None:
                     return blame
@@ -132,11 +132,8 @@ class BlameSearch:
         on_the_way = all(match is not None and match.kind is not MatchKind.OPPOSITE for match in read)
         return self._mended(statement, place, wrong, values) if handed_out and on_the_way else None
 
-    def _anyhow(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
-        """The same, whatever the line reads."""
-        return self._mended(statement, place, wrong, values)
-
     def _mended(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
+        """Once the line is right, so is what is computed from it, whatever it reads."""
         node = statement.last[place]
         own = [r for r in wrong if r.gradient is node]
         if own:
@@ -219,9 +216,7 @@ class BlameSearch:
         self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues
     ) -> Blame | None:
         """The line hands out a wrong gradient, and all that it reads is right."""
-        own = [r for r in wrong if r.gradient is statement.last[place]]
-        settled = own and self._settled(statement, values)
-        return self._blame(statement, statement.last[place], own[0], values) if settled else None
+        return self._at_last(statement, place, wrong, values) if self._settled(statement, values) else None
 
     def _at_last(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
         """The line hands out a wrong gradient, and nothing tells in which line that went wrong."""

@@ -78,16 +78,20 @@ class DerivedQuantities:
         """The gradient of each value of forward, from the output to the inputs."""
         found = {}
         for value in reversed(self.forward):
-            parts = [node for edge, node in self.edges.items() if edge[0].inputs[edge[1]] is value]
+            parts = [self.edges[edge] for edge in self.edges_from(value)]
             whole = self.gradients.of.get(value) if self._is_inside(value) else total(parts)
             if whole is not None:
                 found[value] = whole
         return found
 
+    def edges_from(self, value: Node) -> list[Edge]:
+        """The uses of a value."""
+        return [edge for edge in self.edges if edge[0].inputs[edge[1]] is value]
+
     def gradient_inside(self, value: Node, layer: LayerCall) -> Numbers | None:
         """What a layer inside gives to a value that it reads."""
-        edges = [(user, node) for (user, i), node in self.edges.items() if user.inputs[i] is value]
-        parts = [self.values[n] for user, n in edges if (c := self.trace.call_of.get(user)) and c.inside(layer)]
+        calls = ((edge, self.trace.call_of.get(edge[0])) for edge in self.edges_from(value))
+        parts = [self.values[self.edges[edge]] for edge, call in calls if call and call.inside(layer)]
         found = parts[0] if parts else None
         for part in parts[1:]:
             found = found and part and found.made(lambda a, b: a + b, part)

@@ -232,7 +232,7 @@ class _Comparison:
         if not (self.quantities.is_of_dout(statement.last[-1]) or self.quantities.ignores_dout):
             return ()
         values, uses = self._read(statement, value)
-        waiting = [e for e in match.edges if e[0].inputs[e[1]] is value] or self._edges_from(value)
+        waiting = [e for e in match.edges if e[0].inputs[e[1]] is value] or self.quantities.edges_from(value)
         seen: set[Edge] = set()
         steps: set[int] = set()
         while waiting and value not in values:
@@ -243,11 +243,8 @@ class _Comparison:
             if (step := self.meaning.step(edge[0])) is not None:
                 steps.add(step)
             if edge[0] not in values:
-                waiting += self._edges_from(edge[0])
+                waiting += self.quantities.edges_from(edge[0])
         return tuple(sorted(steps))
-
-    def _edges_from(self, value: Node) -> list[Edge]:
-        return [edge for edge in self.quantities.edges if edge[0].inputs[edge[1]] is value]
 
     def _read(self, statement: Statement, value: Node) -> tuple[set[Node], set[Edge]]:
         """The values whose gradients a statement reads, and the single uses.
