@@ -183,7 +183,7 @@ def pair(gradient: Gradient, digits: int) -> tuple[Shown, Shown | None]:
 
 def _is_condition(node: Node) -> bool:
     """Whether a value is only True or False: what a product with it derives for it is no gradient of anything."""
-    return node.dtype in (bool, np.dtype(bool))
+    return node.kind == "b"
 
 
 def _leads_all(plan: LevelPlan, wire: Wire) -> bool:

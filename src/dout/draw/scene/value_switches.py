@@ -121,7 +121,7 @@ def _is_switch(node: Node) -> bool:
 
 
 def _is_condition(node: Node) -> bool:
-    return node.dtype == np.dtype(bool) and bool(node.shape)
+    return node.kind == "b" and bool(node.shape)
 
 
 def _is_mask(node: Node, deep: int = _DEEP) -> bool:

@@ -117,8 +117,8 @@ def _holds_with(term: Term, graph: Pointwise, of: Node, names: Mapping[Node, Ter
 
     Of max(alpha · x, x) the slope is 1 where x > 0 only as long as alpha < 1.
     """
-    free = [node for node in graph.numbers if np.dtype(node.dtype).kind == "f"]
-    whole = [node for node in graph.numbers if np.dtype(node.dtype).kind in "iu"]
+    free = [node for node in graph.numbers if node.kind == "f"]
+    whole = [node for node in graph.numbers if node.kind in "iu"]
     for step, factor in enumerate(others if free or whole else (), 1):
         changed = {node: graph.numbers[node] * factor ** (i + 1) or factor for i, node in enumerate(free)}
         changed |= {node: graph.numbers[node] + step for node in whole}

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dout.explain.axes.axis_classes import Axis
-from dout.graph import Node, with_inputs
+from dout.graph import Node, computed_from, with_inputs
 from dout.ops import primitives
 
 FEWEST_TURNS = 3
@@ -68,10 +68,9 @@ def with_loops_in_one(steps: list[Node], loops: list[AlikeTurns]) -> tuple[list[
     """
     turns = [turn for loop in loops if loop.is_long for turn in loop.turns]
     inside = {node for turn in turns for node in turn if any(one.primitive not in _VIEWS for one in turn)}
-    lines, after = {node.where for node in inside}, set[Node]()
-    for node in steps:
-        if node.where in lines or not after.isdisjoint(node.inputs):
-            after.add(node)
+    lines = {node.where for node in inside}
+    beside = {node for node in steps if node.where in lines}
+    after = beside | computed_from(steps, beside)
     moved = [*_by_form([node for node in steps if node not in after]), *(node for node in steps if node in after)]
     found = alike_turns(moved) if inside and moved != steps else loops
     return (moved, found) if len(found) < len(loops) else (steps, loops)

@@ -196,13 +196,13 @@ class _Naming:
     def _of_first(self, node: Node, data: list[Node]) -> list[str]:
         """The letters of the first input: rows of numbers, sequences, images, heads of attention; or classes."""
         ndim = len(node.shape)
-        if np.dtype(node.dtype).kind in "iu":
+        if node.kind in "iu":
             return ["N", "T", *_OUT][:ndim]
         letters = _BY_NDIM.get(ndim, "N").split()
         if self._is_multiplied(node):
             letters = ["D"] if ndim == 1 else _BATCHED.get(ndim, " ".join(letters)).split()
             return ["N", *letters[1:]] if letters[0] == "B" and "b" in self.names.values() else letters
-        if ndim == 2 and any(n is not node and np.dtype(n.dtype).kind in "iu" for n in data):
+        if ndim == 2 and any(n is not node and n.kind in "iu" for n in data):
             letters[-1] = "C"
         return letters
 

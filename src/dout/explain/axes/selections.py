@@ -40,7 +40,7 @@ def places_of(view: Any, key: Any, shape: Sequence[int], at: Sequence[Term], fir
     """
     parts = _whole(key, len(shape))
     arrays = {p: view.node.inputs[first + p] for p in parts if isinstance(p, Slot)}
-    if any(np.dtype(a.dtype).kind not in "iu" for a in arrays.values()):
+    if any(a.kind not in "iu" for a in arrays.values()):
         raise NotReadableError("a mask selects: how many elements depends on values")
     counted = any(isinstance(p, range) for p in parts)
     wide = max([*(len(a.shape) for a in arrays.values()), int(counted)], default=0)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import Node, Primitive, topological
+from dout.graph import Node, Primitive, computed_from, topological
 from dout.judge.ball_numbers import exact, is_exact, middle
 from dout.judge.ball_values import Balls
 from dout.judge.exact_judge import relation
@@ -139,10 +139,7 @@ class PointValues:
 
     def changed(self, instead: Mapping[Node, Numbers]) -> PointValues:
         """The values where some nodes are something else, and what is computed from them follows."""
-        moved: set[Node] = set(instead)
-        for node in self.nodes:
-            if any(i in moved for i in node.inputs):
-                moved.add(node)
+        moved = computed_from(self.nodes, instead)
         later = [node for node in self.nodes if node in moved and node not in instead]
         points = []
         for at, values in enumerate(self.points):

@@ -35,7 +35,7 @@ from dout.explain.derivation.length_runs import (
 from dout.explain.derivation.partial_tracer import PartialTracer
 from dout.explain.terms.notation import COUNTER
 from dout.grad import Gradients, backpropagate
-from dout.graph import CONSTANT, INPUT, Graph, Node, Where, evaluate, rebuild, renewed, topological
+from dout.graph import CONSTANT, INPUT, Graph, Node, Where, computed_from, evaluate, rebuild, renewed, topological
 from dout.rewrite.easier_steps import with_squares
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
@@ -90,11 +90,8 @@ class Forward:
     @cached_property
     def varying(self) -> frozenset[Node]:
         """The values that depend on an input, or on a parameter that gets a gradient."""
-        found: set[Node] = set()
-        for node in self.nodes:
-            if node in self.inputs or node in self.learned or not found.isdisjoint(node.inputs):
-                found.add(node)
-        return frozenset(found)
+        given = {*self.inputs, *self.learned}
+        return frozenset(given | computed_from(self.nodes, given))
 
     @cached_property
     def steps(self) -> tuple[Node, ...]:
@@ -357,7 +354,7 @@ def _forward(trace: Trace, opened: Collection[str], known: KnownLengths = NO_LEN
     given = [n for n in outputs if n.primitive is INPUT]
     outputs = tuple(dict.fromkeys(n for n in outputs if n.primitive not in (INPUT, CONSTANT)))
     lost = next((event for event in trace.events if event.kind in LOSSES), None)
-    if lost is not None and (not outputs or any(np.dtype(node.dtype).kind == "c" for node in before)):
+    if lost is not None and (not outputs or any(node.kind == "c" for node in before)):
         raise UnsupportedError(str(lost))
     if not outputs:
         nothing = "computes nothing from its inputs that a gradient could flow through"

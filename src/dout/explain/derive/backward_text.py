@@ -361,7 +361,7 @@ class BackwardText:
     def _bare(self, node: Node) -> Node:
         """A mask is a factor without a conversion."""
         inner = self.same(node.inputs[0]) if node.primitive is PRIMITIVES["astype"] else node
-        return inner if inner is not node and inner.dtype == np.bool_ and node not in self.texts else node
+        return inner if inner is not node and inner.kind == "b" and node not in self.texts else node
 
     def _terms(self, root: Node) -> Iterator[tuple[int, Node]]:
         waiting = [(root, 1, True)]

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from dout.explain.derive.backward_graph import act_on_each, wanted_inputs
 from dout.explain.derive.backward_text import BackwardText
 from dout.explain.derive.comments import Rules, slope_comment
@@ -197,7 +195,7 @@ class Drafting(KeptChoice):
 
     @staticmethod
     def _is_real(node: Node) -> bool:
-        return np.dtype(node.dtype).kind == "f" or node.dtype is int
+        return node.kind == "f" or node.dtype is int
 
     def _gradient_name(self, node: Node) -> str | None:
         """The name of a gradient, `dxhat`, or of a value that is computed again."""

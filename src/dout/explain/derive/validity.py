@@ -71,7 +71,7 @@ def why_flat(run: ForwardRun) -> Phrase:
 
 def _makes_whole(node: Node) -> bool:
     """Whether a step makes whole numbers of floats."""
-    return np.dtype(node.dtype).kind in "iub" and any(np.dtype(i.dtype).kind == "f" for i in node.inputs)
+    return node.kind in "iub" and any(i.kind == "f" for i in node.inputs)
 
 
 def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase]:

@@ -122,7 +122,7 @@ def _part_call(chain: Sequence[_Held], number: int, trace: Trace, layer: Any) ->
         container = chain[0].container
         path = f"self.{container}.values()" if isinstance(item_at(layer, container), dict) else f"self.{container}"
     call = PartCall(path, parts, number)
-    real = [i for i, node in enumerate(first.inputs) if np.dtype(node.dtype).kind == "f"]
+    real = [i for i, node in enumerate(first.inputs) if node.kind == "f"]
     try:
         output, after = call.after(given)
         (dout,) = upstream([output])

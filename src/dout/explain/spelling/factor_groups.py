@@ -54,7 +54,7 @@ def is_masked(node: Node) -> bool:
     if node.primitive is not PRIMITIVES["where"]:
         return False
     test, side, other = node.inputs
-    is_mask = test.dtype == np.bool_ and test.shape == side.shape == node.shape != ()
+    is_mask = test.kind == "b" and test.shape == side.shape == node.shape != ()
     return is_mask and is_constant(other, 0)
 
 

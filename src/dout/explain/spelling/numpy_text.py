@@ -33,7 +33,6 @@ from dout.explain.spelling.written_text import (
 )
 from dout.graph import CONSTANT, Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive, primitives
-from dout.ops.registry import broadcast
 
 Row = Callable[[Spelling, Node, Operands], WrittenText]
 
@@ -364,8 +363,3 @@ _ROWS: Mapping[Primitive, Row] = by_primitive({
     "negative": lambda spelling, node, operands: negated(operands[0]),
     "invert": lambda spelling, node, operands: WrittenText(f"~{operands[0].within(SIGNED)}", SIGNED),
 })  # fmt: skip
-
-
-def is_elementwise(node: Node) -> bool:
-    """Whether a node acts on each element by itself, so that its inputs broadcast."""
-    return node.primitive.infer is broadcast

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import overload
 
-import numpy as np
-
-from dout.explain.terms.axis_row_terms import AXIS_FORMS, is_condition
+from dout.explain.terms.axis_row_terms import AXIS_FORMS
 from dout.explain.terms.known_numbers import term_of_number
 from dout.explain.terms.row_terms import CONDITIONS, FORMS, TWINS, WHOLE, as_condition, as_number
 from dout.explain.terms.terms import FunctionCall, Symbol, Term
@@ -60,16 +58,16 @@ def row_term(node: Node, inputs: Sequence[Term]) -> Term:
     row = node.primitive
     if row not in FORMS:
         return FunctionCall(str(row).removeprefix("special_"), tuple(inputs))
-    if is_condition(node.dtype):
+    if node.kind == "b":
         row = TWINS.get(row, row)
-    if row in _EQUALITIES and all(is_condition(i.dtype) for i in node.inputs):
+    if row in _EQUALITIES and all(i.kind == "b" for i in node.inputs):
         return FORMS[row](*inputs)
     wanted = CONDITIONS.get(row, ())
     terms = [
-        as_number(term) if place not in wanted else term if is_condition(one.dtype) else as_condition(term)
+        as_number(term) if place not in wanted else term if one.kind == "b" else as_condition(term)
         for place, (one, term) in enumerate(zip(node.inputs, inputs, strict=True))
     ]
-    form = WHOLE[row] if row in WHOLE and np.dtype(node.dtype).kind in "iu" else FORMS[row]
+    form = WHOLE[row] if row in WHOLE and node.kind in "iu" else FORMS[row]
     return form(*terms, **{key: value for key, value in node.static.items() if key in _KEPT})
 
 
