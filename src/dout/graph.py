@@ -176,6 +176,15 @@ def computed_from(nodes: Iterable[Node], starts: Iterable[Node]) -> set[Node]:
     return found
 
 
+def uses_of(nodes: Iterable[Node]) -> dict[Node, list[tuple[Node, int]]]:
+    """The nodes that read each value, each with which of its inputs that is."""
+    found: dict[Node, list[tuple[Node, int]]] = {}
+    for node in nodes:
+        for place, value in enumerate(node.inputs):
+            found.setdefault(value, []).append((node, place))
+    return found
+
+
 def leading_to_all(nodes: Sequence[Node], ends: Collection[Node]) -> list[Node]:
     """Those among nodes in topological order that each of some others is computed from, or is."""
     leads = dict.fromkeys(nodes, 0)  # to which ends, as bits

@@ -260,7 +260,7 @@ def _arrays_add_up(parts: Sequence[Any], total: Any) -> bool:
         return False
 
 
-def describe(value: Value | None, name: str, carried: Gradient | None = None) -> str:
+def describe(value: Value | None, name: str, carried: Gradient | None) -> str:
     """Say a value and its gradient with every digit, for the pointer that rests on it and for a screen reader.
 
     `carried` is the gradient that the value is.

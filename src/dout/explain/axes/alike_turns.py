@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dout.explain.axes.axis_classes import Axis
-from dout.graph import Node, computed_from, with_inputs
+from dout.graph import Node, computed_from, uses_of, with_inputs
 from dout.ops import primitives
 
 FEWEST_TURNS = 3
@@ -118,14 +118,10 @@ def with_own_views(nodes: Sequence[Node]) -> dict[Node, list[Node]]:
 
 def places_of_use(steps: Sequence[Node]) -> dict[Node, Node]:
     """Each step with the one beside which it may stand: a view that one step alone reads, `w[j]`, with that step."""
-    uses: dict[Node, list[Node]] = {}
-    for node in steps:
-        for read in dict.fromkeys(node.inputs):
-            uses.setdefault(read, []).append(node)
-    found: dict[Node, Node] = {}
+    uses, found = uses_of(steps), dict[Node, Node]()
     for node in reversed(steps):  # each comes before the steps that read it
-        by = uses.get(node, []) if node.primitive in _VIEWS else []
-        found[node] = found[by[0]] if len(by) == 1 else node
+        by = {user for user, _ in uses.get(node, ())} if node.primitive in _VIEWS else set()
+        found[node] = found[by.pop()] if len(by) == 1 else node
     return found
 
 
