@@ -26,26 +26,11 @@ from dout.explain.terms.terms import ONE, ZERO, Product, SumOver, Symbol, Term, 
 from dout.explain.terms.walk import names_in, parts_of
 from dout.graph import CONSTANT, INPUT, Node
 
-LONGEST = 60  # terms in a formula that is still read
-
-
-def element(
-    node: Node,
-    indices: Sequence[Term],
-    names: Mapping[Node, str],
-    letters: Letters,
-    values: Mapping[Node, Any] | None = None,
-) -> Term | None:
-    """The element of a node at these indices, of elements of the named nodes; None if there is no readable form.
-
-    The node itself is written out, though it has a name. An axis whose letter is "1" has no index.
-    """
-    found = _written(node, indices, names, letters, values)
-    return None if found is None or any(isinstance(p, Digit | JoinedIndex) for p in parts_of(found)) else found
+_LONGEST = 60  # terms in a formula that is still read
 
 
 def index_form(
-    name: str, node: Node, names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any] | None = None
+    name: str, node: Node, names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any]
 ) -> tuple[Symbol, Term] | None:
     """Both sides of the formula of one element of a node that is called `name`; None if there is no readable form.
 
@@ -53,12 +38,10 @@ def index_form(
     """
     try:
         indices = indices_of(node, names, letters)
+        right = _written(node, indices, names, letters, values)
     except NotReadableError:
         return None
-    right = _written(node, indices, names, letters, values)
     left: Term = element_of(name, indices, letters[node])
-    if right is None:
-        return None
     reader = _Reader(names, letters, {})
     for index in indices:
         digits = {p for p in parts_of(right) if isinstance(p, Digit) and p.index == index}
@@ -72,18 +55,18 @@ def index_form(
 
 
 def _written(
-    node: Node, indices: Sequence[Term], names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any] | None
-) -> Term | None:
+    node: Node, indices: Sequence[Term], names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any]
+) -> Term:
+    """The element of a node at these indices. The node itself is written out, though it has a name."""
     if any(n not in letters for n in (node, *node.inputs)):
         letters = axis_letters([node], names, values, known=letters)
     if not node.inputs and node in names:
         return element_of(names[node], indices, letters[node])
-    reader = _Reader(names, letters, values or {})
-    try:
-        found = _View(reader, node, tuple(indices), frozenset()).element()
-    except NotReadableError:
-        return None
-    return None if len(list(parts_of(found))) > LONGEST else found
+    reader = _Reader(names, letters, values)
+    found = _View(reader, node, tuple(indices), frozenset()).element()
+    if len(list(parts_of(found))) > _LONGEST:
+        raise NotReadableError("too long to be read")
+    return found
 
 
 def indices_of(node: Node, names: Mapping[Node, str], letters: Letters) -> tuple[Term, ...]:
@@ -148,7 +131,7 @@ class _View:
     def element(self) -> Term:
         """Its formula."""
         self.reader.steps += 1
-        if self.reader.steps > 20 * LONGEST:
+        if self.reader.steps > 20 * _LONGEST:
             raise NotReadableError("a long formula")
         return rule_of(self.node)(self)
 
