@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping
 from dout.graph import Graph, Node, rebuild, renewed
 from dout.ops import PRIMITIVES, primitives
 from dout.rewrite.node_facts import applied, is_constant
+from dout.rewrite.sigmoid_forms import power_and_one
 from dout.rewrite.softmax_forms import softmax_forms
 
 SOFTMAX = ("softmax", "log_softmax", "logsumexp")
 SIGMOID = "sigmoid"
-_DIVIDE, _ADD, _MULTIPLY = primitives("divide"), primitives("add"), primitives("multiply")
-_EXP, _NEGATIVE = primitives("exp"), primitives("negative")
+_DIVIDE, _MULTIPLY, _NEGATIVE = primitives("divide"), primitives("multiply"), primitives("negative")
 
 
 def closed_steps(graph: Graph, outputs: Collection[Node], opened: Collection[str]) -> tuple[Graph, Mapping[Node, Node]]:
@@ -40,11 +40,10 @@ def _sigmoid(node: Node, new: Mapping[Node, Node], outputs: Collection[Node], tu
 
 def _behind(quotient: Node, turned: dict[Node, Node]) -> Node | None:
     """The u of 1 / (1 + exp(−u)), also where a factor of it is negated."""
-    bottom = quotient.inputs[1]
-    terms = [i for i in bottom.inputs if not is_constant(i, 1)] if bottom.primitive in _ADD else []
-    if len(terms) != 1 or terms[0].primitive not in _EXP:
+    power = power_and_one(quotient.inputs[1])
+    if power is None:
         return None
-    (inside,) = terms[0].inputs
+    (inside,) = power.inputs
     if inside.primitive in _NEGATIVE:
         return inside.inputs[0]
     if inside.primitive not in _MULTIPLY:

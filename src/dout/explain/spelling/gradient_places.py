@@ -93,8 +93,14 @@ def _holder_of(path: str, *, alone: bool) -> tuple[str, str]:
 
     It is called so where there is one container `alone`, a dict, or where that is called params.
     """
-    attribute, bracket, key = path.removeprefix("self.").partition("[")
+    holder, bracket, key = gradient_path(path).partition("[")
     if not bracket:
         return "", ""
-    name = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
-    return "self.grads" if alone and name[0] == "d" and key[0] == '"' else f"self.{name}", f"[{key}"
+    return "self.grads" if alone and holder.startswith("self.d") and key[0] == '"' else holder, f"[{key}"
+
+
+def gradient_path(path: str) -> str:
+    """What the gradient of a parameter is called by its path alone: `self.dW`, `self.grads["W"]`."""
+    attribute, bracket, key = path.removeprefix("self.").partition("[")
+    holder = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
+    return f"self.{holder}{bracket}{key}"

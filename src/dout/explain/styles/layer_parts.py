@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from dout.explain.spelling.gradient_places import gradient_path
 from dout.explain.spelling.syntax_trees import items_of, own_attribute
 from dout.explain.styles.seen_kinds import SeenClass, SeenKind, kind, kind_of
 
@@ -213,13 +214,6 @@ class LayerParts:
             if not (one.is_tensor or one.is_plain):
                 raise NoStyleError(f"{path} is kept, and is neither an array nor a number")
         return found
-
-
-def gradient_path(path: str) -> str:
-    """What the gradient of a path is called."""
-    attribute, bracket, key = path.removeprefix("self.").partition("[")
-    holder = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
-    return f"self.{holder}{bracket}{key}"
 
 
 def wanted_names(source: str) -> set[str]:
