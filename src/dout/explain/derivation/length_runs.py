@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from dout.explain.terms.length_numbers import Length, LengthFormula, formula_of,
 from dout.graph import CONSTANT, INPUT, Node, same_kind
 from dout.ops import PRIMITIVES
 from dout.rewrite.node_facts import applied, constant
-from dout.run import quiet
+from dout.run import mapped, quiet
 from dout.trace.record.trace import Trace
 
 MOST_RUNS, MOST_SECONDS = 100, 3.0
@@ -224,20 +224,16 @@ class _Search:
         """The example with other lengths of some letters; `whole`: numbers of the constructor, too."""
         numbers = {lengths[letter]: n for letter, n in after.items()} if whole else {}
 
-        def changed(item: Any, name: str = "") -> Any:
+        def changed(name: str, item: Any) -> Any:
             if isinstance(item, np.ndarray):
                 for axis, letter in enumerate(self._letters_of(item, name)):
                     if letter in after:
                         item = np.take(item, np.arange(after[letter]) % item.shape[axis], axis)
                 return item
-            if isinstance(item, dict):
-                return {key: changed(part) for key, part in item.items()}
-            if type(item) in (list, tuple):
-                return type(item)(map(changed, item))
             return numbers.get(item, item) if type(item) is int else item
 
-        given = {name: changed(item, name) for name, item in self.found.init.items()}
-        inputs = {n: changed(x, n) if type(x) is not int else x for n, x in self.found.inputs.items()}
+        given = {name: mapped(item, partial(changed, name)) for name, item in self.found.init.items()}
+        inputs = {n: mapped(x, partial(changed, n)) if type(x) is not int else x for n, x in self.found.inputs.items()}
         return replace(self.found, init=given, inputs=inputs)
 
     def _letters_of(self, item: Any, name: str) -> tuple[str, ...]:
