@@ -24,7 +24,7 @@ def set_heights(
     pulls: Sequence[tuple[Pull, float]],
     between: float,
     *,
-    whole: bool = False,
+    whole: bool,
 ) -> list[float]:
     """Return a height for each block so that neighbours in a column keep their distance and edges run level.
 

@@ -256,13 +256,11 @@ def _ranges(numbers: tuple[int, ...]) -> str:
     return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
-def keeping_sentence(explanation: Explanation, language: Language = "en") -> Sentence:
+def keeping_sentence(explanation: Explanation, language: Language) -> Sentence:
     """What forward has to keep for backward: the best choice, and for which gradient each value is."""
     if not explanation.keeping:
         return ()
-    best = explanation.keeping[0]
-    key = "keep values" if set(best.names) & set(explanation.outputs) else "keep the inputs"
-    reason = best.reason or (Phrase(key, {"names": best.names}) if best.names else Phrase("keep nothing"))
+    reason = explanation.keeping[0].reason
     if "names" not in reason.fields:
         return said_reason(reason, language)
     names = _kept_names(explanation, reason.fields["names"], language)

@@ -87,7 +87,7 @@ class Keeping:
     names: tuple[str, ...]
     numbers: int  # elements that are kept, of the example
     bytes: int  # that these take
-    reason: Phrase | None = None
+    reason: Phrase
 
 
 @dataclass(frozen=True, eq=False)
