@@ -162,7 +162,7 @@ class _Naming:
         for node in made:
             for axis in range(len(node.shape)):
                 if self._is_open((node, axis)):
-                    self._prefer((node, axis), *(("H",) if axis and self.uses.get(node, ()) else ()), *_OUT)
+                    self._prefer((node, axis), *(("H",) if axis and node in self.uses else ()), *_OUT)
 
     def _is_open(self, axis: Axis) -> bool:
         """Whether an axis still needs a letter of its own."""
@@ -178,9 +178,10 @@ class _Naming:
 
     def _is_weight(self, node: Node) -> bool:
         """Whether a node reads it as weights: the right matrix of a product, or rows that are looked up."""
-        return any(_first_is_index(user) and i == 0 for user, i in self.uses.get(node, ())) or self._is_right_matrix(
-            node
-        )
+        return self._is_right_matrix(node) or self._is_looked_up(node)
+
+    def _is_looked_up(self, node: Node) -> bool:
+        return any(_first_is_index(user) and i == 0 for user, i in self.uses.get(node, ()))
 
     def _is_right_matrix(self, node: Node) -> bool:
         places = {i for user, i in self.uses.get(node, ()) if user.primitive in _PRODUCTS}
@@ -205,7 +206,7 @@ class _Naming:
     def _weight(self, node: Node) -> None:
         """Letters for what the other inputs have of their own: rows looked up, kernels, numbers in and out."""
         wanted: dict[int, tuple[str, ...]] = {}
-        if any(_first_is_index(user) and i == 0 for user, i in self.uses.get(node, ())):
+        if self._is_looked_up(node):
             wanted = {0: ("V",), 1: ("D",)}
         elif len(node.shape) == 4 and self.images:
             wanted = {axis: (letter,) for axis, letter in enumerate(_KERNEL)}
