@@ -192,10 +192,10 @@ class Twins:
         raise DerivedDiffersError(str(differs.where or "") or _line_of(graphs[0], differs))
 
 
-def _sides(one: BackwardGraph, other: BackwardGraph) -> Iterator[tuple[Graph, Graph]]:
-    yield _as_graph(one.nodes), _as_graph(other.nodes)
-    yield one.run.graph, other.run.graph
-    yield _as_graph(_raw(one)), _as_graph(_raw(other))
+def _sides(one: BackwardGraph, other: BackwardGraph) -> Iterator[tuple[Sequence[Node], Sequence[Node]]]:
+    yield one.nodes, other.nodes
+    yield one.run.graph.nodes, other.run.graph.nodes
+    yield topological(one.raw.of.values()), topological(other.raw.of.values())
 
 
 def _difference(one: BackwardGraph, other: BackwardGraph) -> Node | None:
@@ -208,7 +208,7 @@ def _pairs(one: BackwardGraph, other: BackwardGraph) -> dict[Node, Node] | None:
         return None
     pairs: dict[Node, Node] = {}
     for mine, theirs in _sides(one, other):
-        pairs = {**dict(zip(mine.nodes, theirs.nodes, strict=True)), **pairs}
+        pairs = {**dict(zip(mine, theirs, strict=True)), **pairs}
     return pairs
 
 
@@ -220,12 +220,9 @@ def _line_of(graph: BackwardGraph, differs: Node) -> str:
     return graph.run.subject.name
 
 
-def _raw(graph: BackwardGraph) -> tuple[Node, ...]:
-    return topological(graph.raw.of.values())
-
-
-def _as_graph(nodes: Sequence[Node]) -> Graph:
-    return Graph(tuple(nodes), {}, {})
+def _every(graph: BackwardGraph) -> tuple[Node, ...]:
+    """All that forward computes, and backward as it is derived and as it is written."""
+    return topological([*graph.nodes, *graph.run.graph.nodes, *graph.raw.of.values()])
 
 
 def points(graph: BackwardGraph, count: int = _USUAL) -> Iterator[Point]:
@@ -235,7 +232,7 @@ def points(graph: BackwardGraph, count: int = _USUAL) -> Iterator[Point]:
     and further out, on both sides of conditions.
     """
     data = graph.run.trace.data
-    leaves = [n for n in topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)]) if n.primitive is INPUT]
+    leaves = [n for n in _every(graph) if n.primitive is INPUT]
     wanted = set(wanted_inputs(graph.run).values())
     for seed in range(count):
         generator = np.random.default_rng(seed + 100)
@@ -317,7 +314,7 @@ class EqualValues:
 
     def __post_init__(self) -> None:
         for graph in self.twins.graphs:
-            nodes = topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)])
+            nodes = _every(graph)
             values = list(_computed_at(nodes, (*points(graph), tied(graph), met(graph))))
             bounds = [(n, i) for n in nodes if n.primitive in BOUNDS for i in n.inputs if i.shape == n.shape]
             for point in itertools.islice(points(graph, 2 + len(_SCALES)), _USUAL, None):

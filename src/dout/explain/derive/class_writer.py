@@ -190,10 +190,10 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
         raise NotDerivedError([why_no_call(inside, base.layer, base.called)])
     found: list[ForwardRun] = []
     longer = _tried_once(with_rows(base.subject)) if len(base.graph.nodes) > _MANY_STEPS else None
-    if longer is not None and same_structure(base.graph, longer.graph) and not _is_steered(base, longer):
+    if longer is not None and same_structure(base.graph.nodes, longer.graph.nodes) and not _is_steered(base, longer):
         raise NotDerivedError([_unrolled(base.graph, longer.graph)])
     for i, run in _tried(base):
-        if same_structure(base.graph, run.graph) is None:
+        if same_structure(base.graph.nodes, run.graph.nodes) is None:
             found.append(run)
         elif i > 3 or not _is_steered(base, run):
             raise NotDerivedError([_unrolled(base.graph, run.graph)])
@@ -243,7 +243,7 @@ def _other_numbers(runs: Sequence[ForwardRun]) -> tuple[dict[str, ForwardRun], l
 
 def _differ(one: ForwardRun, other: ForwardRun) -> bool:
     """Whether two recordings take other steps, or other axes have the length 1."""
-    return same_structure(one.graph, other.graph) is not None or _is_accident(one.graph, other.graph)
+    return same_structure(one.graph.nodes, other.graph.nodes) is not None or _is_accident(one.graph, other.graph)
 
 
 def _reversed(runs: Sequence[ForwardRun]) -> list[ForwardRun]:
@@ -255,7 +255,7 @@ def _reversed(runs: Sequence[ForwardRun]) -> list[ForwardRun]:
 def _other_batch(run: ForwardRun) -> list[ForwardRun]:
     """The recording with more rows, for lengths that were equal by accident."""
     more = _tried_once(with_rows(run.subject))
-    return [more] if more is not None and same_structure(run.graph, more.graph) is None else []
+    return [more] if more is not None and same_structure(run.graph.nodes, more.graph.nodes) is None else []
 
 
 def _unequal_axes(runs: Sequence[ForwardRun], *, each: bool) -> tuple[list[ForwardRun], list[ForwardRun]]:
@@ -284,7 +284,7 @@ def _unequal_axes(runs: Sequence[ForwardRun], *, each: bool) -> tuple[list[Forwa
         more = next((run for run in tried if run and not _is_accident(runs[0].graph, run.graph)), None)
         if more is None:
             continue
-        if same_structure(runs[0].graph, more.graph) is None:
+        if same_structure(runs[0].graph.nodes, more.graph.nodes) is None:
             (cut if tied and not alone and is_left_out(more.subject, axis) else found).append(more)
         elif alone:
             raise NotDerivedError([_unrolled(runs[0].graph, more.graph)])
@@ -296,7 +296,7 @@ def _is_accident(one: Graph, other: Graph) -> bool:
 
     Lengths that do not go together may run by being repeated: 16 columns in four parts of 5.
     """
-    if same_structure(one, other) is not None:
+    if same_structure(one.nodes, other.nodes) is not None:
         return False
     pairs = zip(one.nodes, other.nodes, strict=True)
     return any((a == 1) != (b == 1) for m, n in pairs for a, b in zip(m.shape, n.shape, strict=True))

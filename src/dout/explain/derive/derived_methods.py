@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -245,7 +245,8 @@ class Drafting(KeptChoice):
         taken = ", ".join([*names[: last + 1], *(f"{name}=None" for name in names[last + 1 :])])
         is_loss = len(self.graph.douts) == 1 and self.graph.douts[0].shape == () and self._is_loss
         head = f"def {self.run.subject.methods[1]}(self, {taken}{'=1' if is_loss else ''}):"
-        return [head, *(f"    {line}" for line in lines), "", f"    return {self._returned(targets)}"]
+        returned = returned_text(self.run.arguments.values(), targets)
+        return [head, *(f"    {line}" for line in lines), "", f"    return {returned}"]
 
     def _roots(self, wanted: Sequence[str]) -> dict[str, Node]:
         """The gradients by name; one that is an earlier one with the other sign says so."""
@@ -361,11 +362,13 @@ class Drafting(KeptChoice):
         """Whether arrays go in, and one number comes out."""
         return any(node.shape for node in self.run.arguments)
 
-    def _returned(self, targets: Mapping[str, str]) -> str:
-        names = [targets.get(name, "None") for name in self.run.arguments.values()]
-        while len(names) > 1 and names[-1] == "None":
-            names.pop()
-        return ", ".join(names)
+
+def returned_text(arguments: Iterable[str], gradients: Mapping[str, str]) -> str:
+    """What a backward returns: the gradient of each argument, None where there is none; not such at the end."""
+    names = [gradients.get(name, "None") for name in arguments]
+    while len(names) > 1 and names[-1] == "None":
+        names.pop()
+    return ", ".join(names)
 
 
 def _whole_numbers(item: Any) -> tuple[int, ...]:

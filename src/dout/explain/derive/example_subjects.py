@@ -107,7 +107,7 @@ def _with_floats(subject: ForwardSubject) -> ForwardSubject:
         if type(item) is int:
             one, other = (replace(subject, defaults={**subject.defaults, name: float(n)}) for n in (item, item + 1))
             with suppress(Exception):  # the user's code: it counts with this number, or raises in any case
-                if same_structure(recorded(one).graph, recorded(other).graph) is None:
+                if same_structure(recorded(one).graph.nodes, recorded(other).graph.nodes) is None:
                     subject = one
     return subject
 

@@ -300,13 +300,13 @@ def is_same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and isinstance(one, bool | int | float) and one == other
 
 
-def same_structure(one: Graph, other: Graph) -> Node | None:
-    """None where two graphs are the same steps; else the first step of `one` that the other has not."""
-    place = {node: i for i, node in enumerate(one.nodes)}
-    there = {node: i for i, node in enumerate(other.nodes)}
-    for mine, theirs in itertools.zip_longest(one.nodes, other.nodes):
+def same_structure(one: Sequence[Node], other: Sequence[Node]) -> Node | None:
+    """None where the nodes of two graphs are the same steps; else the first step of `one` that the other has not."""
+    place = {node: i for i, node in enumerate(one)}
+    there = {node: i for i, node in enumerate(other)}
+    for mine, theirs in itertools.zip_longest(one, other):
         if mine is None or theirs is None:
-            return mine or one.nodes[-1]
+            return mine or one[-1]
         alike = mine.primitive is theirs.primitive and len(mine.shape) == len(theirs.shape)
         if not alike or [place[i] for i in mine.inputs] != [there[i] for i in theirs.inputs]:
             return mine

@@ -160,7 +160,7 @@ class KeptChoice:
             }
             with suppress(Exception):  # the user's own: forward does not take them
                 other = recorded(replace(run.subject, inputs=inputs))
-                if same_structure(run.graph, other.graph) is None:
+                if same_structure(run.graph.nodes, other.graph.nodes) is None:
                     call = _Call(other.subject)
                     watch = self.source.watched(call, other.subject.seed)
                     twins = dict(zip(run.graph.nodes, other.graph.nodes, strict=True))

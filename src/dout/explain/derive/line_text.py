@@ -107,7 +107,8 @@ class _LineText:
         if len(graph.nodes) > _MOST_NODES:
             raise UnspelledError("derive unrolled gradient", where="")
         pairs = zip(gradients, scenes, strict=True)  # a batch of 2 is another graph where there is a factor 2
-        gradients, scenes = zip(*(pair for pair in pairs if same_structure(graph, pair[0][0]) is None), strict=True)
+        same = (pair for pair in pairs if same_structure(graph.nodes, pair[0][0].nodes) is None)
+        gradients, scenes = zip(*same, strict=True)
         self.nodes, (self.root,), self.literals, self.dot = graph.nodes, graph.outputs.values(), literals, dot
         self.of = dict(zip(graph.nodes, zip(*(one.nodes for one, _ in gradients), strict=True), strict=True))
         self.values = {

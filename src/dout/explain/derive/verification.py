@@ -318,7 +318,7 @@ def _finite(subject: ForwardSubject, make: Make) -> Phrase | None:
         far = replace(subject, inputs={n: _far(v, signs) for n, v in subject.inputs.items()})
         try:
             trace = _recorded(far, make)
-            if same_structure(near.graph, trace.graph) is not None:
+            if same_structure(near.graph.nodes, trace.graph.nodes) is not None:
                 continue
             judge = judge_of(trace, far)
             if _balls_of(judge) > _LARGE and signs != (-1.0, 1.0):

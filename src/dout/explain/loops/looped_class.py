@@ -18,7 +18,7 @@ from dout.errors import DoutError
 from dout.explain.derive.backward_graph import WAYS, BackwardGraph, WritingWay, backward_graph
 from dout.explain.derive.class_text import ClassText, DerivedClass
 from dout.explain.derive.class_writer import NotDerivedError, derived_for, made_class, subject_of
-from dout.explain.derive.derived_methods import BackwardDraft
+from dout.explain.derive.derived_methods import BackwardDraft, returned_text
 from dout.explain.derive.forward_runs import ForwardSubject, recorded
 from dout.explain.derive.validity import notes_on, one_side, other_shapes, with_padding
 from dout.explain.derive.verification import verified
@@ -319,13 +319,10 @@ class _LoopedClass:
         held = [name for name in flow.live if name.startswith("self.")]
         if not arguments and not held:
             raise UnspelledError("derive nowhere", where=self.subject.name)
-        returned = [flow.live.get(name, "None") for name in given]
-        while len(returned) > 1 and returned[-1] == "None":
-            returned.pop()
         head = f"def {self.subject.methods[1]}(self, {', '.join(outputs)}):"
         own = [line for name in arguments if flow.live[name] in outputs for line in flow.owned(name)]
         body = [f"    {line}" for line in flow.spelled([*lines, *own])]
-        backward = [head, *body, "", f"    return {', '.join(returned)}"]
+        backward = [head, *body, "", f"    return {returned_text(given, flow.live)}"]
         forward = [*self.source.lines[: self.pieces.head], *self._forward(self.pieces.top)]
         names = (*arguments, *(self._places[path].inside[path] for path in held))
         return BackwardDraft(self.source, forward[self.source.definition.lineno - 1 :], backward, names)
