@@ -54,7 +54,7 @@ def is_one_hot(array: np.ndarray[Any, Any]) -> bool:
 
 @dataclass(eq=False)
 class JudgedRun:
-    """The nodes of a run with their values, its gradients that are judged, and where its backward began.
+    """The nodes of a run with their values, the gradients to judge, and the seeds of backward.
 
     `backward` are the nodes that belong to a backward; `seeds` are outputs with their upstream gradients; `inputs` are
     those of the layer, in their order; `largest` is the size of the largest gradient around, judged or not.

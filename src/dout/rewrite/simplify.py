@@ -80,7 +80,7 @@ def with_known_reductions(graph: Graph, known: Iterable[Node]) -> Graph:
 
 
 def _framed(node: Node, bare: Node | None) -> Node:
-    """The value without axes of length one in front, where `bare` is that, else itself."""
+    """`bare` if the value is `bare` with leading axes of length one; else the value itself."""
     return bare if bare is not None and node.shape == over(bare.shape, node.shape) else node
 
 
@@ -121,7 +121,7 @@ def _alone(node: Node, number: Any) -> Any:
 
 
 def _computed(node: Node, values: list[Any]) -> Node:
-    """The node as a constant, or full of one, or as it was where its row cannot compute that."""
+    """The node as a constant or as `full` of one number; unchanged if its row raises."""
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -147,7 +147,7 @@ def _full(value: Any, node: Node) -> Node:
 
 
 def _narrowed(node: Node) -> Node:
-    """The node applied before its inputs are broadcast; where its result is then smaller, that is broadcast."""
+    """The node applied before its inputs are broadcast; a smaller result is broadcast afterwards."""
     inputs = tuple([_unrepeated(i) for i in node.inputs])
     if inputs == node.inputs:
         return node

@@ -90,7 +90,7 @@ def _stacked(
 
 
 def _settle(column: Sequence[int], offsets: Sequence[float], heights: list[float], side: _Side) -> None:
-    """Move one column to where its edges on one side pull it, in order and at distance."""
+    """Move the blocks of one column to where the edges on one side pull them, in order and with distance kept."""
     wishes, weights = [], []
     for block, offset in zip(column, offsets, strict=True):
         total = side.totals[block]

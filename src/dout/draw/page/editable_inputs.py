@@ -81,7 +81,7 @@ class EditableInputs:
         return ""
 
     def _reach(self, node: Node, uses: dict[Node, list[tuple[Node, int]]], reached: set[Node]) -> str:
-        """Add all that follows from an input to what is `reached`, if there is room for so many operations."""
+        """Add everything that follows from an input to `reached`, if that many operations still fit."""
         found, waiting = {node}, [node]
         cost = 0
         while waiting:

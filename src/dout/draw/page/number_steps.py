@@ -187,7 +187,7 @@ class NumberSteps:
         return np.broadcast_to(self.constant(0, node.dtype), node.shape)
 
     def _landing(self, node: Node, row: str, base: Places, new: Places, index: Sequence[Node]) -> Places:
-        """Each element with what is written there, or added, for each value of the index that may choose it."""
+        """Each element with the values that may be written or added there, for each value of the index."""
         places = np.arange(math.prod(node.shape)).reshape(node.shape)
         keys, which = self._keys(node, index, node.shape)
         lands: list[list[tuple[int, int, int]]] = [[] for _ in range(places.size)]
@@ -278,7 +278,7 @@ _RULES: dict[Any, Callable[[NumberSteps, Node], Places]] = by_primitive({
 
 
 class _Known:
-    """The nodes that have places, and those that do not follow: nothing is asked of what makes these."""
+    """A container of the nodes whose steps are known or not needed; traversal stops there."""
 
     def __init__(self, places: Any, follows: Callable[[Node], bool]) -> None:
         self._places, self._follows = places, follows

@@ -28,7 +28,7 @@ def bounded(picture: Pictured) -> Pictured:
 
 
 def _size(picture: Pictured) -> float:
-    """Its bytes; infinite where there are so many items that nobody has to count."""
+    """The size of the picture in bytes; infinite if it has so many items that counting is needless."""
     if sum(1 for _ in picture.scene.level.everything()) > MOST_BYTES / _LEAST:
         return inf
     return len(write_svg(picture.drawing, picture.look.theme).encode())

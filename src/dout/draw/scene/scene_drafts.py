@@ -46,7 +46,7 @@ class Draft:
         return self.ports - 1
 
     def stem(self, wire: Wire) -> int:
-        """The stem on which a value leaves, added below the others where it is new."""
+        """The number of the stem on which a value leaves; a new value gets a stem below the others."""
         if wire not in self.stems:
             self.stems.append(wire)
         return self.stems.index(wire)

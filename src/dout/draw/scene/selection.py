@@ -148,7 +148,7 @@ def _opened(nesting: Nesting, open: str | Collection[str]) -> set[LayerCall]:
 
 
 def _refuse_unknown(open: str | Collection[str], calls: Sequence[LayerCall]) -> None:
-    """Raise TargetError where a name is that of no layer; it says which there are."""
+    """Raise TargetError for a name that no layer has. The message lists the names."""
     known = dict.fromkeys(word for call in calls for word in (call.name, call.cls))
     for name in _names(open):
         if name not in known and name not in ("auto", "all", "none"):

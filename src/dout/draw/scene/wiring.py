@@ -165,7 +165,7 @@ class Wiring:
             self._wants.append(_Want(wire, draft, draft.port(), use))
 
     def _argument(self, call: LayerCall, argument: int) -> Use | None:
-        """The use that an argument of a call is; of one of our own, what it is in the only place that takes it."""
+        """The recorded use behind an argument of a call; for a layer of dout's own, the only use inside it."""
         if call in self.trace.arguments:
             return next((u for u in self.trace.arguments[call] if u.argument == argument), None)
         return self._only_use(call, call.inputs[argument])
@@ -299,7 +299,7 @@ def _shared(one: LevelPlan, other: LevelPlan) -> LevelPlan:
 
 
 def _as_operator(call: LayerCall, members: Sequence[Node]) -> list[int] | None:
-    """In which order a layer that is one operator takes its arguments; None where it is more than that."""
+    """The order in which a layer of one operator takes its arguments; None for a larger layer."""
     if len(members) != 1 or call.outputs != (members[0],):
         return None
     waiting = [i for i, node in enumerate(call.inputs) if node.primitive is not CONSTANT]

@@ -74,7 +74,7 @@ def _below(rounds: Sequence[TrainingRound], wanted: Sequence[int]) -> Iterator[s
 
 
 def remarks(rounds: Sequence[TrainingRound], wanted: Sequence[int]) -> Iterator[str]:
-    """What goes wrong, in words: NaN, gradients that vanish or explode, rounds that there are not."""
+    """Warnings about the run: NaN, vanishing or exploding gradients, rounds that do not exist."""
     missing = sorted({*wanted} - {each.number for each in rounds})
     if missing:
         yield f"! the program has {len(rounds)} rounds: there is no round {', '.join(map(str, missing))}"

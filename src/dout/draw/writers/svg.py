@@ -122,7 +122,7 @@ def _shape(shape: Shape, text: Callable[[Text], str], *, titled: bool = True) ->
 
 
 def _named(element: str, shape: Shape, names: Mapping[Node, str]) -> str:
-    """An element that says what it is about, for scripts of a page around it."""
+    """The element with the name of its value in `data-name`, for the scripts of a page."""
     name = names.get(shape.about) if shape.about is not None else None
     return element if name is None else element.replace(" ", f' data-name="{safe(name)}" ', 1)
 

@@ -105,7 +105,7 @@ def _finite_forms(graph: Pointwise, of: Node, piece: Piece, place: int, short: l
 
 
 def _most_general(found: Sequence[_Form], graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> list[_Form]:
-    """Those that are the derivative with other numbers of the layer, too; else those with other positive ones."""
+    """The forms that hold with other numbers of the layer; if none, those that hold with other positive numbers."""
     for others in (_OTHER_NUMBERS, _OTHER_SIZES):
         if general := [one for one in found if _holds_with(one.term, graph, of, names, others)]:
             return general
@@ -167,7 +167,7 @@ def _shared(regions: list[_Region]) -> Iterator[ShortForm]:
 
 
 def _valid_everywhere(regions: list[_Region], checked: _Checked) -> list[ShortForm]:
-    """Forms of one region that hold in the others as well: 2 · √y, which is 0 where y is."""
+    """Forms of one region that also hold in the others: 2 · √y is 0 at y = 0."""
     few = [form for region in regions for form in region.forms[:FEW] if form.uses]
     found = [form for form in few if all(checked.holds(form.term, region.places) for region in regions)]
     return sorted(found, key=lambda form: (form.length, len(form.uses)))

@@ -77,7 +77,7 @@ def with_loops_in_one(steps: list[Node], loops: list[AlikeTurns]) -> tuple[list[
 
 
 def _by_form(steps: list[Node]) -> list[Node]:
-    """The steps with alike ones beside each other, where each still comes after what it reads."""
+    """The steps with equal ones next to each other, if each step still comes after its inputs; else unchanged."""
     first: dict[Hashable, int] = {}
     forms = [first.setdefault(_form(node), place) for place, node in enumerate(steps)]
     found = [steps[i] for i in sorted(range(len(steps)), key=forms.__getitem__)]
@@ -97,7 +97,7 @@ def _places(steps: Sequence[Node]) -> Iterator[tuple[int, tuple[int, ...]]]:
 
 
 def with_own_views(nodes: Sequence[Node]) -> dict[Node, list[Node]]:
-    """Each node with a view of its own where several share one, as turns that read one window do; what became of each.
+    """Each node with the nodes that replace it: a view that several steps share is copied for each of them.
 
     The last of several copies is that of the last use.
     """
@@ -138,6 +138,6 @@ def _turns(forms: Sequence[Hashable], start: int, length: int) -> int:
 
 
 def _form(node: Node) -> Hashable:
-    """What is the same in every turn: the step, its line, and the shape that it makes."""
+    """The key of a step that is equal in every turn: its row, its line, and its shapes."""
     fixed = {} if node.primitive in _PLACED else node.static
     return (node.primitive, node.where, node.shape, repr(sorted(fixed.items())), tuple(i.shape for i in node.inputs))

@@ -81,7 +81,7 @@ class _Arrays:
         self.names, self.letters = names, letters
 
     def write(self, node: Node) -> Term:
-        """The formula of a node; its operands stand there by name where they have one."""
+        """The formula of a node from its operands, by name if they have one."""
         if not node.inputs:
             return self.operand(node)
         if node.primitive in _RULES:

@@ -215,7 +215,7 @@ def _length(source: Node, axes: list[int], letters: Letters, also: _Also) -> Nod
 
 
 def reason_for(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
-    """Why the input of a step gets the gradient that it gets, where that is about axes."""
+    """The reason for the gradient of a step's input, if the reason lies in its axes."""
     make = _REASONS.get(node.primitive)
     if make is not None:
         return make(node, argument, names, letters)

@@ -285,7 +285,7 @@ def _compare(term: Any, places: Mapping[str, int], setting: Meanings) -> bool:
 
 
 def _is_true(condition: Term, places: Mapping[str, int], setting: Meanings) -> bool:
-    """Whether a condition holds; one that is a value holds where that is not 0."""
+    """Whether a condition holds; a value counts as a condition that holds unless it is 0."""
     return bool(ball(value_of(condition, places, setting)) != 0)
 
 

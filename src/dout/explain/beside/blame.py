@@ -122,7 +122,7 @@ class BlameSearch:
         return Blame(statement, node, refuted.of, right, values, after, tuple(affected) if fixed else (), layer=layer)
 
     def _alone(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
-        """All that the line reads is right, and once it is right itself, so is what is computed from it."""
+        """Everything that the line reads is right, and correcting the line corrects all results that follow from it."""
         return self._mended(statement, place, wrong, values) if self._settled(statement, values) else None
 
     def _by_itself(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
@@ -133,7 +133,7 @@ class BlameSearch:
         return self._mended(statement, place, wrong, values) if handed_out and on_the_way else None
 
     def _mended(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
-        """Once the line is right, so is what is computed from it, whatever it reads."""
+        """Correcting the line corrects all results that follow from it, whatever the line reads."""
         node = statement.last[place]
         own = [r for r in wrong if r.gradient is node]
         if own:
@@ -153,7 +153,7 @@ class BlameSearch:
         return None
 
     def _in_pair(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
-        """The line is not what it is named for, and once it is, one other line alone is to blame."""
+        """The line misses the gradient in its name, and after correcting it, one other line alone is to blame."""
         node = statement.last[place]
         if any(r.gradient is node for r in wrong) or not any(self.quantities.leads(r.gradient, node) for r in wrong):
             return None
@@ -185,7 +185,7 @@ class BlameSearch:
         return None
 
     def _in_a_turn(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
-        """A line in a loop that goes wrong in one turn, of what is right, by what one small change accounts for."""
+        """A line in a loop goes wrong in one turn although its inputs are right, and one small change explains it."""
         turns = statement.results[place]
         affected = tuple(r for r in wrong if self.quantities.leads(r.gradient, turns[0]))
         if len(turns) == 1 or self.adds_up(turns) or not affected:
@@ -277,7 +277,7 @@ class BlameSearch:
         return self.named(target) if self.last.get(target) is statement else ()
 
     def _options(self, statement: Statement, place: int, values: PointValues) -> Iterator[Option]:
-        """What a line may be meant to be: the gradient that it is named for; any, where it is nothing known."""
+        """The gradients that a line may be meant to be: the one in its name; any, if its value is not recognised."""
         node = statement.last[place]
         yield from self._by_name(statement, place, values)
         match = self.matcher.match(node, values)

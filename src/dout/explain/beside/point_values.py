@@ -149,7 +149,7 @@ class PointValues:
         return PointValues(self.given, points, self.nodes, self.exactly)
 
     def rewritten(self, result: Node, rows: Mapping[Node, Primitive]) -> Numbers | None:
-        """What a node would be if some nodes were of other primitives; None where that is nothing."""
+        """The value of a node if some nodes had other primitives; None if it cannot be computed."""
         new: dict[Node, Node] = {}
         for node in topological([result]):
             if node in rows or any(i in new for i in node.inputs):
@@ -163,7 +163,7 @@ class PointValues:
             return None
 
     def applied(self, node: Node, inputs: Sequence[Node], **static: Any) -> Numbers | None:
-        """What a node would be over other inputs, or with other options; None where that is nothing."""
+        """The value of a node with other inputs or other options; None if it cannot be computed."""
         made = Node(node.primitive, tuple(inputs), {**node.static, **static}, node.shape, node.dtype)
         try:
             found = [_computed([made], {i: values[i] for i in inputs}, self.exactly)[made] for values in self.points]

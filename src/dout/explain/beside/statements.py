@@ -22,7 +22,7 @@ _WRITES = (ast.Name, ast.Attribute)
 
 @dataclass(frozen=True, eq=False)
 class Statement:
-    """A statement that ran: the nodes it made, what each of its values was in each turn, and the names it gave them.
+    """A statement that ran: the nodes it made, the results of each turn, and the names it assigned.
 
     An `alias` computes nothing: it gives a value that was there another name, or returns it. `layer` is the layer
     inside whose backward it calls.
@@ -236,7 +236,7 @@ class _Reader:
         return []
 
     def _returned(self, syntax: _Simple, function: Function) -> list[Turns]:
-        """What a function gave that handed on what it was given, where backward returns it under that name."""
+        """The gradients that backward returns under the names that a statement of a helper assigns."""
         ends = [s for s in _simple(function) if isinstance(s, ast.Return)]
         names = [ast.unparse(value) for value in _values(ends[-1])] if ends and function.name == "backward" else []
         last = {target: s for s in _simple(function) for target in _targets(s)}

@@ -91,7 +91,7 @@ class _Comparison:
     # --------------------------------------------------------------------------------------------------- right lines
 
     def _match(self, statement: Statement, place: int) -> tuple[Match | None, Blame | None]:
-        """What a value of a line is; where it is that only once an earlier line is mended, with the blame for that."""
+        """The quantity that a line computes, and the blame for an earlier line that must be corrected first, if any."""
         result = self._handed_out(statement, place)
         ways: list[tuple[PointValues, Blame | None]] = [(self.quantities.values, None)]
         ways += [(blame.after, blame) for blame in self.blames]

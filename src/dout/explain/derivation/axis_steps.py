@@ -217,7 +217,7 @@ class AxisSteps:
         return () if not forms or isinstance(forms[-1], Symbol | Number) or forms[-1] == negated(ONE) else forms
 
     def _written(self, edge: Node, called: Mapping[Node, Term]) -> Term | None:
-        """A gradient as it is computed; None of a long one, and where a number in it may be that of a mean."""
+        """The gradient as it is computed; None if it is long, or if a number in it may be the count of a mean."""
         plain = simplified(edge)
         constants = [n.static["value"] for n in topological([plain], known=called) if n.primitive is CONSTANT]
         counted = any(value in self._counts for value in constants if np.ndim(value) == 0)
@@ -228,7 +228,7 @@ class AxisSteps:
         return re.sub(r"\w+", lambda word: self.forward.multiples.get(word[0], word[0]), text)
 
     def _upstream(self, node: Node) -> Symbol:
-        """The gradient that arrives at a step: by its own name, once a step has said what that is."""
+        """The upstream gradient of a step; by its own name once a step has introduced it."""
         if node in self.told:
             return Symbol(f"d{self.forward.names[node]}")
         return self.handed_on.get(node) or Symbol(self.upstream[self.forward.gradients.of[node]])

@@ -293,7 +293,7 @@ def _with_example(named: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]
 
 
 def _with_backward_that_runs(target: Target, found: Example) -> tuple[Trace, str]:
-    """The recording; where the user's backward raises, one without it, and what was raised."""
+    """The recording and ""; if the user's backward raises, a recording of forward alone and the error."""
     try:
         return _recorded(target, found), ""
     except Exception as error:  # whatever the user's code raises
@@ -307,7 +307,7 @@ def _with_backward_that_runs(target: Target, found: Example) -> tuple[Trace, str
 
 
 def _recorded(target: Target, found: Example) -> Trace:
-    """The recording; where a step has no rule, one in which the gradient ends there."""
+    """The recording; gradients end at a step that has no rule."""
     try:
         return _recorded_by(Tracer(), target, found)
     except (UnsupportedError, EscapeError):
@@ -380,7 +380,7 @@ def _forward(trace: Trace, opened: Collection[str], known: KnownLengths = NO_LEN
 
 
 def _with_loops(forward: Forward) -> Forward:
-    """The forward in which each turn of a loop has views of its own, where most of its steps are then in loops."""
+    """The forward with a view of its own for each turn of a loop, if most of its steps then lie in loops."""
     made = with_own_views(forward.nodes)
     new = {node: copies[-1] for node, copies in made.items()}
     recorded: dict[Node, list[Node]] = {}

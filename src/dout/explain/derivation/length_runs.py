@@ -137,7 +137,7 @@ class _Search:
     until: float = field(default_factory=lambda: spent() + MOST_SECONDS)
 
     def result(self) -> KnownLengths:
-        """What is found with each letter changed alone; then with those together that go together."""
+        """The lengths found by changing each letter alone, then letters that must change together."""
         lengths = self.lengths()
         others: dict[str, tuple[int, Trace]] = {}
         groups = {letter: frozenset({letter}) for letter in lengths}

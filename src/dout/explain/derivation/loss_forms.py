@@ -39,7 +39,7 @@ _CHOOSING = primitives("where less less_equal greater greater_equal equal not_eq
 
 @dataclass(frozen=True)
 class LossForm:
-    """A gradient in one formula, the condition under which it holds, and what a function in it stands for."""
+    """A gradient in one formula, the condition for it, and the meaning of a function in it."""
 
     term: Term
     condition: Phrase | None = None
@@ -277,7 +277,7 @@ def _adding_up_to_one(rows: Any) -> Any:
 
 
 def _ratio(wanted: Any, made: Any) -> float:
-    """The number that one array is of another, in each element that is not 0; 0 where there is none."""
+    """The constant ratio of one array to another, over the elements that are not 0; 0 if it is not constant."""
     made = np.broadcast_to(made, np.shape(wanted))
     inside = made != 0
     if not np.all(np.isfinite(made)) or not np.any(inside) or np.any(wanted[~inside]):

@@ -39,7 +39,7 @@ _USUAL = 2 + 3  # points; the others where none of these crosses a bound
 
 
 class DerivedDiffersError(DoutError):
-    """The steps of a gradient are others at other sizes; `where` is the line of forward that it is the gradient of."""
+    """The steps of a gradient differ between sizes; `where` is the line of forward that it belongs to."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -203,7 +203,7 @@ def _difference(one: BackwardGraph, other: BackwardGraph) -> Node | None:
 
 
 def _pairs(one: BackwardGraph, other: BackwardGraph) -> dict[Node, Node] | None:
-    """The twin of each node of `one` in `other`; None where the steps are others."""
+    """The twin of each node of `one` in `other`; None if the steps differ."""
     if _difference(one, other) is not None:
         return None
     pairs: dict[Node, Node] = {}

@@ -168,7 +168,7 @@ def _why(error: Exception) -> Phrase:
 
 
 def made_class(text: ClassText, draft: BackwardDraft, verdicts: Verdicts, notes: Sequence[Phrase]) -> DerivedClass:
-    """The class that was written, with what the exact judge says of it and what a reader should know."""
+    """The written class, with the verdicts of the exact judge and notes for the reader."""
     return DerivedClass(
         text.subject.name, text.source, text.module, text.cls, (*notes, *draft.notes), verdicts.words, text.subject
     )

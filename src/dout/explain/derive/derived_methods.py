@@ -308,7 +308,7 @@ class Drafting(KeptChoice):
         return name
 
     def _commented(self, text: BackwardText) -> Iterator[list[str]]:
-        """The lines, each after a comment that says its rule, where that is another than before."""
+        """The lines; a comment with the rule stands in front wherever the rule changes."""
         slope = self._slope(text)
         rules = Rules(self.graph, self.equal, self._name_of_value)
         last = None
@@ -364,7 +364,7 @@ class Drafting(KeptChoice):
 
 
 def returned_text(arguments: Iterable[str], gradients: Mapping[str, str]) -> str:
-    """What a backward returns: the gradient of each argument, None where there is none; not such at the end."""
+    """The expression that a backward returns: one gradient an argument, or None. Trailing Nones are dropped."""
     names = [gradients.get(name, "None") for name in arguments]
     while len(names) > 1 and names[-1] == "None":
         names.pop()

@@ -68,7 +68,7 @@ def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any
 
 
 def _without_cache(target: Target, found: Example) -> Target:
-    """The class whose forward returns its outputs alone: backward finds in self what it needs.
+    """The class with a forward that returns outputs alone; its backward reads the cache from self.
 
     So it is only where the user's backward takes more than an upstream gradient: a state that is returned is an output.
     """

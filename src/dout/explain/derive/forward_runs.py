@@ -169,7 +169,7 @@ class ForwardSubject:
 
     @property
     def methods(self) -> tuple[str, str]:
-        """What the class calls its forward and its backward; one that gives but the local derivative is no backward."""
+        """The names of the class's forward and backward; one that gives only the local derivative is no backward."""
         return self.interface.forward, PLAIN.backward if self.interface.local else self.interface.backward
 
     def instance(self, cls: type) -> Any:
@@ -191,7 +191,7 @@ class ForwardSubject:
 
 @dataclass(frozen=True, eq=False)
 class ForwardRun:
-    """One recorded forward: its graph, and for the inputs of that what they are.
+    """One recorded forward: its graph, and where each input of the graph comes from.
 
     `arguments` are those of forward, `held` what the layer holds, as an expression of `self`; `written` are those of
     them that forward changes; `parts` stand for the layers it holds whose backward is called, with their paths.
@@ -301,7 +301,7 @@ def is_same(one: Any, other: Any) -> bool:
 
 
 def same_structure(one: Sequence[Node], other: Sequence[Node]) -> Node | None:
-    """None where the nodes of two graphs are the same steps; else the first step of `one` that the other has not."""
+    """None if two lists of nodes are the same steps; else the first step of `one` that `other` lacks."""
     place = {node: i for i, node in enumerate(one)}
     there = {node: i for i, node in enumerate(other)}
     for mine, theirs in itertools.zip_longest(one, other):

@@ -43,7 +43,7 @@ class _Call:
 
 @dataclass(frozen=True)
 class _OtherRun:
-    """A run on other inputs: the values of its nodes, which node of the first run is which there, and what was seen."""
+    """A run on other inputs: its values, the twin of each node of the first run, and the observed source values."""
 
     data: Mapping[Node, Any]
     twins: Mapping[Node, Node]

@@ -233,7 +233,7 @@ def _judged(
 
 
 def _kept_upstream(judge: ExactJudge) -> Point:
-    """The upstream gradient as it was given, 1, where it is a number that no gradient depends on: that of a loss."""
+    """The upstream gradient 1 of a loss, which no gradient depends on; else nothing."""
     read = set(topological([judged.gradient for judged in judge.judged]))
     douts = judge.seeds.values()
     return {} if any(dout in read or dout.shape for dout in douts) else {dout: judge.base[dout] for dout in douts}
@@ -259,7 +259,7 @@ def _chooses(judge: ExactJudge) -> bool:
 
 
 def _names_of(path: str, paths: Sequence[str]) -> set[str]:
-    """What a parameter may be called: by its path, that of an object that holds it alone, or its key in a dict."""
+    """The names that a parameter may have: its path, the object that holds it alone, or its key in a dict."""
     holder = member_of(path)[0]
     alone = holder and [member_of(other)[0] for other in paths].count(holder) == 1
     found = {path, holder} if alone else {path}

@@ -144,7 +144,7 @@ def _part_cells(explanation: Explanation, step: DerivationStep, part: StepPart) 
 
 
 def _simplified(explanation: Explanation, language: Language) -> OutlinePart:
-    """The forms of each gradient; where there is one only, and a step has shown it, nothing."""
+    """The forms of each gradient, except a single form that a step has shown already."""
     shown = {part.of: part.gradient for step in explanation.steps for part in step.parts}
     rows = []
     for simplified in explanation.simplified:
@@ -227,7 +227,7 @@ _SAYS_INSTEAD = {"beside_axis", "beside_axis_here", "beside_not_summed", "beside
 
 
 def judgement_of(line: BackwardLine, language: Language = "en", forms: Collection[Term] = ()) -> LineJudgement | None:
-    """What there is to say of a line of the user's: which step it is, or which value; None where it is neither.
+    """The judgement of a line of the user's backward: its step, or its value; None if neither is known.
 
     A line that takes several steps is told as a formula where that is one of the `forms` of a whole gradient.
     """

@@ -49,7 +49,7 @@ class ForwardRecording:
         self._record()
 
     def _refuse_long_counts(self) -> None:
-        """Raise NoLoopError where a loop counts modulo a number that no example reaches: what comes then is unseen."""
+        """Raise NoLoopError if a loop counts modulo a number that no example reaches."""
         most = max((turn + 1 for _, one in self.captured for turn in one.turn.values()), default=0)
         for loop in (one.node for one in self.pieces.top if isinstance(one, ForwardLoop)):
             for node in ast.walk(loop):

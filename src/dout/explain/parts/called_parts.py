@@ -96,7 +96,7 @@ def inner_layer(layer: Any, called: Sequence[str]) -> str | None:
 
 
 def item_at(layer: Any, path: str) -> Any:
-    """What a layer holds at a path: `first`, `layers[0]`, `layers["Affine1"]`; None where there is nothing."""
+    """The item that a layer holds at a path (`first`, `layers[0]`, `layers["Affine1"]`); None if there is none."""
     with suppress(Exception):  # attributes of the user's
         item = layer
         for name, key in re.findall(r"(\w+)|\[([^\]]*)\]", path):

@@ -92,7 +92,7 @@ def _held_parts(trace: Trace, layer: Any, called: Sequence[str]) -> Iterator[_He
 
 
 def _chains(held: Iterable[_Held], graph: Graph, layer: Any) -> Iterator[list[_Held]]:
-    """The calls, with those of all items of a container as one chain where each is given what the last one gave."""
+    """The calls; those of all items of a container form one chain if each takes the output of the one before."""
     uses = Counter(i for node in graph.nodes for i in node.inputs) + Counter(graph.outputs.values())
     for container, group in groupby(held, lambda one: one.container):
         calls = list(group)

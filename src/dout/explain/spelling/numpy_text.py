@@ -77,7 +77,7 @@ def scipy_name(globals_: Mapping[str, Any], name: str) -> str:
 
 
 def spelled(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    """The text of one node, of the texts of its inputs. Raises UnspelledError where there is none."""
+    """The text of one node from the texts of its inputs. Raises UnspelledError if it cannot be written."""
     row = node.primitive
     if row is CONSTANT:
         return number_text(spelling, node)
@@ -205,7 +205,7 @@ def _index_with(axes: Collection[int], ndim: int) -> str:
 
 
 def _ones_between(longer: Shapes, shorter: Shapes) -> list[int] | None:
-    """The axes of length one that a shape has more than another, where nothing else tells them apart."""
+    """The axes of length one that `longer` has more than `shorter`; None if the shapes differ otherwise."""
     axes: list[int] = []
     rest = list(zip(*shorter, strict=True))
     for axis, sizes in enumerate(zip(*longer, strict=True)):

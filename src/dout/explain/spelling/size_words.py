@@ -82,7 +82,7 @@ class SizeWords:
         return next((name for name, found in self.arrays.items() if found == shapes), None)
 
     def known(self, sizes: Sizes) -> str | None:
-        """A length by an array or a number at hand that has it; None where there is none."""
+        """An array's length or a number at hand that equals this length; None if there is none."""
         return next((text for text, known in self._known() if known == sizes), None)
 
     def number(self, sizes: Sequence[int]) -> str:

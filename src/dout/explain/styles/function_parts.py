@@ -74,7 +74,7 @@ class FunctionParts:
         raise NoStyleError("forward is given no array of floats")
 
     def gradients(self, value: ast.expr, names: Mapping[str, str]) -> Iterator[str]:
-        """What backward returns: of `value`, in order, and of what is held; None where there is no gradient."""
+        """The gradients that backward returns: those in `value`, then those of held arrays; None for no gradient."""
         returned = items_of(value)
         for given in self.given:
             if given.gradient is None:

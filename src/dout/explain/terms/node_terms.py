@@ -54,7 +54,7 @@ def _made(node: Node, inputs: tuple[Term, ...]) -> Term:
 
 
 def row_term(node: Node, inputs: Sequence[Term]) -> Term:
-    """What an elementwise row computes of the terms of its inputs; a function by its name where no form is known."""
+    """The term that an elementwise row computes from the terms of its inputs; a function call if no form is known."""
     row = node.primitive
     if row not in FORMS:
         return FunctionCall(str(row).removeprefix("special_"), tuple(inputs))

@@ -181,7 +181,7 @@ def _is_one(product: Product) -> bool:
 
 
 def product(*factors: Term, over: tuple[Term, ...] = ()) -> Term:
-    """The product of factors over others, without ones, nested products and double signs; 0 where one is 0.
+    """The product of factors over divisors, without ones, nested products and double signs; 0 if a factor is 0.
 
     Equal factors are one power, and numbers one number as long as no digit is lost. Factors stand in the order of
     `rank`: a number, the gradient from downstream, values, powers, functions, sums.

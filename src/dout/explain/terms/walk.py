@@ -1,4 +1,4 @@
-"""What a term is made of: its parts, its names, its functions, how long it is, and other terms in the place of some."""
+"""Walks over terms: their parts, names, functions and length, and the replacement of parts."""
 
 from __future__ import annotations
 

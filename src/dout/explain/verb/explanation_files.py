@@ -19,7 +19,7 @@ TEXT = Kind("an explanation", (".txt",), rb"\nexplained by dout\n\Z")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted of an explanation: its words, its numbers, and an SVG to stand above it, for formats that can."""
+    """The options of an explanation: language, numbers, and an SVG for formats that can show one."""
 
     language: Language = "en"
     numbers: bool = False
