@@ -200,7 +200,7 @@ def _is_like(one: Node, other: Node) -> bool:
 def _explained(
     known: dict[Node, Any], every: Mapping[Node, Node], parameters: Mapping[Node, Node]
 ) -> ImpliedUpstream | None:
-    """What follows from gradients at values; None where they do not reach every parameter, or explain none."""
+    """The gradients that follow from seeds at some values; None if they miss a parameter, or explain none."""
     derived = backpropagate(every).of
     if not parameters.keys() <= derived.keys():
         return None

@@ -103,7 +103,7 @@ class JudgedRun:
 
     @cached_property
     def moving(self) -> frozenset[Node]:
-        """The nodes whose values depend on what may take other values."""
+        """The nodes whose values depend on an input that may vary."""
         return frozenset(self.varying) | computed_from(self.nodes, self.varying)
 
     @cached_property
@@ -132,7 +132,7 @@ class JudgedRun:
 
     @cached_property
     def stabilisers(self) -> tuple[frozenset[float], frozenset[float]]:
-        """The tiny numbers that keep another one finite: those of forward, and those of backward."""
+        """The tiny constants of forward and backward that keep other numbers finite."""
         found: tuple[set[float], set[float]] = (set(), set())
         for node, literal in self._kept_finite():
             found[node in self.backward].add(abs(float(self.data[literal])))

@@ -307,7 +307,7 @@ def _reshaped(factoring: _Factoring, node: Node) -> Node | None:
 
 
 def _in_shape(factoring: _Factoring, x: Node, shape: Shape) -> Node | None:
-    """A value in another shape without a reshape; None where that takes one."""
+    """A value in another shape without a reshape; None if a reshape is needed."""
     if not x.shape:
         return x
     if is_reshape(x) and x.inputs[0].shape == shape:

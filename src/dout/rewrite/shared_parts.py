@@ -116,7 +116,7 @@ _Factors = Counter[Node]
 
 
 def _forward(graph: Graph) -> set[Node]:
-    """What leads to an output that is no gradient."""
+    """The nodes that lead to an output other than a gradient."""
     return set(topological(node for name, node in graph.outputs.items() if not name.startswith("d ")))
 
 

@@ -64,7 +64,7 @@ def without_kept_axes(graph: Graph) -> Graph:
 
 
 def with_known_reductions(graph: Graph, known: Iterable[Node]) -> Graph:
-    """Return the graph in which a reduction that keeps its axes is the `known` one that does not, in another shape."""
+    """Return the graph in which a reduction with kept axes is a reshape of the `known` one without."""
     plain = {(n.primitive, *n.inputs, n.static["axis"]): n for n in known if set(n.static) == {"axis"}}
 
     def written(node: Node, new: Mapping[Node, Node]) -> Node:

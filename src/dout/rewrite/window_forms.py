@@ -23,7 +23,7 @@ _Write = tuple[Shape, Node]  # the place that is written, and the value
 
 
 def window_forms(graph: Graph, new: dict[Node, Node] | None = None) -> Graph:
-    """Return the graph in which all that takes windows is `windows` with steps, whose gradient is one step too.
+    """Return the graph in which everything that takes windows is one `windows` step, whose gradient is one step, too.
 
     `new` is filled with what stands for each node.
     """

@@ -55,7 +55,7 @@ class _Side:
         self.shifts = [0.0] * count
 
     def add(self, block: int, other: int, shift: float, weight: float) -> None:
-        """Pull `block` to where it is `shift` below `other`."""
+        """Pull `block` to `shift` below `other`."""
         self.others[block].append((other, weight))
         self.totals[block] += weight
         self.shifts[block] += weight * shift

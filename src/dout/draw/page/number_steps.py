@@ -92,7 +92,7 @@ class NumberSteps:
         return self._new(len(numbers))
 
     def constant(self, number: Any, dtype: DType) -> Places:
-        """The place of a number that stays as it is; equal ones share it."""
+        """The place of a constant number; equal constants share one."""
         key = f"{_kind(dtype)} {number!r}"
         if key not in self._constants:
             self._constants[key] = self._given([number], dtype).reshape(())
@@ -126,7 +126,7 @@ class NumberSteps:
         return np.where(found < 0, self.constant(beside, node.dtype), found) if (found < 0).any() else found
 
     def _keys(self, node: Node, index: Sequence[Node], shape: Sequence[int]) -> tuple[list[Any], Places]:
-        """The key of an index; of one that follows, the key for each value that it may have.
+        """The key of an index; for an index that follows from inputs, one key for each possible value.
 
         And for each element that is chosen the place of the number that chooses it. A mask that follows must go on
         choosing the same elements.

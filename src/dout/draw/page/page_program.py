@@ -85,7 +85,7 @@ class PageProgram:
         return {"first": first, "shape": node.shape, "dtype": dtype_name(node.dtype)}
 
     def label(self, label: Label) -> Json | None:
-        """What is behind the value and the gradient of a label, where they follow from an input."""
+        """The steps behind the value and the gradient of a label, if they follow from an input."""
         node, mark = label.node, label.gradient
         mask = self._switches.mask(node) if self._switches is not None and node is not None and node.shape else None
         off = self.source(mask)

@@ -35,7 +35,7 @@ def _size(picture: Pictured) -> float:
 
 
 def _smaller(picture: Pictured, size: float) -> Iterator[tuple[Pictured, str]]:
-    """Pictures that take less room, each with what it lacks."""
+    """Smaller versions of a picture, each with a note on what it leaves out."""
     view, bare = picture.view, replace(picture, look=replace(picture.look, hover=False))
     if size < 3 * MOST_BYTES:
         yield bare, "the pointer tells nothing"

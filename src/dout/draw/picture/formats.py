@@ -43,7 +43,7 @@ class Format:
     bounded: bool = False
 
     def write(self, picture: Pictured, *, steps: bool = False) -> list[bytes]:
-        """The files that a picture makes, or its steps: one each, or one for all."""
+        """The files of a picture, or of its steps: one file for each step, or one for all."""
         if self.takes in ("picture", "trace"):
             return [self._write(picture if self.takes == "picture" else picture.trace)]
         if self.bounded:

@@ -37,7 +37,7 @@ class Draft:
 
     @property
     def variable(self) -> str:
-        """The name of the variable that holds a layer; empty if it has only that of its class."""
+        """The name of the variable that holds a layer; "" if it is called by its class."""
         return self.call.name if self.call is not None and self.call.name != self.call.cls else ""
 
     def port(self) -> int:

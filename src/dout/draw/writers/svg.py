@@ -93,7 +93,7 @@ def elements(
     shapes: Sequence[Shape], text: Callable[[Text], str] | None = None,
     names: Mapping[Node, str] = MappingProxyType({}),
 ) -> Iterator[str]:  # fmt: skip
-    """Each shape; those in a row with one title as a group that says it once."""
+    """The SVG of each shape; neighbours with one title form a group with that title."""
     text = text or _text
     for title, run in groupby(shapes, lambda shape: shape.title):
         same = list(run)

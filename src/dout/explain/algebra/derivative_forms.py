@@ -96,7 +96,7 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
 
 
 def _finite_forms(graph: Pointwise, of: Node, piece: Piece, place: int, short: list[ShortForm]) -> list[ShortForm]:
-    """The forms that have a value where the input is 0, or ±1, if that lies in the piece and the derivative has one."""
+    """The forms that are finite at 0 and ±1, wherever these lie in the piece and the derivative is finite."""
     for at in (0.0, 1.0, -1.0):
         values = graph.at({n: np.array([at if n is of else column[place]]) for n, column in graph.sample.items()})
         here = graph.piece({node: values[node][0] for node in graph.nodes})

@@ -117,7 +117,7 @@ def with_own_views(nodes: Sequence[Node]) -> dict[Node, list[Node]]:
 
 
 def places_of_use(steps: Sequence[Node]) -> dict[Node, Node]:
-    """Each step with the one beside which it may stand: a view that one step alone reads, `w[j]`, with that step."""
+    """The step beside which each step may stand: a view with one reader (`w[j]`) stands beside that reader."""
     uses, found = uses_of(steps), dict[Node, Node]()
     for node in reversed(steps):  # each comes before the steps that read it
         by = {user for user, _ in uses.get(node, ())} if node.primitive in _VIEWS else set()

@@ -143,7 +143,7 @@ class _Naming:
             self.give(place, letter)
 
     def by_position(self) -> None:
-        """Letters from the place of an axis: of the first input, of weights, of what comes out, of what is between."""
+        """Letters by the place of an axis: in the first input, in weights, in outputs, and in between."""
         for node in self.inputs:
             self._recurs(node)
         data = [n for n in self.inputs if not self._is_weight(n)]

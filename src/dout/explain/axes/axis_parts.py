@@ -235,7 +235,7 @@ def _repeated(node: Node, argument: int, names: Mapping[Node, str], letters: Let
 
 
 def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
-    """An operand of a matrix product: each element meets those of the other one along the axis that it lacks."""
+    """An operand of a matrix product: each element meets the other operand's elements along the axis that it lacks."""
     if len(node.inputs) != 2 or any(len(i.shape) < 2 for i in node.inputs):
         return None
     one, other = node.inputs[argument], node.inputs[1 - argument]

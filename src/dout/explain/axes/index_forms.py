@@ -77,7 +77,7 @@ def indices_of(node: Node, names: Mapping[Node, str], letters: Letters) -> tuple
 def fresh_indices(
     node: Node, axes: Iterable[int], besides: Sequence[Term], names: Mapping[Node, str], letters: Letters
 ) -> tuple[Term, ...]:
-    """An index for each of some axes of a node, other than those that are there already."""
+    """An unused index for each of some axes of a node."""
     view = _View(_Reader(names, letters, {}), node, (), frozenset())
     found: list[Term] = []
     for axis in axes:
@@ -109,7 +109,7 @@ def size_term(letter: str, length: int) -> Term:
 
 
 class _Reader:
-    """What all nodes of one formula have in common."""
+    """The context that all nodes of one formula share."""
 
     def __init__(self, names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any]) -> None:
         self.names, self.letters, self.values = names, letters, values
@@ -174,7 +174,7 @@ class _View:
         return size_term(self.reader.letters[source][axis], source.shape[axis])
 
     def over(self, indices: Sequence[Term], make: Callable[[], Term], symbol: str = "Σ") -> Term:
-        """What is added up, with the indices that it is added up over."""
+        """The term inside a sum, with the indices of the sum."""
         names = index_names(indices)
         before, self.scope = self.scope, self.scope | set(names)
         body = make()

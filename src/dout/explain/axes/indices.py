@@ -1,4 +1,4 @@
-"""Symbolic indices: those that a reshape joins into one or splits one into, and indices put in the place of others."""
+"""Symbolic indices: joining and splitting by a reshape, and substitution of indices."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _flat(parts: Sequence[Term], lengths: Sequence[int], sizes: Sequence[Term]) 
 
 
 def _all_digits(parts: list[tuple[Term, int]], index: Term) -> bool:
-    """Whether the parts are all digits of one index, so that they join into it again."""
+    """Whether the parts are all digits of one index, so that joining them gives the index back."""
     inner = 1
     for part, length in reversed(parts):
         if not (isinstance(part, Digit) and part.index == index and part.inner == inner and part.length == length):

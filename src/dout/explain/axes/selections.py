@@ -95,7 +95,7 @@ def _whole(key: Any, ndim: int) -> list[Any]:
 def solved(
     new: Sequence[Term], places: Sequence[KeyPlace], view: Any
 ) -> tuple[tuple[Term, ...], list[Term], list[Term]]:
-    """Which element a key puts in the place that `view` looks at: its indices, those left to go over, the conditions.
+    """The element that a key puts in the place of `view`: its indices, the indices to sum over, and the conditions.
 
     An index that is itself a place along an axis is known; a condition says where a place is one of those chosen.
     """

@@ -122,7 +122,7 @@ def equal_values(one: Node, given: Mapping[Node, Any], other: Node, known: Mappi
 
 
 def constants_meant(nodes: Iterable[Node]) -> dict[Node, Any]:
-    """What formulas take constants for where that is not their float: √2, 2 / 3, and 0.1 for a float32."""
+    """The exact numbers behind constants that are not their float: √2, 2 / 3, and 0.1 for a float32."""
     ctx.prec = PRECISION  # π has as many digits as what it is compared with
     floats = {n: n.static["value"] for n in nodes if n.primitive is CONSTANT and np.ndim(n.static["value"]) == 0}
     known = {node: number for node, value in floats.items() if (number := known_number(value)) is not None}

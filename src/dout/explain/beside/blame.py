@@ -31,7 +31,7 @@ _NAMED = re.compile(r"d_?(\w+)|grad_(\w+)|(\w+)_grad")
 
 @dataclass(frozen=True, eq=False)
 class Blame:
-    """A line that is wrong: its value `node` should be the gradient of `of`, or of one `use` of it, which is `right`.
+    """A wrong line: its value `node` should be `right`, the gradient of `of` or of one `use` of it.
 
     `before` are the values as they are, where earlier lines may have been mended, and `after` those where this one is,
     too. `results` are the gradients that are right then, or handed out by this line.
@@ -170,7 +170,7 @@ class BlameSearch:
     def _on_the_way(
         self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues
     ) -> Blame | None:
-        """The line multiplies a gradient; once it is another one, the several results that follow from it are right."""
+        """The line multiplies a gradient; with another gradient in its place, several results become right."""
         node = statement.last[place]
         match, affected = (
             self.matcher.match(node, values),
@@ -203,7 +203,7 @@ class BlameSearch:
     def _named_for_it(
         self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues
     ) -> Blame | None:
-        """The line does not compute the gradient that it is named for, though all that it reads is right."""
+        """The line does not compute the gradient in its name, although all its inputs are right."""
         node = statement.last[place]
         leads = any(self.quantities.leads(r.gradient, node) for r in wrong)
         if not leads or self._is_settled(node, values) or not self._settled(statement, values):

@@ -89,7 +89,7 @@ class DerivedQuantities:
         return [edge for edge in self.edges if edge[0].inputs[edge[1]] is value]
 
     def gradient_inside(self, value: Node, layer: LayerCall) -> Numbers | None:
-        """What a layer inside gives to a value that it reads."""
+        """The gradient that an inner layer passes to one of its inputs."""
         calls = ((edge, self.trace.call_of.get(edge[0])) for edge in self.edges_from(value))
         parts = [self.values[self.edges[edge]] for edge, call in calls if call and call.inside(layer)]
         found = parts[0] if parts else None
@@ -123,7 +123,7 @@ class DerivedQuantities:
 
     @cached_property
     def ignores_dout(self) -> bool:
-        """Whether this is a loss whose backward takes it that its upstream gradient is 1."""
+        """Whether this is the backward of a loss that assumes an upstream gradient of 1."""
         axes = max((len(node.shape) for node in self.call.inputs), default=0)
         reduced = all(len(o.shape) < axes or np.prod(o.shape, dtype=int) == 1 for o in self.seeds)
         return reduced and not any(self.is_of_dout(result.gradient) for result in self.results)
@@ -184,7 +184,7 @@ class DerivedQuantities:
         return {outcome.judged.gradient for outcome in outcomes if outcome.word == Word.REFUTED}
 
     def right(self, result: HandedOut) -> Numbers | None:
-        """What a gradient that is handed out should be."""
+        """The right value of a gradient that is handed out."""
         if result.derived is not None:
             return self.values[result.derived]
         value = self.values[result.of]

@@ -46,7 +46,7 @@ class GradientDifference:
 
     @cached_property
     def mine(self) -> Numbers:
-        """What the line computes."""
+        """The value that the line computes."""
         numbers = self.values[self.node]
         assert numbers is not None
         return numbers

@@ -29,12 +29,12 @@ class Numbers:
 
     @cached_property
     def near(self) -> np.ndarray[Any, Any]:
-        """The first value in float64: most of what is different is so there."""
+        """The first value in float64. Most different arrays already differ here."""
         return np.asarray(middle(self.values[0]), dtype=float)
 
     @cached_property
     def mean_and_largest(self) -> tuple[float, float]:
-        """What reshaping and repeating leave as they are: most of what is different differs in its mean."""
+        """Two numbers that reshaping and repeating preserve. Most different arrays differ in their mean."""
         with np.errstate(all="ignore"):
             return (float(self.near.mean()), float(np.abs(self.near).max())) if self.near.size else (0.0, 0.0)
 
@@ -128,7 +128,7 @@ class PointValues:
         return cls(points, [_computed(nodes, point, exactly) for point in points], nodes, exactly)
 
     def __getitem__(self, node: Node) -> Numbers | None:
-        """What a node is; None where that is not known, or is no number."""
+        """The values of a node; None if they are unknown or no numbers."""
         if node not in self._known:
             try:
                 found: Numbers | None = Numbers(tuple(_array(values[node]) for values in self.points))
@@ -138,7 +138,7 @@ class PointValues:
         return self._known[node]
 
     def changed(self, instead: Mapping[Node, Numbers]) -> PointValues:
-        """The values where some nodes are something else, and what is computed from them follows."""
+        """The values with some nodes replaced, and everything that depends on them computed again."""
         moved = computed_from(self.nodes, instead)
         later = [node for node in self.nodes if node in moved and node not in instead]
         points = []

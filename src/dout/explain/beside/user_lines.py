@@ -183,7 +183,7 @@ class _Comparison:
         return (gradient if len(steps) == 1 else self._written(statement, node) or gradient), None
 
     def _written(self, statement: Statement, node: Node, known: Mapping[Node, Term] | None = None) -> Term | None:
-        """The formula of a line in what it reads; None of a long line or a loop, and where something has no name.
+        """The formula of a line; None for a long line, a loop, or an input without a name.
 
         None also where a number in it is not one of the line's own: it may be the size of a batch, or come from one.
         """
@@ -200,7 +200,7 @@ class _Comparison:
 
     @cached_property
     def _known(self) -> dict[Node, Term]:
-        """The terms of what lines may read: values of forward, upstream gradients, what other lines computed."""
+        """The terms of everything a line may read: values of forward, upstream gradients, results of other lines."""
         known = {n: term for n in self.quantities.forward if (term := self.meaning.term(n)) is not None}
         for output, dout in self.quantities.seeds.items():
             known[dout] = self.meaning.gradient(output)
@@ -221,7 +221,7 @@ class _Comparison:
     # -------------------------------------------------------------------------------------------------------- steps
 
     def _steps(self, statement: Statement, match: Match, value: Node | None) -> tuple[int, ...]:
-        """The steps of the derivation that a line takes, from the gradients that it reads to its own."""
+        """The numbers of the derivation steps from the gradients that a line reads to its own."""
         if value is None or match.kind not in (
             MatchKind.GRADIENT,
             MatchKind.USE,

@@ -1,4 +1,4 @@
-"""Formulas that are one step of a derivation: softmax and its kin, and a sigmoid that is a part of a layer."""
+"""Formulas that a derivation shows as one step: softmax and its kin, and a sigmoid inside a layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DIVIDE, _MULTIPLY, _NEGATIVE = primitives("divide"), primitives("multiply"), pr
 
 
 def closed_steps(graph: Graph, outputs: Collection[Node], opened: Collection[str]) -> tuple[Graph, Mapping[Node, Node]]:
-    """Return the graph in which such a formula is one step, unless it is `opened` by name, or "all" is.
+    """Return the graph in which each such formula is one step, unless `opened` names it or "all".
 
     A sigmoid that is an output is what the layer is for: it stays as it is written. Also the products with a negated
     factor whose place others take: −β · x, where σ(β · x) is one step.

@@ -72,7 +72,7 @@ class Forward:
 
     @cached_property
     def parameters(self) -> tuple[Node, ...]:
-        """What forward reads besides its inputs: arrays and numbers that the layer holds."""
+        """The arrays and numbers of the layer that forward reads."""
         return tuple(n for n in self.nodes if n.primitive is INPUT and n not in self.inputs)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Other examples of a recorded forward: which of its numbers are lengths of axes is seen when these are others."""
+"""Recordings of other examples of a forward: they show which of its numbers are lengths of axes."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _of(name: str, *inputs: Node) -> Node:
 
 
 def known_lengths(trace: Trace, found: Example, letters: Letters, again: Callable[[Example], Trace]) -> KnownLengths:
-    """Read the lengths of a recording off others, which `again` makes of an example; none that it raises on."""
+    """The lengths in a recording, read off recordings of other examples by `again`; it may raise on some."""
     return _Search(trace, found, letters, again).result()
 
 
@@ -184,7 +184,7 @@ class _Search:
 
     @staticmethod
     def _groups(letter: str, bound: Sequence[str], lengths: Mapping[str, int]) -> Iterator[frozenset[str]]:
-        """Letters that may have to change with one: few of its length, and those of multiples of it."""
+        """Groups of letters that may have to change together: few of equal length, and multiples of it."""
         n = lengths[letter]
         equal = [b for b in bound if lengths[b] == n and b != letter]
         multiple = frozenset(b for b in bound if lengths[b] > n and lengths[b] % n == 0)
@@ -265,7 +265,7 @@ class _Search:
     # --- what is read off them --------------------------------------------------------------------------------------
 
     def _alike(self, same: Mapping[str, str]) -> list[tuple[Axis, Axis]]:
-        """An axis of each letter that has to be another one, with one of that."""
+        """Pairs of axes whose letters must be equal."""
         first: dict[str, Axis] = {}
         for node in self._inputs:
             for axis, letter in enumerate(self.letters[node]):

@@ -93,7 +93,7 @@ class BackwardGraph:
 
 
 def wanted_inputs(run: ForwardRun) -> dict[str, Node]:
-    """Which inputs of a forward get a gradient, by name: floats that it is given, and arrays of floats it holds.
+    """The inputs of a forward that get a gradient, by name: floats among its arguments, and float arrays it holds.
 
     And numbers that it holds for which the class has a backward that keeps a gradient: `self.dbeta` for `self.beta`.
     """

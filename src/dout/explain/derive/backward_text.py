@@ -98,7 +98,7 @@ class BackwardText:
         return next((text for text, one in pairs if self.shapes(one) == shapes and np.dtype(one.dtype) == dtype), None)
 
     def special(self, name: str) -> str:
-        """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""
+        """The user's name for a function of scipy.special. Raises UnspelledError if the module has none."""
         return scipy_name(self.globals_, name)
 
     # --- statements -------------------------------------------------------------------------------------------------

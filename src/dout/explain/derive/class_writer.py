@@ -209,7 +209,7 @@ def _is_steered(one: ForwardRun, other: ForwardRun) -> bool:
 
 
 def _unrolled(one: Graph, other: Graph) -> Phrase:
-    """The reason that two recordings take other steps: the first line that one of them runs more often."""
+    """The reason why two recordings differ in their steps: the first line that runs more often in one."""
     mine, theirs = (Counter(str(node.where) for node in graph.nodes if node.where) for graph in (one, other))
     often = (line for line, count in {**mine, **theirs}.items() if mine[line] != theirs[line])
     return Phrase("unrolled", {"where": next(often, next(iter(mine), "forward"))})

@@ -177,7 +177,7 @@ class Drafting(KeptChoice):
         return tuple(twin.shape for twin in self.twins.of.get(node, (node,)))
 
     def _dout_names(self) -> list[str]:
-        """What backward calls the gradients that arrive, one for each output."""
+        """The names of the upstream gradients in backward, one for each output."""
         outputs = list(dict.fromkeys(self.graph.outputs))
         if len(outputs) == 1:
             return ["dout"]
@@ -348,7 +348,7 @@ class Drafting(KeptChoice):
         return slope_comment(str(formula), text.lines[0].text.partition(" = ")[2], letters)
 
     def _name_of_value(self, node: Node) -> str | None:
-        """What the user calls a value of forward: by a name, or as what the layer holds."""
+        """The user's name for a value of forward, or its attribute."""
         if node.primitive is CONSTANT:
             return None
         for member in self.members.get(self.same(node), [node]):

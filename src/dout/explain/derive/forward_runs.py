@@ -30,7 +30,7 @@ PLAIN = Interface()
 
 @dataclass(frozen=True, eq=False)
 class ForwardSubject:
-    """What a backward is derived for, with an example on which it runs.
+    """The target of a derived backward, with an example on which it runs.
 
     `init` are arguments of the constructor; of an instance, attributes. `interface` says how the class is called.
     `defaults` are numbers that arguments of forward have in the place of their defaults.
@@ -59,7 +59,7 @@ class ForwardSubject:
         return passed(self.target.inputs(), copies({**self.inputs, **floats}))
 
     def argument_names(self, count: int) -> list[str]:
-        """What forward calls the arguments that it is given, `count` of them."""
+        """The names in forward of the arguments that it is given, `count` of them."""
         names: list[str] = []
         for p in self.target.inputs():
             if p.kind is p.VAR_POSITIONAL:
@@ -144,7 +144,7 @@ class ForwardSubject:
         return self.with_defaults(self.target.named) if self.target.is_function else self.bare().forward
 
     def run(self, seed: int = 0) -> Any:
-        """What forward returns on the example, from a random state. Raises what the user's code raises."""
+        """The output of forward on the example, from a fixed random state. Raises any error of the user's code."""
         with quiet(seed):
             ordered, keywords = self.arguments
             return self.forward()(*ordered, **keywords)

@@ -63,7 +63,7 @@ class _OtherRun:
 
 
 class KeptChoice:
-    """What is known of the values of a forward: which are equal, at hand, costly, and what they are called."""
+    """Facts about the values of a forward: which are equal, at hand or costly, and their names."""
 
     def __init__(self, twins: Twins, way: WritingWay) -> None:
         """Raises OSError where there is no source."""
@@ -210,7 +210,7 @@ class KeptChoice:
         return max(math.prod(node.shape) for node in nodes)
 
     def _read_by(self, node: Node) -> dict[Node, SourcePlace]:
-        """What a value that forward makes reads, with its places."""
+        """The values from which a value is computed and that have a place in the source, with their places."""
         found: dict[Node, SourcePlace] = {}
         waiting = [self.same(i) for i in node.inputs]
         while waiting:
@@ -331,7 +331,7 @@ class KeptChoice:
         return word_for(next(iter(self.members.get(node, ())), node) if place is None else node)
 
     def _name_of(self, node: Node) -> str | None:
-        """What the user calls a value; what is returned without a name is `out`."""
+        """The user's name for a value; `out` for an output without a name."""
         for member in self.members.get(node, ()):
             name = self.run.arguments.get(member) or self.run.trace.names.get(member)
             if name and name.isidentifier():

@@ -240,7 +240,7 @@ def _kept_upstream(judge: ExactJudge) -> Point:
 
 
 def _points(judge: ExactJudge) -> Iterator[Point]:
-    """Where to judge: near the example, and on the other sides of what chooses by value."""
+    """The points to judge at: near the example, and on the other sides of all comparisons."""
     yield from (judge.base, generic(judge, 0), generic(judge, 1), spread_out(judge, 0))
     if _chooses(judge):
         numbers = [node.static["value"] for node in judge.nodes if node.primitive is CONSTANT]
@@ -249,7 +249,7 @@ def _points(judge: ExactJudge) -> Iterator[Point]:
 
 
 def _few_points(judge: ExactJudge) -> Iterator[Point]:
-    """One generic point; of what chooses by value the example too, where two numbers may be equal."""
+    """One generic point; with comparisons the example too, where two numbers may be equal."""
     yield from (judge.base,) if _chooses(judge) else ()
     yield generic(judge, 0)
 

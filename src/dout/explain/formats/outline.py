@@ -88,7 +88,7 @@ def _backward(explanation: Explanation, numbers: bool, language: Language) -> Ou
 
 
 def _upstream_row(explanation: Explanation, output: Quantity) -> OutlineRow:
-    """The gradient that comes in for one of several outputs: the first of those that add up, if forward uses it."""
+    """The upstream gradient of one of several outputs: the first of several terms if forward uses the output, too."""
     used = any(part.of == output.name for step in explanation.steps for part in step.parts)
     left = gradient_name(explanation, output.name, int(used))
     cells: dict[str, Cell] = {"index": equation(left, Partial(output.name), of=output.name)}
@@ -194,7 +194,7 @@ def _not_explained(explanation: Explanation, language: Language) -> OutlinePart:
 
 
 def equation(left: Term, *sides: Term | None, of: str = "") -> Equation:
-    """An equation of what is known of its sides."""
+    """An equation from the known sides."""
     return Equation(left, tuple(side for side in sides if side is not None), of)
 
 
@@ -286,7 +286,7 @@ def _kept_names(explanation: Explanation, names: Iterable[str], language: Langua
 
 
 def formula_of(explanation: Explanation) -> Equation | None:
-    """The output from the inputs, where that is short."""
+    """The output as a formula of the inputs, if that is short."""
     if explanation.formula is None or len(explanation.outputs) != 1:
         return None
     return Equation(Symbol(explanation.outputs[0]), (explanation.formula,), explanation.outputs[0])

@@ -41,7 +41,7 @@ def brief(explanation: Explanation, language: Language = "en") -> tuple[Cell, ..
 
 
 def _forward(explanation: Explanation, spoken: Collection[str]) -> Iterator[tuple[Quantity, Term]]:
-    """The steps of forward; one that a single later step uses, and nothing else speaks of, is written out there.
+    """The steps of forward. A step with a single later use, and no other mention, is written out there.
 
     What is written into an array keeps a line of its own.
     """

@@ -75,7 +75,7 @@ class ForwardRecording:
                 yield subject, Captures(self.pieces, subject)
 
     def _with_other_numbers(self, subjects: Sequence[ForwardSubject]) -> Iterator[tuple[ForwardSubject, Captures]]:
-        """Each number by itself, else together with those that are the same: a kernel that has to be its stride."""
+        """The subject with each number changed alone; if that fails, with equal numbers changed together."""
         numbers = {name: value for name, value in self.subject.settings.items() if is_numbers(value)}
         for name, value in numbers.items():
             equal = [other for other in numbers if numbers[other] == value]

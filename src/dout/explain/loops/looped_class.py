@@ -102,7 +102,7 @@ class _LoopedClass:
     # --- the walk -----------------------------------------------------------------------------------------------------
 
     def written(self) -> DerivedClass | Phrase:
-        """The class; the reason where what was written does not hold."""
+        """The class, or the reason why the written text does not hold."""
         outputs = self._outputs()
         lines = self._backward(self.pieces.top)
         judged, run = self.recording.by_length()
@@ -133,7 +133,7 @@ class _LoopedClass:
         return [way for i, way in enumerate(ways) if way not in ways[:i]]
 
     def _outputs(self) -> list[str]:
-        """What backward calls the gradients that arrive."""
+        """The names of the upstream gradients in backward."""
         last = self.pieces.top[-1]
         if not isinstance(last, ForwardPiece) or not last.is_end:
             raise NoLoopError

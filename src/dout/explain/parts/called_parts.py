@@ -51,7 +51,7 @@ def called_parts(layer: Any, run: Callable[[], object]) -> list[str]:
 
 
 def _parts_in(item: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """What has a forward among what an object holds, in its lists and dicts too, with the path of each."""
+    """The parts with a forward inside an object, also in its lists and dicts, each with its path."""
     if depth > _DEEPEST:
         return
     is_object = not isinstance(item, dict | list | tuple)

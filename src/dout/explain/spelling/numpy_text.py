@@ -66,7 +66,7 @@ SLOW = primitives(  # elementwise, and several times as long as a product
 
 
 def scipy_name(globals_: Mapping[str, Any], name: str) -> str:
-    """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""
+    """The user's name for a function of scipy.special. Raises UnspelledError if the module has none."""
     module = sys.modules.get("scipy.special")
     for key, item in globals_.items() if module is not None else ():
         if item is getattr(module, name, None):

@@ -71,7 +71,7 @@ class SizeWords:
         return self.number(sizes)
 
     def _untried(self, sizes: Sizes) -> str:
-        """A length that is the same in all recordings, by the one array that has it."""
+        """The text of a length that is equal in all recordings, by the only array that has it."""
         found = [text for text, known in self._known() if known == sizes]
         if len(found) != 1:
             raise UnspelledError("derive untried length", length=sizes[0])

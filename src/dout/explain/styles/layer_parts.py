@@ -197,7 +197,7 @@ class LayerParts:
 
     @cached_property
     def returned(self) -> list[ast.expr]:
-        """What backward returns, one for each argument."""
+        """The expressions that backward returns, one for each argument."""
         last = self.backward.body[-1]
         if not isinstance(last, ast.Return) or last.value is None:
             raise NoStyleError("backward returns nothing")
@@ -205,7 +205,7 @@ class LayerParts:
 
     @cached_property
     def kept(self) -> dict[str, SeenKind]:
-        """What forward writes and backward reads, with its kind."""
+        """The values that forward writes and backward reads, with their kinds."""
         found: dict[str, SeenKind] = {}
         for path, writes, node in self.uses(self.backward.body):
             if not writes and path in self.written:

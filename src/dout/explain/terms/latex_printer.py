@@ -169,7 +169,7 @@ class LatexPrinter(StackedPrinter):
         return Printed(self._filled(wanted, places, parts, term), _strength(wanted))
 
     def _filled(self, row: str, places: tuple[Strength | None, ...], parts: Parts, term: FunctionCall) -> str:
-        """A row's LaTeX with its arguments, and the axes that it goes along below its name."""
+        """A row's LaTeX with its arguments filled in, and the reduced axes below its name."""
         if term.axis:
             name, start, rest = (row[:-1].rstrip(), "", row[-1]) if places == (None,) else row.partition("(")
             row = f"{name}_{{{self.axes(term)}}}{start}{rest}"

@@ -68,7 +68,7 @@ def length_text(value: int) -> str:
 
 
 def length_term(value: int) -> Term:
-    """A whole number as a term: by its formula where it is a length."""
+    """A whole number as a term; a length as its formula."""
     return value.formula.term if isinstance(value, Length) else number(value)
 
 

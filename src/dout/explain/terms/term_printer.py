@@ -1,4 +1,4 @@
-"""What the printers share: how strongly a printed formula holds together, and where it needs brackets.
+"""The base of all printers: binding strength, and brackets by it.
 
 A term is printed from the inside out, without recursion, so that a formula may be thousands of functions deep.
 """

@@ -20,7 +20,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Number(Term):
-    """A number as it is printed: a float in its shortest digits, a fraction as one. Negative ones are in a Product."""
+    """A number as printed: a float in its shortest digits, or a fraction. Its sign stands in a Product."""
 
     value: int | float | Fraction
 
@@ -84,7 +84,7 @@ class Compare(Term):
 
 @dataclass(frozen=True)
 class Cases(Term):
-    """One term a condition, and what holds otherwise: { x where x > 0, 0 otherwise."""
+    """A term for each condition, and the term otherwise: { x where x > 0, 0 otherwise."""
 
     pieces: tuple[tuple[Term, Term], ...]  # (term, condition)
     otherwise: Term
