@@ -126,7 +126,7 @@ class _Comparison:
             reason = Phrase("beside_given", {"name": self._name(given)})
         elif reason is None and right_without_repeats(statement, node, self.quantities, self.quantities.values):
             reason = Phrase("beside_no_repeats")
-        elif reason is None and self._is_nearly(node, match):
+        elif reason is None and self._is_nearly(node):
             reason = self._nearly()
         step = steps[0] if len(steps) == 1 else None
         return BackwardLine(statement.where, statement.source, step, term, steps=steps, reason=reason)
@@ -137,7 +137,7 @@ class _Comparison:
         numbers = tuple(dict.fromkeys(term_of_number(self.quantities.data[node]) for node in tiny))
         return Phrase("beside_finite", {"numbers": numbers}) if numbers else Phrase("beside_nearly")
 
-    def _is_nearly(self, node: Node, match: Match) -> bool:
+    def _is_nearly(self, node: Node) -> bool:
         """Whether a gradient that is handed out is right, but not the same number."""
         result = self.results.get(node)
         return result is not None and not self.quantities.is_right(result, self.quantities.values)

@@ -76,7 +76,7 @@ class AxisSteps:
             if node in self.forward.left_out:
                 self._leave_out(node)
                 continue
-            found += self._of_turns(node, found)
+            found += self._of_turns(found)
             self.upstream.setdefault(gradient, f"d{self.forward.names[node]}")
             parts = tuple(self._parts(node)) or tuple(self._passed_on(node))
             if parts:
@@ -86,7 +86,7 @@ class AxisSteps:
                 if node.primitive in _CLOSED:
                     says = Phrase("closed", {"name": _CLOSED[node.primitive]})
                 found.append(DerivationStep(number, self._operator(node), name, node, parts, says))
-        found += self._of_turns(None, found)
+        found += self._of_turns(found)
         return tuple(found)
 
     def _leave_out(self, node: Node) -> None:
@@ -98,8 +98,8 @@ class AxisSteps:
                 part = StepPart(self.forward.names[input_], Symbol(f"d{self.forward.names[input_]}"), None, share=share)
                 self.shares.setdefault(input_, []).append(part)
 
-    def _of_turns(self, after: Node | None, told: Sequence[DerivationStep]) -> Iterator[DerivationStep]:
-        """What is said of the turns that were left out just before a step, and the gradients that are whole by then."""
+    def _of_turns(self, told: Sequence[DerivationStep]) -> Iterator[DerivationStep]:
+        """The step for the turns that were just left out, with the gradients that are complete by now."""
         turns, self.waiting = self.waiting, []
         if not turns:
             return
