@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import count
 from typing import Any, ClassVar
 
 import numpy as np
@@ -222,6 +223,16 @@ def rebuild(graph: Graph, change: Callable[[Node, Mapping[Node, Node]], Node]) -
     if nodes == graph.nodes and outputs == graph.outputs:
         return graph
     return Graph(nodes, graph.inputs, outputs)
+
+
+def settled(graph: Graph, change: Callable[[Graph], Graph], most: int | None = None) -> Graph:
+    """Return the graph after a change that is repeated until it returns the same graph, or `most` times."""
+    for _ in count() if most is None else range(most):
+        after = change(graph)
+        if after is graph:
+            break
+        graph = after
+    return graph
 
 
 def renewed(node: Node, new: Mapping[Node, Node]) -> Node:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import Graph, Node, Primitive, rebuild, renewed
+from dout.graph import Graph, Node, Primitive, rebuild, renewed, settled
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.create import asarray, item
 from dout.ops.elementwise import sigmoid, softplus
@@ -28,11 +28,7 @@ _LOG2, _LOG10 = math.log(2), math.log(10)
 
 def composed(graph: Graph) -> Graph:
     """Return the graph, simplified, in which rows without an operator are made of rows that have one."""
-    while True:
-        after = simplify(rebuild(graph, lambda node, new: _composed(renewed(node, new))))
-        if after is graph:
-            return graph
-        graph = after
+    return settled(graph, lambda graph: simplify(rebuild(graph, lambda node, new: _composed(renewed(node, new)))))
 
 
 def _composed(node: Node) -> Node:

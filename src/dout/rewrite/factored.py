@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed
+from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed, settled
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.reduce import axes_of, count_along
 from dout.rewrite.node_facts import is_constant, is_reshape, made_by, over, standing_for, users_of
@@ -54,13 +54,11 @@ def factored(graph: Graph, *, one_power: bool = False) -> Graph:
     - common factors of the terms of a sum come out, and equal terms are one, with a number in front;
     - with `one_power`, eᵃ · eᵇ is eᵃ⁺ᵇ: where one of them overflows, the other may be 0.
     """
-    graph = simplify(graph)
-    for _ in range(_MOST_TURNS):
-        after = shared_sums(simplify(rebuild(without_kept_axes(graph), _Factoring(graph, one_power))))
-        if after is graph:
-            break
-        graph = after
-    return graph
+
+    def once(graph: Graph) -> Graph:
+        return shared_sums(simplify(rebuild(without_kept_axes(graph), _Factoring(graph, one_power))))
+
+    return settled(simplify(graph), once, _MOST_TURNS)
 
 
 class _Factoring:

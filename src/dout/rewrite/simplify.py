@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, renewed, same_kind, topological, with_inputs
+from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, renewed, same_kind, settled, topological, with_inputs
 from dout.ops import PRIMITIVES, kind_of, primitives
 from dout.ops.registry import broadcast
 from dout.rewrite.identities import cancelled
@@ -30,12 +30,12 @@ def simplify(graph: Graph) -> Graph:
     An array that holds one number everywhere is `full` of it, and where it meets other arrays element by element, the
     number stands in its place.
     """
-    while True:
+
+    def once(graph: Graph) -> Graph:
         merged = _Merged()
-        after = rebuild(graph, lambda node, new: merged(cancelled(_folded(renewed(node, new)))))  # noqa: B023
-        if after is graph:
-            return graph
-        graph = after
+        return rebuild(graph, lambda node, new: merged(cancelled(_folded(renewed(node, new)))))
+
+    return settled(graph, once)
 
 
 def simplified(node: Node) -> Node:

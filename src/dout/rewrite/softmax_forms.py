@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import Graph, Node, Primitive, Shape, rebuild, renewed
+from dout.graph import Graph, Node, Primitive, Shape, rebuild, renewed, settled
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.reduce import axes_of
 from dout.rewrite.node_facts import applied, behind, over, standing_for
@@ -28,11 +28,7 @@ def softmax_forms(graph: Graph) -> Graph:
 
     The logarithm of some of its elements is taken of them all: `log(y[n, t])` is `log(y)[n, t]`.
     """
-    while True:
-        after = rebuild(graph, _rewritten)
-        if after is graph:
-            return graph
-        graph = after
+    return settled(graph, lambda graph: rebuild(graph, _rewritten))
 
 
 def log_softmax_by_sums(graph: Graph, known: Iterable[Node]) -> Graph:
