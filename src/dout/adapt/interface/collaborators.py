@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -165,7 +165,8 @@ def two_parts(forward: str, backward: str) -> list[ContainedPart]:
 class Context:
     """Where a static forward keeps what its backward reads, as `torch.autograd.Function` has it.
 
-    Whatever method is given something keeps it; whatever is asked for that was never set is what was kept.
+    Whatever method is given something keeps it; whatever is asked for that was never set is what was kept. Where
+    forward is not given it, it was made with the inputs, as `items`: `ctx = Function(cls, *args)`.
 
     >>> ctx = Context()
     >>> ctx.save_for_backward(1, 2)
@@ -178,8 +179,8 @@ class Context:
 
     needs_input_grad = (True,) * 16
 
-    def __init__(self) -> None:
-        self._items: tuple[Any, ...] = ()
+    def __init__(self, items: Sequence[Any] = ()) -> None:
+        self._items = tuple(items)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

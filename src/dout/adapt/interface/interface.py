@@ -387,7 +387,7 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
         if is_named(name) and name not in taken:
             return [role, DOUT] if role in (GRADS, RATE_ROLE) else [role]
     if names_context(name) and name not in taken:
-        return [CONTEXT if context else CACHE]
+        return [CONTEXT] if context else [CACHE] if keeps else [CACHE, CONTEXT]
     labels = [n for n in taken if names_label(n)]
     others = [n for n in taken if n not in labels]
     if names_cache(name):

@@ -19,6 +19,7 @@ from dout.adapt.interface.users_forward import NoLossError
 from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example_search import Example, ExampleSearch
 from dout.adapt.search.failure import Failure
+from dout.adapt.search.own_faults import is_own_fault
 from dout.adapt.search.proposals import constructor_arguments
 from dout.adapt.search.refusals import gives_nothing, nothing_taken, takes_target
 from dout.adapt.search.resized_example import at_its_sizes
@@ -189,6 +190,8 @@ def example(
         found = trial.first_taken(needed, open_[:1])
     if found is None and trial.optional and isinstance(trial.last, NoLossError):  # scores alone, `if y is None`
         found = trial.first_taken(needed, [*open_, *trial.optional])
+    if found is not None and trial.fits(found) <= Fit.RUNS and is_own_fault(trial.last):
+        found = None  # it got by on nothing alone
     if found is None and trial.empty and trial.last is None:
         raise TargetError(gives_nothing(target))
     if found is None and isinstance(trial.last, NoLossError):

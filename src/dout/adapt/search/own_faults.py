@@ -12,9 +12,12 @@ import inspect
 import linecache
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from dout.adapt.interface.adapted_layer import is_adapted
 from dout.adapt.interface.method_pairs import pairs_of
@@ -23,11 +26,12 @@ from dout.adapt.repository.project_files import files_below, repository_root, st
 from dout.adapt.source.attribute_reads import attributes_set
 from dout.adapt.source.syntax import bindings, name_of, written
 from dout.adapt.target import Target
-from dout.run import attributes_of
+from dout.run import attributes_of, quiet
 from dout.trace.model.user_source import is_ours, is_user_code
 
 _MISSING = (NameError, ImportError, SyntaxError)
 _ARGUMENTS = re.compile(r"missing \d+ required|takes .*positional argument|unexpected keyword|multiple values for")
+_ONE_NUMBER = re.compile(r"array element with a sequence|only (?:size-1|length-1|0-dim)")
 _BRANCHES = (ast.If, ast.IfExp, ast.Try, ast.While, ast.Match, ast.BoolOp, ast.Lambda, ast.FunctionDef, ast.ClassDef)
 
 
@@ -41,6 +45,8 @@ def is_own_fault(error: BaseException | None) -> bool:
         return _always_comes_by(error) and _is_never_made(type(error.obj), error.name or "")
     if counts_by_a_quotient(error):
         return True
+    if makes_a_number_of(error):
+        return _always_comes_by(error)  # type: ignore[arg-type]
     if isinstance(error, TypeError) and 'must be passed as a "sequence" type' in str(error):
         return True  # `np.stack` of a generator, which NumPy took once
     if isinstance(error, TypeError) and (_unpacks_a_number(error) or _is_never_callable(error)):
@@ -275,6 +281,24 @@ def counts_by_a_quotient(error: BaseException | None) -> bool:
         name = name_of(target)
         bound[name] = bound.get(name, True) and value is not None and _is_quotient(value)
     return any(bound.get(name, False) for name in used)
+
+
+def makes_a_number_of(error: BaseException | None) -> str:
+    """The array of one element of which the line that raised makes a number, which NumPy did until 2.4; else "".
+
+    `out[i, j] = np.sum(window) + b[f]`, where `b[f]` has an axis; `float(b)`.
+    """
+    if not _ONE_NUMBER.search(str(error)) or error is None or not (steps := _steps(error)):
+        return ""
+    frame, line = steps[-1].tb_frame, steps[-1].tb_lineno
+    for node in (part for statement in _around(_function(frame.f_code), line)[-1:] for part in ast.walk(statement)):
+        match node:
+            case ast.Assign(targets=[ast.Subscript()], value=value) | ast.Call(func=ast.Name(id="float"), args=[value]):
+                with suppress(Exception), quiet():  # the layer that raised is not used again
+                    made = eval(compile(ast.Expression(value), "<raised>", "eval"), frame.f_globals, frame.f_locals)
+                    if isinstance(made, np.ndarray) and made.ndim and made.size == 1:
+                        return ast.unparse(value)
+    return ""
 
 
 def _is_quotient(node: ast.expr) -> bool:
