@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import linecache
-import re
 from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from types import MemberDescriptorType, ModuleType
@@ -15,7 +14,7 @@ import numpy as np
 from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.collaborators import RATE
 from dout.adapt.interface.interface import Interface
-from dout.adapt.source.attribute_reads import users_with
+from dout.adapt.source.attribute_reads import attributes_read, users_with
 from dout.adapt.source.syntax import written
 from dout.run import attributes_of, is_class, mro_of, quiet, vars_of
 from dout.trace.model.user_source import behind, is_user_code
@@ -27,12 +26,12 @@ _MOST = 2  # classes that are tried
 def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]:
     """The classes that forward's module knows and in which its arrays may have to stand, by the error without them."""
     asked = isinstance(error, AttributeError) and isinstance(error.obj, np.ndarray | np.generic)
-    asked = asked or _is_raised_by_its_type(error)
-    if interface.holder is not None or not (asked or re.search("memoryview|ndarray", str(error))):
+    forward = behind(getattr(cls, interface.forward))
+    reads_data = any("data" in attributes_read(forward, p.name) for p in taken_by(forward))  # of arrays, bytes alone
+    if interface.holder is not None or not (asked or reads_data or "ndarray" in str(error) or _is_raised_by_its_type(error)):
         return []
-    known = getattr(behind(getattr(cls, interface.forward)), "__globals__", {})
-    memory = isinstance(error, AttributeError) and isinstance(error.obj, memoryview)  # an array's own `data`
-    attribute = error.name if isinstance(error, AttributeError) and error.name and not memory else "data"
+    known = getattr(forward, "__globals__", {})
+    attribute = error.name if asked and isinstance(error, AttributeError) and error.name else "data"
     modules = [item for item in known.values() if isinstance(item, ModuleType) and is_user_code(_file_of(item))]
     named = [*known.values(), *(item for module in modules for item in vars(module).values())]
     others = [item for item in dict.fromkeys(filter(is_class, named)) if users_with(item, attribute)]
@@ -132,6 +131,8 @@ def left_in(holders: Sequence[Any], before: Sequence[Mapping[str, Any]]) -> Any:
 def _held(item: Any) -> dict[str, Any]:
     """The attributes of an object, those in slots too."""
     found = dict[str, Any]()
+    if plain(item) is not item:  # what stands in for a value in a recording
+        return found
     for slot in (slot for base in mro_of(type(item)) for slot in vars_of(base).values()):
         if isinstance(slot, MemberDescriptorType):
             with suppress(AttributeError):  # nothing was put there yet

@@ -237,7 +237,7 @@ class _Proposer:
         """Whether an argument is no array, by its code or document, or by its name alone."""
         kind = next(iter(source.kinds_for(self.forward, name, self.owner)), "")
         data = self.arguments[0].name == name or _is_label(name)  # that may be whole numbers
-        plain = kind in ("callable", "int", "bool", "form", "order", "axis") or (kind == "tuple" and not names_array(name))
+        plain = kind in ("callable", "int", "bool", "dtype", "form", "order", "axis") or (kind == "tuple" and not names_array(name))
         return name in SETTINGS or kind in ("dict", "str") or (plain and not data)
 
     @cached_property

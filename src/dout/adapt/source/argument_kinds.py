@@ -44,14 +44,14 @@ _ONLY = {  # the attributes that one kind alone has
 }
 _TAKE_SIZES = frozenset({"randn", "rand"})  # as their arguments
 _TAKE_A_SHAPE = frozenset({"zeros", "ones", "empty", "random", "random_sample", "standard_normal"})
-_KEYWORDS = {"axis": "axis", "keepdims": "bool"}
+_KEYWORDS = {"axis": "axis", "keepdims": "bool", "dtype": "dtype"}
 _ALONG = frozenset({"sum", "mean", "max", "min", "prod", "std", "var", "argmax", "concatenate", "stack", "expand_dims"})
 _TAKE_ARRAYS = frozenset({"dot", "matmul", "exp", "maximum", "tanh", "sum", "einsum"})
 
 
 @total(tuple)
 def kinds_for(function: Any, name: str, cls: type | None = None, *, key: str | None = None) -> tuple[str, ...]:
-    """What an argument is: int float bool str tuple list dict array callable class shape generator, or a class.
+    """What an argument is: int float bool str tuple list dict array callable class dtype shape generator, or a class.
 
     Or what shapes an array: `form` is a shape of as many numbers, `order` one of axes, `axis` a place among them.
 
@@ -143,6 +143,8 @@ def _kinds_in_a_call(call: ast.Call, scope: Scope) -> list[str]:
     for keyword in call.keywords:
         if keyword.arg in _KEYWORDS and scope.holds(keyword.value):
             return [_KEYWORDS[keyword.arg]]  # of NumPy's functions and methods
+    if verb == "astype" and any(map(scope.holds, args[:1])):
+        return ["dtype"]
     is_method = isinstance(call.func, ast.Attribute) and not isinstance(call.func.value, ast.Name)
     if verb in _ALONG and any(map(scope.holds, args[:1] if is_method else args[1:2])):
         return ["axis"]
