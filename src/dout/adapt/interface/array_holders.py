@@ -28,7 +28,9 @@ def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]
     asked = isinstance(error, AttributeError) and isinstance(error.obj, np.ndarray | np.generic)
     forward = behind(getattr(cls, interface.forward))
     reads_data = any("data" in attributes_read(forward, p.name) for p in taken_by(forward))  # of arrays, bytes alone
-    if interface.holder is not None or not (asked or reads_data or "ndarray" in str(error) or _is_raised_by_its_type(error)):
+    if interface.holder is not None or not (
+        asked or reads_data or "ndarray" in str(error) or _is_raised_by_its_type(error)
+    ):
         return []
     known = getattr(forward, "__globals__", {})
     attribute = error.name if asked and isinstance(error, AttributeError) and error.name else "data"

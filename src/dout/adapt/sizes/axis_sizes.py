@@ -151,7 +151,7 @@ class AxisSizes:
         if axis in _ENDS:
             given = [n for n in self.init.values() if type(n) is int] or [*self.widths[:1], *self.widths[-1:]]
             return given[_ENDS[axis]] if len(given) > _ENDS[axis] else 5 - _ENDS[axis]
-        others = {name: size for name, size in self.known.items() if name not in self.beside}  # `in_channel, input_size`
+        others = {n: size for n, size in self.known.items() if n not in self.beside}  # `in_channel, input_size`
         alike = [size for name, size in others.items() if len(_short(axis)) > 1 and _short(name) == _short(axis)]
         if len(set(alike)) == 1:
             return self.known.setdefault(axis, alike[0])

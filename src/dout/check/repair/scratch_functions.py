@@ -141,8 +141,9 @@ class Scratch:
             elif function.is_closure:
                 self.closures[function.function.__code__] = made
             else:
-                static = isinstance(vars(function.owner).get(function.name), staticmethod)
-                methods.setdefault(function.owner, {})[function.name] = staticmethod(made) if static else made
+                name = function.attribute
+                static = isinstance(vars(function.owner).get(name), staticmethod)
+                methods.setdefault(function.owner, {})[name] = staticmethod(made) if static else made
         self.methods = methods
         self.classes: dict[type, type] = {}
 
