@@ -36,6 +36,8 @@ OWN = {
     "a keyword that NumPy does not have": {"backward": "return np.sum(dout, keepdim=True) * self.inner.slope()"},
     "a part without that method": {"backward": "return self.inner.backward(dout)"},
     "an iterator that NumPy no longer stacks": {"forward": "x = np.stack(row for row in x)"},
+    "a number that is made of one element": {"forward": "out = np.zeros(3); out[0] = np.sum(x) + np.ones(1)"},
+    "a float that is made of one element": {"forward": "x = x * float(np.ones((1, 1)))"},
     "a number that is unpacked": {"backward": "left, right = 0\n        return dout * left"},
     "an object that cannot be called": {"backward": "return dout * self.inner(dout)"},
     "a size that plays no part": {"arguments": ", size", "backward": "left, right = 0\n        return dout * left"},

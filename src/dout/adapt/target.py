@@ -17,7 +17,7 @@ from dout.adapt.interface.method_pairs import forwards_of
 from dout.adapt.interface.network_loss import loss_of, with_loss
 from dout.adapt.source import switches_for
 from dout.errors import NotTakenError, TargetError
-from dout.run import copied, deep_copy, fresh, is_class, vars_of
+from dout.run import arrays, copied, deep_copy, fresh, is_class, quiet, vars_of
 from dout.trace.model.user_source import behind
 
 
@@ -115,6 +115,18 @@ class Target:
     def not_given(self, init: Mapping[str, Any]) -> list[str]:
         """The constructor arguments that must be given, and are not."""
         return [p.name for p in self.constructor if p.default is p.empty and p.name not in init and is_named(p)]
+
+    def sizes_of_nothing(self, init: Mapping[str, Any]) -> list[str]:
+        """The constructor arguments that are 0 where nobody gives them, if the layer holds empty arrays then."""
+        zeros = [p.name for p in self.constructor if type(p.default) is int and not p.default and p.name not in init]
+        if not zeros or self.not_given(init):
+            return []
+        try:
+            with quiet():
+                held = arrays(self.fresh(init)).values()
+        except Exception:
+            return []
+        return zeros if any(not x.size for x in held) else []
 
     def builder(self, init: Mapping[str, Any]) -> Callable[[], Any]:
         """Return a function that gives a fresh instance of a class with these arguments, or what was named itself.

@@ -166,8 +166,8 @@ def example(
     if takes_nothing and (held := _of_attributes(target, init, named)) is not None:
         return held
     target.refuse_unknown(parameters, named)
-    needed = target.not_given(init)
-    if not needed:
+    needed = target.not_given(init) or target.sizes_of_nothing(init)
+    if not target.not_given(init):
         target.builder(init)  # says what is wrong with the arguments that were given
     open_ = [p.name for p in parameters if is_named(p) and p.default is p.empty and p.name not in named]
     any_number = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)

@@ -74,7 +74,7 @@ class _Proposer:
             del self.arguments[0]
         self.first = next((p.name for p in self.arguments), "")
         own = target.is_class and any("__init__" in vars(base) for base in target.cls.__mro__[:-1])
-        self.constructor = wanted(self.cls) if own else []
+        self.constructor = wanted(self.cls, target.sizes_of_nothing(init)) if own else []
         self.constructor += slopes_of(self.cls, [p.name for p in self.constructor])
         self.owner = None if target.is_function else self.cls
         called = [self.cls.__qualname__, target.forward_name]  # a class, or its method: `net.loss(x, y)`

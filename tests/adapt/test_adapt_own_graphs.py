@@ -1,0 +1,169 @@
+"""Operations of an own graph: a context made with the inputs, arrays in slots, and arguments that are no arrays."""
+
+import numpy as np
+import pytest
+
+from dout import check
+from dout.judge.outcomes import RIGHT
+
+
+class Tensor:
+    """Holds an array in a slot, as `data`, which an array itself has too: its bytes."""
+
+    __slots__ = ("data", "grad")
+
+    def __init__(self, data):
+        self.data = data.data if isinstance(data, Tensor) else np.asarray(data, dtype=float)
+        self.grad = None
+
+
+class Function:
+    """A context is made with the operation and its inputs; forward does not take it."""
+
+    def __init__(self, op, *args):
+        self.op = op
+        self.args = args
+
+    @classmethod
+    def apply(cls, *args):
+        out = cls.forward(*args)
+        out.grad = Function(cls, *args)
+        return out
+
+
+class Product(Function):
+    @staticmethod
+    def forward(x, y):
+        return Tensor(x.data * y.data)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, y = ctx.args
+        return Tensor(y.data * grad.data), Tensor(x.data * grad.data)
+
+
+class WrongProduct(Product):
+    @staticmethod
+    def backward(ctx, grad):
+        x, y = ctx.args
+        return Tensor(x.data * grad.data), Tensor(y.data * grad.data)
+
+
+class Exponential(Function):
+    @staticmethod
+    def forward(x):
+        return Tensor(np.exp(x.data))
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.args
+        return Tensor(np.exp(x.data) * grad.data)
+
+
+class Turned(Function):
+    @staticmethod
+    def forward(x, places):
+        return Tensor(x.data.transpose(places) * 2)
+
+    @staticmethod
+    def backward(ctx, grad):
+        _, places = ctx.args
+        return Tensor(grad.data.transpose(tuple(np.argsort(places))) * 2), None
+
+
+class Formed(Function):
+    @staticmethod
+    def forward(x, sides):
+        return Tensor(x.data.reshape(tuple(sides)) * 2)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, _ = ctx.args
+        return Tensor(grad.data.reshape(x.data.shape) * 2), None
+
+
+class Total(Function):
+    @staticmethod
+    def forward(x, along):
+        return Tensor(x.data.sum(along, keepdims=True))
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, _ = ctx.args
+        return Tensor(np.ones(x.data.shape) * grad.data), None
+
+
+class Windows(Function):
+    """Slices of `data` of an array are no error of attributes, and filters are shorter than what they go over."""
+
+    @staticmethod
+    def forward(x, weight):
+        """Slide along the last axis.
+
+        Args:
+            x (Tensor): (batch_size, in_channel, input_size)
+            weight (Tensor): (out_channel, in_channel, kernel_size)
+        """
+        k = weight.data.shape[2]
+        ends = range(x.data.shape[2] - k + 1)
+        return Tensor(np.stack([np.einsum("nck,ock->no", x.data[:, :, i : i + k], weight.data) for i in ends], axis=2))
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight = ctx.args
+        k, dx, dw = weight.data.shape[2], np.zeros(x.data.shape), np.zeros(weight.data.shape)
+        for i in range(grad.data.shape[2]):
+            dx[:, :, i : i + k] += np.einsum("no,ock->nck", grad.data[:, :, i], weight.data)
+            dw += np.einsum("no,nck->ock", grad.data[:, :, i], x.data[:, :, i : i + k])
+        return Tensor(dx), Tensor(dw)
+
+
+@pytest.mark.parametrize("operation", [Product, Exponential, Turned, Formed, Total, Windows])
+def test_an_operation_finds_its_inputs_in_its_context(operation):
+    report = check(operation)
+    assert report.verdicts
+    assert {v.word for v in report.verdicts} <= RIGHT
+
+
+def test_what_such_an_operation_does_wrong_is_wrong():
+    assert [f.code for f in check(WrongProduct).findings if f.severity == "error"] == ["D101", "D101"]
+
+
+class SizesOfNothing:
+    """Takes no size for granted: built with nothing it holds nothing."""
+
+    def __init__(self, rows=0, columns=0):
+        self.W = np.ones((rows, columns))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class OfOneType:
+    """Its type of numbers is set by a method that a network calls."""
+
+    def __init__(self, size):
+        self.w = np.arange(1.0, size + 1)
+
+    def use(self, kind):
+        self.kind = kind
+
+    def forward(self, x):
+        self.x = x
+        return (x * self.w).astype(self.kind)
+
+    def backward(self, dout):
+        self.dw = np.sum(self.x * dout, axis=0)
+        return dout * self.w
+
+
+@pytest.mark.parametrize("layer", [SizesOfNothing, OfOneType])
+def test_what_a_layer_needs_is_told_by_what_it_does_with_it(layer):
+    report = check(layer)
+    assert len(report.verdicts) == 2
+    assert {v.word for v in report.verdicts} <= RIGHT
