@@ -13,7 +13,7 @@ from dout.adapt.interface.adapted_layer import as_layer
 from dout.adapt.interface.function_pairs import pair_of
 from dout.adapt.interface.held_values import argument_name
 from dout.adapt.interface.interface import Interface, meant_pairs
-from dout.adapt.interface.method_pairs import forwards_of
+from dout.adapt.interface.method_pairs import forwards_of, is_static
 from dout.adapt.interface.network_loss import loss_of, with_loss
 from dout.adapt.source import switches_for
 from dout.errors import NotTakenError, TargetError
@@ -109,8 +109,9 @@ class Target:
 
     @cached_property
     def constructor(self) -> list[inspect.Parameter]:
-        """The arguments of the constructor; none of what is built already."""
-        return taken_by(self.named) if self.is_class else []
+        """The arguments of the constructor; none of what is built already, or never: both methods take no instance."""
+        never = bool(self.pairs) and all(is_static(self.cls, name) for pair in self.pairs for name in pair)
+        return taken_by(self.named) if self.is_class and not never else []
 
     def not_given(self, init: Mapping[str, Any]) -> list[str]:
         """The constructor arguments that must be given, and are not."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_rate, names_switch
+from dout.adapt.argument_names import names_output, names_rate, names_switch
 
 RATE = 0.5  # a learning rate that we give: exact in binary, so that an update shows the gradient to the last bit
 
@@ -135,7 +135,8 @@ class ContainedPart(SimpleNamespace):  # a recording looks into such an object, 
         """The output; what else a network passes is not asked, nor what it calls the input."""
         self.x = next(iter((*given, *named.values())))
         self.factor = 0.5 + self._mixed(self.x)
-        return self.w * (self.x * self.factor)
+        self.given = self.w * (self.x * self.factor)
+        return self.given
 
     def backward(self, *given: Any, **named: Any) -> Any:
         """The gradient of the input, which may be given again; without an upstream one, as of a loss, that is 1."""
@@ -152,6 +153,8 @@ class ContainedPart(SimpleNamespace):  # a recording looks into such an object, 
             return self.forward
         if name == backward or _BACKWARD.search(name):  # a network may call its own otherwise
             return self.backward
+        if names_output(name) and "given" in self.__dict__:
+            return self.given
         if name.startswith(("update", "step", "zero_grad")):  # it stays as it is
             return lambda *_, **__: None
         raise AttributeError(name)

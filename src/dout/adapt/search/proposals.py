@@ -73,7 +73,7 @@ class _Proposer:
         if self.arguments and self.arguments[0].name in ("self", "ctx", "context"):
             del self.arguments[0]
         self.first = next((p.name for p in self.arguments), "")
-        own = target.is_class and any("__init__" in vars(base) for base in target.cls.__mro__[:-1])
+        own = bool(target.constructor) and any("__init__" in vars(base) for base in target.cls.__mro__[:-1])
         self.constructor = wanted(self.cls, target.sizes_of_nothing(init)) if own else []
         self.constructor += slopes_of(self.cls, [p.name for p in self.constructor])
         self.owner = None if target.is_function else self.cls
