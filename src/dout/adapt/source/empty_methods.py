@@ -27,6 +27,17 @@ def is_stub(function: Any) -> bool:
     return bool(body) and all(map(_does_nothing, body))
 
 
+def replaced_by(cls: type, name: str) -> str:
+    """The class derived from `cls` that has its own method of this name, where that of `cls` returns its argument."""
+    match [statement for statement in _body(getattr(cls, name, None)) if not _does_nothing(statement)]:
+        case [ast.Return(value=ast.Name())]:
+            below = [
+                one for one in type.__subclasses__(cls) if name in vars(one) and not hasattr(one, "dout_interface")
+            ]
+            return below[0].__qualname__ if below else ""
+    return ""
+
+
 def gives_nothing(function: Any) -> bool:
     """Whether a function returns nothing, or but True and False: it shows, tests or fills something.
 
