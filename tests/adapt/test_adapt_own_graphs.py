@@ -162,6 +162,97 @@ class OfOneType:
         return dout * self.w
 
 
+class OwnNames:
+    """Its parameters are called after it, `_OwnNames__weights`, and it steps in backward."""
+
+    def __init__(self, rows, columns):
+        self.__weights = np.ones((rows, columns))
+
+    @property
+    def weights(self):
+        return self.__weights
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weights
+
+    def backward(self, output_gradient, learning_rate):
+        dx = output_gradient @ self.weights.T
+        self.__weights -= learning_rate * self.x.T @ output_gradient
+        return dx
+
+
+class DenseOwn(OwnNames):
+    """A name that begins as that of a gradient does."""
+
+    def __init__(self, rows, columns):
+        self.__bias = np.zeros((1, columns))
+        super().__init__(rows, columns)
+
+    def forward(self, x):
+        return super().forward(x) + self.__bias
+
+    def backward(self, output_gradient, learning_rate):
+        dx = super().backward(output_gradient, learning_rate)
+        self.__bias -= learning_rate * np.sum(output_gradient, axis=0, keepdims=True)
+        return dx
+
+
+def test_what_a_class_calls_its_own_is_no_gradient():
+    report = check(DenseOwn)
+    assert {v.argument for v in report.verdicts} == {"x", "_OwnNames__weights", "_DenseOwn__bias"}
+    assert {v.word for v in report.verdicts} <= RIGHT
+    assert not [f for f in report.findings if f.severity == "error"]
+
+
+class Bag:
+    """Takes no instance in what it is asked for, and cannot be built."""
+
+    def __init__(self, kind):
+        self.kind = {}[kind]
+
+    @classmethod
+    def steep(cls, x):
+        return np.tanh(2 * x)
+
+    @classmethod
+    def steep_derivative(cls, x):
+        return 2 - 2 * cls.steep(x) ** 2
+
+
+class StepAhead:
+    """Its upstream gradient is called as nothing else, beside a rate with a default."""
+
+    def feed_forward(self, x):
+        self.y = np.tanh(x)
+        return self.y
+
+    def back_propagate(self, nabla_y, lr=0.01):
+        return nabla_y * (1 - self.y**2)
+
+
+class InARow:
+    """Gives each part what the one before has left."""
+
+    def __init__(self, *layers):
+        self.layers = layers
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, x, grad_output):
+        for i in range(len(self.layers) - 1, 0, -1):
+            grad_output = self.layers[i].backward(self.layers[i - 1].output, grad_output)
+        return self.layers[0].backward(x, grad_output)
+
+
+@pytest.mark.parametrize("layer", [Bag, StepAhead, InARow])
+def test_nothing_else_is_needed(layer):
+    assert {v.word for v in check(layer).verdicts} == {"exact"}
+
+
 @pytest.mark.parametrize("layer", [SizesOfNothing, OfOneType])
 def test_what_a_layer_needs_is_told_by_what_it_does_with_it(layer):
     report = check(layer)

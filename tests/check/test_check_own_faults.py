@@ -38,6 +38,7 @@ OWN = {
     "an iterator that NumPy no longer stacks": {"forward": "x = np.stack(row for row in x)"},
     "a number that is made of one element": {"forward": "out = np.zeros(3); out[0] = np.sum(x) + np.ones(1)"},
     "a float that is made of one element": {"forward": "x = x * float(np.ones((1, 1)))"},
+    "a function of NumPy that no array has": {"forward": "x = x.maximum(x, 0.0)"},
     "a number that is unpacked": {"backward": "left, right = 0\n        return dout * left"},
     "an object that cannot be called": {"backward": "return dout * self.inner(dout)"},
     "a size that plays no part": {"arguments": ", size", "backward": "left, right = 0\n        return dout * left"},
