@@ -106,6 +106,16 @@ class _Size(int):
         return int(self)
 
 
+class _Empty(list[Any]):
+    """Nothing, in a list or a dict."""
+
+    def items(self) -> tuple[Any, ...]:
+        """None, as a dict has them."""
+        return ()
+
+    keys = values = items
+
+
 class ContainedPart(SimpleNamespace):  # a recording looks into such an object, as into the user's
     """A layer for a container to hold: `w x (0.5 + x)`, or, if it mixes, `w x (0.5 + sum(x))` of each row.
 
@@ -119,8 +129,7 @@ class ContainedPart(SimpleNamespace):  # a recording looks into such an object, 
     def __init__(self, mixes: bool = False, forward: str = "forward", backward: str = "backward") -> None:
         self.mixes, self.names = mixes, (forward, backward)
         self.w = np.array(2.0 if mixes else 0.75)
-        self.params: list[Any] = []
-        self.grads: list[Any] = []
+        self.params, self.grads = _Empty(), _Empty()
 
     __hash__ = object.__hash__  # type: ignore[assignment]
     __eq__ = object.__eq__

@@ -49,7 +49,7 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
         at = cache_place(getattr(method, "__func__", method), len(result)) or max(1, len(result) - caches)
         result, cache = result[:at], result[at : at + caches]
         result = result[0] if len(result) == 1 else result
-    if interface.outputs is not None and isinstance(result, tuple):
+    if interface.outputs is not None and isinstance(result, tuple | list):
         result = tuple(result[i] for i in interface.outputs)
         result = result if len(result) > 1 else result[0]
     known = zip(names, inputs, strict=False)
