@@ -258,7 +258,8 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     alone = len(wanted) == 1 and (local or only_multiplied(getattr(cls, backward), wanted[0]))
     if _takes_target(active, taken, loss or alone) != unproven or _asks_for_more(cls, forward, active, taken, local):
         return
-    if local and len(wanted) > 1 and not loss and not {*wanted} & {*taken, *optional(getattr(cls, forward))}:
+    known = {*taken, *optional(getattr(cls, forward)), *filter(names_output, wanted)}
+    if local and len(wanted) > 1 and not loss and known.isdisjoint(wanted):
         return  # of another function: nothing that it takes is called so
     several = sum(not setting_role(name, "") or name in taken for name in wanted) > 1
     settings = optional(getattr(cls, forward))
