@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from dout.adapt.source.syntax import read, walk
+from dout.run import names_of
 
 
 def is_unwritten(cls: type, name: str) -> bool:
@@ -31,11 +33,14 @@ def replaced_by(cls: type, name: str) -> str:
     """The class derived from `cls` that has its own method of this name, where that of `cls` returns its argument."""
     match [statement for statement in _body(getattr(cls, name, None)) if not _does_nothing(statement)]:
         case [ast.Return(value=ast.Name())]:
-            below = [
-                one for one in type.__subclasses__(cls) if name in vars(one) and not hasattr(one, "dout_interface")
-            ]
-            return below[0].__qualname__ if below else ""
+            written = (one for one in type.__subclasses__(cls) if _is_in_its_module(one) and name in vars(one))
+            return next((one.__qualname__ for one in written), "")
     return ""
+
+
+def _is_in_its_module(cls: type) -> bool:
+    """Whether a class stands in its module, as one that somebody has written does."""
+    return names_of(sys.modules.get(cls.__module__)).get(cls.__name__) is cls
 
 
 def gives_nothing(function: Any) -> bool:

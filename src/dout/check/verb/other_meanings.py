@@ -138,14 +138,14 @@ class OtherMeanings:
     def _in_shapes_of_gradients(self, wrong: Sequence[Finding]) -> str:
         """The inputs that may have the shapes of their gradients, if no name says how many axes they have.
 
-        One of the two shapes is the other repeated: which of them was meant only the layer knows.
+        One of the two shapes is the other repeated, or has more axes: which of them was meant only the layer knows.
         """
         shapes = {str(item.argument): (item.got, item.expected) for item in wrong}
         named = any(stands_for(name) not in ("", "h") and name != "g" for name in shapes)
         are_numbers = not all(got for got, _ in shapes.values())
         if not shapes or named or are_numbers or not {*shapes} <= {*self.example.inputs}:
             return ""
-        if not all(map(_is_repeated, shapes.values())):
+        if not all(len(got) > len(own) or _is_repeated((got, own)) for got, own in shapes.values()):
             return ""
         inputs = {name: alike(self.example.inputs[name], got, name) for name, (got, _) in shapes.items()}
         said = " and ".join(f"{name} has shape {got}" for name, (got, _) in shapes.items())
