@@ -33,7 +33,8 @@ def replaced_by(cls: type, name: str) -> str:
     """The class derived from `cls` that has its own method of this name, where that of `cls` returns its argument."""
     match [statement for statement in _body(getattr(cls, name, None)) if not _does_nothing(statement)]:
         case [ast.Return(value=ast.Name())]:
-            written = (one for one in type.__subclasses__(cls) if _is_in_its_module(one) and name in vars(one))
+            below: list[type] = type.__subclasses__(cls)
+            written = (one for one in below if _is_in_its_module(one) and name in vars(one))
             return next((one.__qualname__ for one in written), "")
     return ""
 
