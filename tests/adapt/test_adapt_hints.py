@@ -272,5 +272,5 @@ def total(x, along, keep, sides):
     return x.sum(axis=along, keepdims=keep).reshape(sides) / x.shape[along]
 """)
     assert kinds_for(module.total, "sides")[:1] == ("form",)
-    assert kinds_for(module.total, "along")[:1] == ("int",)
+    assert kinds_for(module.total, "along")[:1] == ("axis",)
     assert kinds_for(module.total, "keep")[:1] == ("bool",)

@@ -329,3 +329,19 @@ def test_an_input_whose_gradient_is_0_everywhere_is_not_called_exact():
 
     assert words(Normal(), np.array([[0.5, 1.0, -0.25]])) == {"x": "inconclusive"}
     assert words(Normal(), np.array([[0.5, 1.0, -0.25], [1.5, -1.0, 0.75]])) == {"x": "exact"}
+
+
+class SqueezedLoss:
+    """Its number is taken out of an array without axes."""
+
+    def forward(self, x, t):
+        self.d = x - t
+        return np.squeeze(np.mean(self.d**2))[()]
+
+    def backward(self):
+        return 2 * self.d / self.d.size
+
+
+def test_a_number_is_taken_out_of_an_array_without_axes():
+    report = check(SqueezedLoss, np.array([[0.5, 1.25, -0.75]]), np.array([[1.0, -0.5, 0.25]]))
+    assert [str(verdict.word) for verdict in report.verdicts] == ["exact"]

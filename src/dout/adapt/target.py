@@ -13,11 +13,11 @@ from dout.adapt.interface.adapted_layer import as_layer
 from dout.adapt.interface.function_pairs import pair_of
 from dout.adapt.interface.held_values import argument_name
 from dout.adapt.interface.interface import Interface, meant_pairs
-from dout.adapt.interface.method_pairs import forwards_of
+from dout.adapt.interface.method_pairs import forwards_of, is_static
 from dout.adapt.interface.network_loss import loss_of, with_loss
 from dout.adapt.source import switches_for
 from dout.errors import NotTakenError, TargetError
-from dout.run import copied, deep_copy, fresh, is_class, vars_of
+from dout.run import arrays, copied, deep_copy, fresh, is_class, quiet, vars_of
 from dout.trace.model.user_source import behind
 
 
@@ -109,12 +109,25 @@ class Target:
 
     @cached_property
     def constructor(self) -> list[inspect.Parameter]:
-        """The arguments of the constructor; none of what is built already."""
-        return taken_by(self.named) if self.is_class else []
+        """The arguments of the constructor; none of what is built already, or never: both methods take no instance."""
+        never = bool(self.pairs) and all(is_static(self.cls, name) for pair in self.pairs for name in pair)
+        return taken_by(self.named) if self.is_class and not never else []
 
     def not_given(self, init: Mapping[str, Any]) -> list[str]:
         """The constructor arguments that must be given, and are not."""
         return [p.name for p in self.constructor if p.default is p.empty and p.name not in init and is_named(p)]
+
+    def sizes_of_nothing(self, init: Mapping[str, Any]) -> list[str]:
+        """The constructor arguments that are 0 where nobody gives them, if the layer holds empty arrays then."""
+        zeros = [p.name for p in self.constructor if type(p.default) is int and not p.default and p.name not in init]
+        if not zeros or self.not_given(init):
+            return []
+        try:
+            with quiet():
+                held = arrays(self.fresh(init)).values()
+        except Exception:
+            return []
+        return zeros if any(not x.size for x in held) else []
 
     def builder(self, init: Mapping[str, Any]) -> Callable[[], Any]:
         """Return a function that gives a fresh instance of a class with these arguments, or what was named itself.

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from flint import ctx
+import numpy as np
+from flint import arb, ctx
 
 from dout.clock import count
 from dout.graph import CONSTANT, Node
@@ -54,6 +55,8 @@ class Balls:
         if rule is not None:
             value = rule(self, node, *values)
         elif any(is_exact(v) for v in values):
+            if node.primitive in _MOVES:  # `np.mean(x)[()]`: one ball has no axes to index
+                values = [np.array(v, dtype=object) if type(v) is arb else v for v in values]
             static = {k: v for k, v in node.static.items() if k != "dtype"}  # balls have no precision to lose
             try:
                 value = node.primitive.forward(*values, **static)

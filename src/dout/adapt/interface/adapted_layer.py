@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import cache, partial, partialmethod
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,9 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
 
     def __init__(self: Any, *args: Any, **keywords: Any) -> None:
         super(new, self).__init__(*args, **keywords)
+        begin(self)
+
+    def begin(self: Any) -> None:
         attributes_of(self).update({name: copied(item) for name, item in held.items()})
         set_up(self, interface)
 
@@ -63,7 +66,9 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
         with _own_code(self):
             return run_backward(super(new, self), self, interface, _arriving(self, interface, douts), names)
 
-    made["__init__"] = __init__
+    holds = isinstance(inspect.getattr_static(cls, "__init__"), partialmethod)  # the arrays of functions
+    never_built = not holds and is_static(cls, interface.forward) and is_static(cls, interface.backward)
+    made["__init__"] = begin if never_built else __init__
     made["forward"] = _standing_for(
         forward, cls, interface.forward, names, () if fixed else _left_out(cls, interface, names)
     )

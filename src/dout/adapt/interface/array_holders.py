@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import linecache
-import re
 from collections.abc import Container, Mapping, Sequence
-from types import ModuleType
+from contextlib import suppress
+from types import MemberDescriptorType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ import numpy as np
 from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.collaborators import RATE
 from dout.adapt.interface.interface import Interface
-from dout.adapt.source.attribute_reads import users_with
+from dout.adapt.source.attribute_reads import attributes_read, users_with
 from dout.adapt.source.syntax import written
-from dout.run import attributes_of, is_class, quiet
+from dout.run import attributes_of, is_class, mro_of, quiet, vars_of
 from dout.trace.model.user_source import behind, is_user_code
 from dout.trace.tracer.traced import plain
 
@@ -26,11 +26,14 @@ _MOST = 2  # classes that are tried
 def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]:
     """The classes that forward's module knows and in which its arrays may have to stand, by the error without them."""
     asked = isinstance(error, AttributeError) and isinstance(error.obj, np.ndarray | np.generic)
-    asked = asked or _is_raised_by_its_type(error)
-    if interface.holder is not None or not (asked or re.search("memoryview|ndarray", str(error))):
+    forward = behind(getattr(cls, interface.forward))
+    reads_data = any("data" in attributes_read(forward, p.name) for p in taken_by(forward))  # of arrays, bytes alone
+    if interface.holder is not None or not (
+        asked or reads_data or "ndarray" in str(error) or _is_raised_by_its_type(error)
+    ):
         return []
-    known = getattr(behind(getattr(cls, interface.forward)), "__globals__", {})
-    attribute = error.name if isinstance(error, AttributeError) and error.name else "data"
+    known = getattr(forward, "__globals__", {})
+    attribute = error.name if asked and isinstance(error, AttributeError) and error.name else "data"
     modules = [item for item in known.values() if isinstance(item, ModuleType) and is_user_code(_file_of(item))]
     named = [*known.values(), *(item for module in modules for item in vars(module).values())]
     others = [item for item in dict.fromkeys(filter(is_class, named)) if users_with(item, attribute)]
@@ -81,7 +84,7 @@ def _holds_an_array(cls: type) -> bool:
             made = wrapped(cls, array)
     except Exception:
         return False
-    return any(isinstance(item, np.ndarray) and np.array_equal(item, array) for item in attributes_of(made).values())
+    return any(isinstance(item, np.ndarray) and np.array_equal(item, array) for item in _held(made).values())
 
 
 def in_holders(interface: Interface, items: Sequence[Any], bare_ones: Container[int] = ()) -> Sequence[Any]:
@@ -104,7 +107,7 @@ def bare(item: Any) -> Any:
     """What stands in the user's own objects, be it in one inside another."""
     if isinstance(item, tuple | list):
         return type(item)(map(bare, item))
-    held = list(attributes_of(item).values())
+    held = list(_held(item).values())
     for array in held:
         if isinstance(plain(array), np.ndarray | np.floating):
             return array
@@ -113,7 +116,7 @@ def bare(item: Any) -> Any:
 
 def arrays_held(holders: Sequence[Any]) -> list[dict[str, Any]]:
     """The numbers that stand in each object, by attribute."""
-    return [{n: np.array(plain(x)) for n, x in attributes_of(h).items() if _is_array(x)} for h in holders]
+    return [{n: np.array(plain(x)) for n, x in _held(h).items() if _is_array(x)} for h in holders]
 
 
 def left_in(holders: Sequence[Any], before: Sequence[Mapping[str, Any]]) -> Any:
@@ -121,10 +124,22 @@ def left_in(holders: Sequence[Any], before: Sequence[Mapping[str, Any]]) -> Any:
     found: list[Any] = []
     for holder, seen in zip(holders, before, strict=True):
         shape = np.shape(next(iter(seen.values()), ()))
-        now = {n: x for n, x in attributes_of(holder).items() if _is_array(x) and np.shape(x) == shape}
+        now = {n: x for n, x in _held(holder).items() if _is_array(x) and np.shape(x) == shape}
         new = [x for n, x in now.items() if n not in seen or not np.array_equal(plain(x), seen[n], equal_nan=True)]
         found.append(new[0] if new else None)
     return None if not any(item is not None for item in found) else found[0] if len(found) == 1 else tuple(found)
+
+
+def _held(item: Any) -> dict[str, Any]:
+    """The attributes of an object, those in slots too."""
+    found = dict[str, Any]()
+    if plain(item) is not item:  # what stands in for a value in a recording
+        return found
+    for slot in (slot for base in mro_of(type(item)) for slot in vars_of(base).values()):
+        if isinstance(slot, MemberDescriptorType):
+            with suppress(AttributeError):  # nothing was put there yet
+                found[slot.__name__] = slot.__get__(item)
+    return found | attributes_of(item)
 
 
 def _is_array(item: Any) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_rate, names_switch
+from dout.adapt.argument_names import names_output, names_rate, names_switch
 
 RATE = 0.5  # a learning rate that we give: exact in binary, so that an update shows the gradient to the last bit
 
@@ -106,6 +106,16 @@ class _Size(int):
         return int(self)
 
 
+class _Empty(list[Any]):
+    """Nothing, in a list or a dict."""
+
+    def items(self) -> tuple[Any, ...]:
+        """None, as a dict has them."""
+        return ()
+
+    keys = values = items
+
+
 class ContainedPart(SimpleNamespace):  # a recording looks into such an object, as into the user's
     """A layer for a container to hold: `w x (0.5 + x)`, or, if it mixes, `w x (0.5 + sum(x))` of each row.
 
@@ -119,8 +129,7 @@ class ContainedPart(SimpleNamespace):  # a recording looks into such an object, 
     def __init__(self, mixes: bool = False, forward: str = "forward", backward: str = "backward") -> None:
         self.mixes, self.names = mixes, (forward, backward)
         self.w = np.array(2.0 if mixes else 0.75)
-        self.params: list[Any] = []
-        self.grads: list[Any] = []
+        self.params, self.grads = _Empty(), _Empty()
 
     __hash__ = object.__hash__  # type: ignore[assignment]
     __eq__ = object.__eq__
@@ -135,7 +144,8 @@ class ContainedPart(SimpleNamespace):  # a recording looks into such an object, 
         """The output; what else a network passes is not asked, nor what it calls the input."""
         self.x = next(iter((*given, *named.values())))
         self.factor = 0.5 + self._mixed(self.x)
-        return self.w * (self.x * self.factor)
+        self.given = self.w * (self.x * self.factor)
+        return self.given
 
     def backward(self, *given: Any, **named: Any) -> Any:
         """The gradient of the input, which may be given again; without an upstream one, as of a loss, that is 1."""
@@ -152,6 +162,8 @@ class ContainedPart(SimpleNamespace):  # a recording looks into such an object, 
             return self.forward
         if name == backward or _BACKWARD.search(name):  # a network may call its own otherwise
             return self.backward
+        if names_output(name) and "given" in self.__dict__:
+            return self.given
         if name.startswith(("update", "step", "zero_grad")):  # it stays as it is
             return lambda *_, **__: None
         raise AttributeError(name)
@@ -165,7 +177,8 @@ def two_parts(forward: str, backward: str) -> list[ContainedPart]:
 class Context:
     """Where a static forward keeps what its backward reads, as `torch.autograd.Function` has it.
 
-    Whatever method is given something keeps it; whatever is asked for that was never set is what was kept.
+    Whatever method is given something keeps it; whatever is asked for that was never set is what was kept. Where
+    forward is not given it, it was made with the inputs, as `items`: `ctx = Function(cls, *args)`.
 
     >>> ctx = Context()
     >>> ctx.save_for_backward(1, 2)
@@ -178,8 +191,8 @@ class Context:
 
     needs_input_grad = (True,) * 16
 
-    def __init__(self) -> None:
-        self._items: tuple[Any, ...] = ()
+    def __init__(self, items: Sequence[Any] = ()) -> None:
+        self._items = tuple(items)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from dout.adapt.argument_names import taken_by
+from dout.adapt.source.empty_methods import read_by
 from dout.run import signature_of
 
 _NAMES = re.compile(
@@ -19,23 +20,23 @@ _NAMES = re.compile(
 
 
 def derivative_switch(function: Callable[..., Any]) -> str:
-    """The argument that makes a function give its derivative, `False` by default; empty where there is none.
+    """The argument that makes a function give its derivative, `False` by default; empty where it reads none such.
 
-    >>> def sigmoid(x, derivative=False): ...
-    >>> derivative_switch(sigmoid)
+    >>> derivative_switch(lambda x, derivative=False: 1 - np.tanh(x) ** 2 if derivative else np.tanh(x))
     'derivative'
     """
-    taken = taken_by(function)
-    return next((p.name for p in taken[1:] if p.default is False and _NAMES.fullmatch(p.name)), "")
+    named = [p.name for p in taken_by(function)[1:] if p.default is False and _NAMES.fullmatch(p.name)]
+    return next((name for name in named if name in read_by(function, named)), "")
 
 
 def has_derivative_switch(function: ast.FunctionDef) -> bool:
     """The same of a function's syntax."""
     taken = function.args.args
     pairs = zip(taken[-len(function.args.defaults) :], function.args.defaults, strict=False)
+    read = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
     return len(taken) > 1 and any(
-        isinstance(item, ast.Constant) and item.value is False and _NAMES.fullmatch(argument.arg)
-        for argument, item in pairs
+        isinstance(item, ast.Constant) and item.value is False and _NAMES.fullmatch(a.arg) and a.arg in read
+        for a, item in pairs
     )
 
 

@@ -258,6 +258,10 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     alone = len(wanted) == 1 and (local or only_multiplied(getattr(cls, backward), wanted[0]))
     if _takes_target(active, taken, loss or alone) != unproven or _asks_for_more(cls, forward, active, taken, local):
         return
+    known = {*taken, *optional(getattr(cls, forward)), *filter(names_output, wanted)}
+    if local and len(wanted) > 1 and not loss and known.isdisjoint(wanted):
+        return  # of another function: nothing that it takes is called so
+    several = sum(not setting_role(name, "") or name in taken for name in wanted) > 1
     settings = optional(getattr(cls, forward))
     keeps = [CACHE] if items_returned(behind(getattr(cls, forward))) > 1 else []
     choices = [
@@ -267,7 +271,7 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
         if name in settings
         else [DOUT]
         if unproven and names_label(name)
-        else _roles(name, taken, loss, local or len(wanted) > 1, context, keeps)
+        else _roles(name, taken, loss, local or several, context, keeps)
         for name in wanted
     ]
     if loss and len(wanted) > 1 and wanted == taken:  # `loss(x, t)` and `gradient(x, t)`: the same call
@@ -387,7 +391,7 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
         if is_named(name) and name not in taken:
             return [role, DOUT] if role in (GRADS, RATE_ROLE) else [role]
     if names_context(name) and name not in taken:
-        return [CONTEXT if context else CACHE]
+        return [CONTEXT] if context else [CACHE] if keeps else [CACHE, CONTEXT]
     labels = [n for n in taken if names_label(n)]
     others = [n for n in taken if n not in labels]
     if names_cache(name):

@@ -26,7 +26,6 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
 
     `user` has the user's own methods of the layer. Raises NoLossError.
     """
-    context = Context() if interface.context else None
     code = getattr(behind(getattr(user, interface.backward)), "__code__", None)
     runs_again = code is not None and interface.forward in code.co_names  # a backward that runs its forward again …
     again = global_states() if runs_again else None  # … is to draw what that drew
@@ -36,6 +35,7 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
     for place, item in zip(interface.given, inputs, strict=False):
         give(layer, place, item)
     inputs = () if interface.given else inputs
+    context = Context(() if interface.context else inputs) if CONTEXT in interface.roles or interface.context else None
     result = method(context, *inputs) if interface.context else method(*inputs)
     held = (inputs, result) if interface.holder else None
     result = bare(result) if held else result
@@ -49,7 +49,7 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
         at = cache_place(getattr(method, "__func__", method), len(result)) or max(1, len(result) - caches)
         result, cache = result[:at], result[at : at + caches]
         result = result[0] if len(result) == 1 else result
-    if interface.outputs is not None and isinstance(result, tuple):
+    if interface.outputs is not None and isinstance(result, tuple | list):
         result = tuple(result[i] for i in interface.outputs)
         result = result if len(result) > 1 else result[0]
     known = zip(names, inputs, strict=False)

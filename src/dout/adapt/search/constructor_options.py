@@ -39,6 +39,9 @@ def _drawn(*shape: Any, **named: Any) -> Any:
 _OF_KIND: Mapping[str, Callable[[str], list[Any]]] = {
     "shape": lambda name: [*numbers_named(name)[:1], *tuples_of(name.lower(), None)],  # `np.ones(size)` takes both
     "form": lambda name: [(2, -1), (-1,)],
+    "dtype": lambda name: [np.float64],
+    "order": lambda name: [(1, 0), (0, 2, 1), (0, 2, 3, 1)],
+    "axis": lambda name: [*numbers_named("axis")],
     "bool": lambda name: [True, False],
     "str": lambda name: ["layer"],
     "dict": lambda name: [{key: array_of(shape, key) for key, shape in (("W1", (3, 4)), ("b1", (4,)))}],
@@ -121,6 +124,8 @@ class ClassSettings:
             return [array_of(shapes[name], name)] if name in shapes else self._parameters(name)
         items = source.items_for(function, name, self.owner)
         first = next((k for k in kinds if k in _KINDS and not (k == "form" and function is self.cls)), "")
+        if first in ("form", "order", "dtype"):
+            return _OF_KIND[first](name)
         if (
             re.search(r"activ|nonlin|act_f|\bact\b|func|^f$|prime", lower)
             and first in ("", "callable", "str")

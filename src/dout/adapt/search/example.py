@@ -19,6 +19,7 @@ from dout.adapt.interface.users_forward import NoLossError
 from dout.adapt.repository.declared_example import given_beside
 from dout.adapt.search.example_search import Example, ExampleSearch
 from dout.adapt.search.failure import Failure
+from dout.adapt.search.own_faults import is_own_fault
 from dout.adapt.search.proposals import constructor_arguments
 from dout.adapt.search.refusals import gives_nothing, nothing_taken, takes_target
 from dout.adapt.search.resized_example import at_its_sizes
@@ -165,8 +166,8 @@ def example(
     if takes_nothing and (held := _of_attributes(target, init, named)) is not None:
         return held
     target.refuse_unknown(parameters, named)
-    needed = target.not_given(init)
-    if not needed:
+    needed = target.not_given(init) or target.sizes_of_nothing(init)
+    if not target.not_given(init):
         target.builder(init)  # says what is wrong with the arguments that were given
     open_ = [p.name for p in parameters if is_named(p) and p.default is p.empty and p.name not in named]
     any_number = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
@@ -189,6 +190,8 @@ def example(
         found = trial.first_taken(needed, open_[:1])
     if found is None and trial.optional and isinstance(trial.last, NoLossError):  # scores alone, `if y is None`
         found = trial.first_taken(needed, [*open_, *trial.optional])
+    if found is not None and trial.fits(found) <= Fit.RUNS and is_own_fault(trial.last):
+        found = None  # it got by on nothing alone
     if found is None and trial.empty and trial.last is None:
         raise TargetError(gives_nothing(target))
     if found is None and isinstance(trial.last, NoLossError):

@@ -12,23 +12,26 @@ import inspect
 import linecache
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from types import CodeType, TracebackType
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from dout.adapt.interface.adapted_layer import is_adapted
 from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.interface.users_forward import NoLossError
 from dout.adapt.repository.project_files import files_below, repository_root, statements_of
+from dout.adapt.search.raising_lines import always_comes_by, around, function_at, lines_of, steps_of, way_of
 from dout.adapt.source.attribute_reads import attributes_set
-from dout.adapt.source.syntax import bindings, name_of, written
+from dout.adapt.source.syntax import bindings, name_of
 from dout.adapt.target import Target
-from dout.run import attributes_of
-from dout.trace.model.user_source import is_ours, is_user_code
+from dout.run import attributes_of, quiet
+from dout.trace.model.user_source import is_user_code
 
 _MISSING = (NameError, ImportError, SyntaxError)
 _ARGUMENTS = re.compile(r"missing \d+ required|takes .*positional argument|unexpected keyword|multiple values for")
-_BRANCHES = (ast.If, ast.IfExp, ast.Try, ast.While, ast.Match, ast.BoolOp, ast.Lambda, ast.FunctionDef, ast.ClassDef)
+_ONE_NUMBER = re.compile(r"array element with a sequence|only (?:size-1|length-1|0-dim)")
 
 
 def is_own_fault(error: BaseException | None) -> bool:
@@ -36,23 +39,27 @@ def is_own_fault(error: BaseException | None) -> bool:
     if isinstance(error, UnboundLocalError):
         return _is_never_bound(error)
     if isinstance(error, AttributeError | TypeError) and (unset := unset_attribute(error)) is not None:
-        return _always_comes_by(error) and not unset.is_set_anywhere
+        return always_comes_by(error) and not unset.is_set_anywhere
+    if isinstance(error, AttributeError) and isinstance(error.obj, np.ndarray):
+        return _is_of_numpy(error.name or "", error) and always_comes_by(error)
     if isinstance(error, AttributeError):
-        return _always_comes_by(error) and _is_never_made(type(error.obj), error.name or "")
+        return always_comes_by(error) and _is_never_made(type(error.obj), error.name or "")
     if counts_by_a_quotient(error):
         return True
+    if makes_a_number_of(error):
+        return always_comes_by(error)  # type: ignore[arg-type]
     if isinstance(error, TypeError) and 'must be passed as a "sequence" type' in str(error):
         return True  # `np.stack` of a generator, which NumPy took once
     if isinstance(error, TypeError) and (_unpacks_a_number(error) or _is_never_callable(error)):
-        return _always_comes_by(error)
+        return always_comes_by(error)
     if isinstance(error, TypeError):
-        return bool(_ARGUMENTS.search(str(error))) and _always_comes_by(error) and not _passes_any_number(error)
+        return bool(_ARGUMENTS.search(str(error))) and always_comes_by(error) and not _passes_any_number(error)
     return isinstance(error, _MISSING) and not not_imported(error)
 
 
 def not_imported(error: BaseException | None) -> str:
     """The module of which a missing name is, where the file goes on if it cannot be imported; "" of other errors."""
-    if not isinstance(error, NameError) or not (steps := _steps(error)):
+    if not isinstance(error, NameError) or not (steps := steps_of(error)):
         return ""
     code = statements_of(steps[-1].tb_frame.f_code.co_filename)
     tries = (node for statement in code for node in ast.walk(statement) if isinstance(node, ast.Try) and node.handlers)
@@ -83,7 +90,7 @@ class UnsetAttribute(NamedTuple):
 
 def unset_attribute(error: BaseException) -> UnsetAttribute | None:
     """The attribute of None that an error is about, of an object of the user's; None for any other error."""
-    if "'NoneType'" not in str(error) or not (way := _steps(error)):
+    if "'NoneType'" not in str(error) or not (way := steps_of(error)):
         return None
     frame, line = way[-1].tb_frame, way[-1].tb_lineno
     for text in re.findall(r"[A-Za-z_]\w*\.[\w.]+", linecache.getline(frame.f_code.co_filename, line)):
@@ -127,7 +134,7 @@ def _came_further(one: Exception, other: Exception) -> bool:
     """Whether an error was raised on a later line than another, of the function that both ran, or after it."""
     if isinstance(one, NoLossError):
         return True
-    mine, theirs = _way(one), _way(other)
+    mine, theirs = way_of(one), way_of(other)
     if not (mine and theirs) or mine[0][1] is not theirs[0][1]:
         return False
     return [line for line, _ in mine] > [line for line, _ in theirs]
@@ -169,12 +176,21 @@ def _is_part(value: Any) -> bool:
     return not (value is None or isinstance(value, bool | int | float | complex) or hasattr(value, "dtype"))
 
 
+def _is_of_numpy(name: str, error: BaseException) -> bool:
+    """Whether NumPy has a function of a name that no array has, nor any class of the repository: `x.maximum(0)`."""
+    roots = {repository_root(step.tb_frame.f_code.co_filename) for step in steps_of(error)}
+    written_ = (node.name for root in roots for node in _nodes_below(root) if isinstance(node, ast.FunctionDef))
+    return callable(getattr(np, name, None)) and name not in written_
+
+
 def _is_never_bound(error: UnboundLocalError) -> bool:
     """Whether the name is bound nowhere before the line that reads it."""
-    name, lines = re.search(r"'(\w+)'", str(error)), _lines(error)
-    if name is None or not _always_comes_by(error):
+    name, lines = re.search(r"'(\w+)'", str(error)), lines_of(error)
+    if name is None or not always_comes_by(error):
         return False
-    nodes = [n for n in ast.walk(_function(lines[-1][1]) or ast.Pass()) if isinstance(n, ast.Name) and n.id == name[1]]
+    nodes = [
+        n for n in ast.walk(function_at(lines[-1][1]) or ast.Pass()) if isinstance(n, ast.Name) and n.id == name[1]
+    ]
     return min((n.lineno for n in nodes if isinstance(n.ctx, ast.Store)), default=0) >= lines[-1][0]
 
 
@@ -265,16 +281,34 @@ def counts_by_a_quotient(error: BaseException | None) -> bool:
     """
     if not isinstance(error, TypeError) or "'float' object cannot be interpreted as an integer" not in str(error):
         return False
-    if not _always_comes_by(error):
+    if not always_comes_by(error):
         return False
-    line, code = _lines(error)[-1]
-    function = _function(code)
-    used = {n.id for s in _around(function, line)[-1:] for n in ast.walk(s) if isinstance(n, ast.Name)}
+    line, code = lines_of(error)[-1]
+    function = function_at(code)
+    used = {n.id for s in around(function, line)[-1:] for n in ast.walk(s) if isinstance(n, ast.Name)}
     bound: dict[str, bool] = {}
     for target, value in (pair for node in ast.walk(function or ast.Pass()) for pair in bindings(node)):
         name = name_of(target)
         bound[name] = bound.get(name, True) and value is not None and _is_quotient(value)
     return any(bound.get(name, False) for name in used)
+
+
+def makes_a_number_of(error: BaseException | None) -> str:
+    """The array of one element of which the line that raised makes a number, which NumPy did until 2.4; else "".
+
+    `out[i, j] = np.sum(window) + b[f]`, where `b[f]` has an axis; `float(b)`.
+    """
+    if not _ONE_NUMBER.search(str(error)) or error is None or not (steps := steps_of(error)):
+        return ""
+    frame, line = steps[-1].tb_frame, steps[-1].tb_lineno
+    for node in (part for statement in around(function_at(frame.f_code), line)[-1:] for part in ast.walk(statement)):
+        match node:
+            case ast.Assign(targets=[ast.Subscript()], value=value) | ast.Call(func=ast.Name(id="float"), args=[value]):
+                with suppress(Exception), quiet():  # the layer that raised is not used again
+                    made = eval(compile(ast.Expression(value), "<raised>", "eval"), frame.f_globals, frame.f_locals)
+                    if isinstance(made, np.ndarray) and made.ndim and made.size == 1:
+                        return ast.unparse(value)
+    return ""
 
 
 def _is_quotient(node: ast.expr) -> bool:
@@ -289,85 +323,23 @@ def _is_quotient(node: ast.expr) -> bool:
 
 def _unpacks_a_number(error: BaseException) -> bool:
     """Whether the line that raised unpacks a number that is written there: `dh, dc = 0`."""
-    line, code = _way(error)[-1] if _way(error) else (0, None)
-    statement = next(iter(_around(_function(code) if code else None, line)[-1:]), None)
+    line, code = way_of(error)[-1] if way_of(error) else (0, None)
+    statement = next(iter(around(function_at(code) if code else None, line)[-1:]), None)
     return isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
 
 
 def _is_never_callable(error: BaseException) -> bool:
     """Whether an object is called whose class is the user's, and has no `__call__`."""
-    found, steps = re.search(r"'(\w+)' object is not callable", str(error)), _steps(error)
+    found, steps = re.search(r"'(\w+)' object is not callable", str(error)), steps_of(error)
     cls = steps[-1].tb_frame.f_globals.get(found[1]) if found and steps else None
     return inspect.isclass(cls) and bool(_file_of(cls))
 
 
 def _passes_any_number(error: BaseException) -> bool:
     """Whether the line that raised passes on `*items`, whose number another input may change."""
-    line, code = _lines(error)[-1]  # it has some, where every run comes by
+    line, code = lines_of(error)[-1]  # it has some, where every run comes by
     return any(
         isinstance(n, ast.Starred) or (isinstance(n, ast.keyword) and n.arg is None)
-        for statement in _around(_function(code), line)[-1:]
+        for statement in around(function_at(code), line)[-1:]
         for n in ast.walk(statement)
     )
-
-
-def _always_comes_by(error: BaseException) -> bool:
-    """Whether the user's own line raised it, and no branch on the way there could have led elsewhere."""
-    lines = _lines(error)
-    return bool(lines) and all(_is_on_every_way(_function(code), line) for line, code in lines)
-
-
-def _lines(error: BaseException) -> list[tuple[int, CodeType]]:
-    """The lines of the user's in a traceback, after we have called them; none where it was raised elsewhere."""
-    found, tb = _way(error), error.__traceback__
-    while tb is not None and tb.tb_next is not None:
-        tb = tb.tb_next
-    return found if tb is not None and is_user_code(tb.tb_frame.f_code.co_filename) else []
-
-
-def _way(error: BaseException) -> list[tuple[int, CodeType]]:
-    """The lines of the user's in a traceback, after we have called them, wherever it was raised."""
-    return [(step.tb_lineno, step.tb_frame.f_code) for step in _steps(error)]
-
-
-def _steps(error: BaseException) -> list[TracebackType]:
-    """The steps of the user's in a traceback, after we have called them, wherever it was raised."""
-    found: list[TracebackType] = []
-    step = error.__traceback__
-    while step is not None:
-        file = step.tb_frame.f_code.co_filename
-        found = [] if is_ours(file) else [*found, step] if is_user_code(file) else found
-        step = step.tb_next
-    return found
-
-
-def _function(code: CodeType) -> ast.AST | None:
-    """The syntax of a function that runs, with the line numbers of its file."""
-    return written(code, "".join(linecache.getlines(code.co_filename)))
-
-
-def _is_on_every_way(function: ast.AST | None, line: int) -> bool:
-    """Whether nothing before a line can leave the function, and the line is under no condition."""
-    if function is None:
-        return False
-    for node in _within(function):
-        here = node.lineno <= line <= (node.end_lineno or node.lineno)
-        if isinstance(node, _BRANCHES) and (here or ((node.end_lineno or 0) < line and _leaves(node))):
-            return False
-    return True
-
-
-def _leaves(node: ast.AST) -> bool:
-    return any(isinstance(n, ast.Return | ast.Raise | ast.Break | ast.Continue) for n in ast.walk(node))
-
-
-def _around(function: ast.AST | None, line: int) -> list[ast.stmt]:
-    """The statements that hold a line, the innermost last."""
-    every = () if function is None else _within(function)
-    return [n for n in every if isinstance(n, ast.stmt) and n.lineno <= line <= (n.end_lineno or n.lineno)]
-
-
-def _within(function: ast.AST) -> Iterator[Any]:
-    """What has a place in a function's body, outer before inner."""
-    for statement in getattr(function, "body", ()):
-        yield from (n for n in ast.walk(statement) if hasattr(n, "lineno"))

@@ -33,6 +33,7 @@ from dout.adapt.sizes.proposed_arrays import array_of, between, labels_for, one_
 from dout.adapt.target import Target
 from dout.run import attributes_of, fresh, module_of, names_of, quiet
 
+_PLAIN = ("callable", "int", "bool", "dtype", "form", "order", "axis")  # kinds of no array
 MOST, MOST_OF_A_PART = 120, 12  # proposals of one kind
 
 
@@ -72,8 +73,8 @@ class _Proposer:
         if self.arguments and self.arguments[0].name in ("self", "ctx", "context"):
             del self.arguments[0]
         self.first = next((p.name for p in self.arguments), "")
-        own = target.is_class and any("__init__" in vars(base) for base in target.cls.__mro__[:-1])
-        self.constructor = wanted(self.cls) if own else []
+        own = bool(target.constructor) and any("__init__" in vars(base) for base in target.cls.__mro__[:-1])
+        self.constructor = wanted(self.cls, target.sizes_of_nothing(init)) if own else []
         self.constructor += slopes_of(self.cls, [p.name for p in self.constructor])
         self.owner = None if target.is_function else self.cls
         called = [self.cls.__qualname__, target.forward_name]  # a class, or its method: `net.loss(x, y)`
@@ -260,7 +261,7 @@ class _Proposer:
         """Whether an argument is no array, by its code or document, or by its name alone."""
         kind = next(iter(source.kinds_for(self.forward, name, self.owner)), "")
         data = self.arguments[0].name == name or self._is_label(name)  # that may be whole numbers
-        plain = kind in ("callable", "int", "bool", "form") or (kind == "tuple" and not names_array(name))
+        plain = kind in _PLAIN or (kind == "tuple" and not names_array(name))
         return name in SETTINGS or kind in ("dict", "str") or (plain and not data)
 
     def _is_label(self, name: str) -> bool:

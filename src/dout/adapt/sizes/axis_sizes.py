@@ -23,6 +23,7 @@ _FIXED_SIZES = (  # axes by their names; the first that matches. Distinct, and n
     (r"ww|fw|kw|w_?(f|k|filter|kernel)|f_?w|k_?w|kernel_?w\w*|filter_?w\w*|k2|s|kernel_?cols", 3),
 )  # fmt: skip
 _OTHERS = (4, 5, 7, 8, 9, 11)
+_OF_A_FILTER = re.compile(r"(kernel|filter|window)_?(size|len\w*)?|k_?size", re.IGNORECASE)
 
 _SIZES_BY_NAME = (  # what a constructor's whole number may be
     (r"axis", (-1, 1, 0)),
@@ -113,6 +114,7 @@ class AxisSizes:
 
     def __init__(self, init: Mapping[str, Any], variant: int, held: Sequence[int] = ()) -> None:
         self.held = held
+        self.beside: frozenset[str] = frozenset()  # the axes of the same array
         self.known = {k: v for k, v in init.items() if isinstance(v, int) and not isinstance(v, bool)}
         self.init = init
         self.single = variant == 1  # rows that nothing says the number of: one alone
@@ -124,9 +126,10 @@ class AxisSizes:
     def of(self, axes: Sequence[str]) -> tuple[int, ...]:
         """The shape with these axes."""
         axes = [a for i, a in enumerate(axes) if a != "..."]
-        for axis in axes if len(axes) == 4 else ():
-            if axes.count(axis) > 1 and axis.isidentifier():  # a square filter
+        for axis in axes if len(axes) in (3, 4) else ():  # a filter, square in an image
+            if axis.isidentifier() and (axes.count(axis) > 1 if len(axes) == 4 else _OF_A_FILTER.fullmatch(axis)):
                 self.known.setdefault(axis, 3)
+        self.beside = frozenset(axes)
         return tuple(self._size(axis, i, len(axes)) for i, axis in enumerate(axes))
 
     def _size(self, axis: str, place: int, number: int) -> int:
@@ -148,7 +151,8 @@ class AxisSizes:
         if axis in _ENDS:
             given = [n for n in self.init.values() if type(n) is int] or [*self.widths[:1], *self.widths[-1:]]
             return given[_ENDS[axis]] if len(given) > _ENDS[axis] else 5 - _ENDS[axis]
-        alike = [size for name, size in self.known.items() if len(_short(axis)) > 1 and _short(name) == _short(axis)]
+        others = {n: size for n, size in self.known.items() if n not in self.beside}  # `in_channel, input_size`
+        alike = [size for name, size in others.items() if len(_short(axis)) > 1 and _short(name) == _short(axis)]
         if len(set(alike)) == 1:
             return self.known.setdefault(axis, alike[0])
         names = set(re.findall(r"[A-Za-z_]\w*", axis))

@@ -44,13 +44,16 @@ _ONLY = {  # the attributes that one kind alone has
 }
 _TAKE_SIZES = frozenset({"randn", "rand"})  # as their arguments
 _TAKE_A_SHAPE = frozenset({"zeros", "ones", "empty", "random", "random_sample", "standard_normal"})
-_KEYWORDS = {"axis": "int", "keepdims": "bool"}
+_KEYWORDS = {"axis": "axis", "keepdims": "bool", "dtype": "dtype"}
+_ALONG = frozenset({"sum", "mean", "max", "min", "prod", "std", "var", "argmax", "concatenate", "stack", "expand_dims"})
 _TAKE_ARRAYS = frozenset({"dot", "matmul", "exp", "maximum", "tanh", "sum", "einsum"})
 
 
 @total(tuple)
 def kinds_for(function: Any, name: str, cls: type | None = None, *, key: str | None = None) -> tuple[str, ...]:
-    """What an argument is: int float bool str tuple list dict array callable shape form generator index table, a class.
+    """What an argument is: int float bool str tuple list dict array callable shape dtype generator index table class.
+
+    Or what shapes an array: `form` is a shape of as many numbers, `order` one of axes, `axis` a place among them.
 
     The surest first: by its annotation, then by what is done with it, then by its document. Of its item `key` by what
     is done with that alone.
@@ -149,8 +152,13 @@ def _kinds_in_a_call(call: ast.Call, scope: Scope) -> list[str]:
     for keyword in call.keywords:
         if keyword.arg in _KEYWORDS and scope.holds(keyword.value):
             return [_KEYWORDS[keyword.arg]]  # of NumPy's functions and methods
-    if verb == "reshape" and len(args) == 1 and _is_named(args[0]) and scope.holds(args[0]):
-        return ["form"]  # a shape of as many numbers
+    if verb == "astype" and any(map(scope.holds, args[:1])):
+        return ["dtype"]
+    is_method = isinstance(call.func, ast.Attribute) and not isinstance(call.func.value, ast.Name)
+    if verb in _ALONG and any(map(scope.holds, args[:1] if is_method else args[1:2])):
+        return ["axis"]
+    if args and verb in ("reshape", "transpose") and _is_named(last := _unpacked(args[-1])) and scope.holds(last):
+        return ["order"] if verb == "transpose" else ["form"] if len(args) == 1 else []
     if verb in _TAKE_A_SHAPE and any(_is_named(arg) and scope.holds(arg) for arg in args[:1]):
         return ["shape"]  # a tuple or a whole number
     named = [k.value for k in call.keywords if k.arg in ("size", "shape")]
@@ -160,6 +168,14 @@ def _kinds_in_a_call(call: ast.Call, scope: Scope) -> list[str]:
     if given and verb in _TAKE_ARRAYS:
         return ["array"]
     return ["list"] if given and verb in ("enumerate", "zip") else []
+
+
+def _unpacked(node: ast.expr) -> ast.expr:
+    """What stands in `*shape` or `tuple(shape)`."""
+    match node:
+        case ast.Starred(value=value) | ast.Call(func=ast.Name(id="tuple" | "list"), args=[value]):
+            return value
+    return node
 
 
 def _is_named(node: ast.expr) -> bool:

@@ -60,9 +60,10 @@ def own_attributes(function: Any) -> tuple[frozenset[str], frozenset[str]]:
     mine = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == me]
     items = {_base(n) for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
     stored = {id(n) for n in mine if isinstance(n.ctx, ast.Store)} | {id(n) for n in items}
+    held_as = own.held_as if own else str
     return (
-        frozenset(n.attr for n in mine if not isinstance(n.ctx, ast.Store)),
-        frozenset(n.attr for n in mine if id(n) in stored),
+        frozenset(held_as(n.attr) for n in mine if not isinstance(n.ctx, ast.Store)),
+        frozenset(held_as(n.attr) for n in mine if id(n) in stored),
     )
 
 
@@ -79,10 +80,11 @@ def attributes_set(function: Any) -> frozenset[str]:
     own = read(function)
     bound = [pair for _, *pair in bound_in(own.node)] if own else []
     return frozenset(
-        target.attr
+        own.held_as(target.attr)
         for target, value in bound
         if isinstance(target, ast.Attribute)
-        and name_of(target.value) == (own.me if own else "")
+        and own
+        and name_of(target.value) == own.me
         and not (isinstance(value, ast.Constant) and value.value is None)
     )
 
@@ -96,7 +98,7 @@ def attributes_always_set(function: Any) -> frozenset[str]:
     own = read(function)
     lines = own.node.body if own and isinstance(own.node, ast.FunctionDef) else []
     return frozenset(
-        target.attr
+        own.held_as(target.attr)
         for line in lines
         for target, value in bindings(line)
         if isinstance(target, ast.Attribute)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from dout.adapt.source.syntax import read, walk
+from dout.run import names_of
 
 
 def is_unwritten(cls: type, name: str) -> bool:
@@ -25,6 +27,21 @@ def is_stub(function: Any) -> bool:
     """Whether a function's body does nothing, or says that it is not implemented."""
     body = _body(function)
     return bool(body) and all(map(_does_nothing, body))
+
+
+def replaced_by(cls: type, name: str) -> str:
+    """The class derived from `cls` that has its own method of this name, where that of `cls` returns its argument."""
+    match [statement for statement in _body(getattr(cls, name, None)) if not _does_nothing(statement)]:
+        case [ast.Return(value=ast.Name())]:
+            below: list[type] = type.__subclasses__(cls)
+            written = (one for one in below if _is_in_its_module(one) and name in vars(one))
+            return next((one.__qualname__ for one in written), "")
+    return ""
+
+
+def _is_in_its_module(cls: type) -> bool:
+    """Whether a class stands in its module, as one that somebody has written does."""
+    return names_of(sys.modules.get(cls.__module__)).get(cls.__name__) is cls
 
 
 def gives_nothing(function: Any) -> bool:
@@ -77,10 +94,10 @@ def _does_nothing(statement: ast.stmt) -> bool:
     match statement:
         case ast.Pass() | ast.Expr(value=ast.Constant()):
             return True
-        case ast.Raise(exc=ast.Call(func=ast.Name(id="Exception"), args=[ast.Constant()]) | ast.Name(id="Exception")):
-            return True  # `raise Exception("to be written")`: an error of its own says more
-        case ast.Raise(exc=ast.Call(func=ast.Name(id=name)) | ast.Name(id=name)) | ast.Return(value=ast.Name(id=name)):
-            return name in ("NotImplementedError", "NotImplemented")
+        case ast.Raise(exc=ast.Call(args=[] | [ast.Constant()]) | ast.Name()):
+            return True  # `raise Exception("to be written")`
+        case ast.Return(value=ast.Name(id=name)):
+            return name == "NotImplemented"
     return False
 
 

@@ -55,6 +55,11 @@ class Function:
         """Its docstring."""
         return None if isinstance(self.node, ast.Lambda) else ast.get_docstring(self.node)
 
+    def held_as(self, name: str) -> str:
+        """What an instance calls an attribute of this name: one of the class alone, `self.__w`, has its name before."""
+        is_private = name.startswith("__") and not name.endswith("__")
+        return f"_{self.owner.name.lstrip('_')}{name}" if is_private and self.owner is not None else name
+
     @property
     def every_parameter(self) -> list[ast.arg]:
         """The syntax of its parameters but `*args` and `**kwargs`, `self` too."""

@@ -139,8 +139,11 @@ def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any
     for argument in required(getattr(cls, name), bound=True):
         lower = argument.lower()
         read = attributes_read(getattr(cls, name), argument, cls)
-        if names_random_state(lower) or "generator" in kinds_for(getattr(cls, name), argument, cls)[:1]:
+        kinds = kinds_for(getattr(cls, name), argument, cls)[:1]
+        if names_random_state(lower) or "generator" in kinds:
             found.append(np.random.RandomState(0))
+        elif "dtype" in kinds:
+            found.append(np.float64)
         elif "opt" in lower or asked_of_objects(getattr(cls, name), argument, cls):
             found.append(Collaborator(shape, dimension))
         elif name == "__call__":

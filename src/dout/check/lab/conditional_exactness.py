@@ -39,7 +39,11 @@ def refuted(
     found = examined(lab, layer, inputs, lab.douts(outputs), keywords)
     if found is None or (any(e.kind == "specialised" for e in found.trace.events) and not found.is_steered):
         return None
-    for outcome in refuted_here(found):
+    try:
+        outcomes = refuted_here(found)
+    except NoRuleError:
+        return None
+    for outcome in outcomes:
         if outcome.index is not None and not outcome.judged.is_unused:
             return RefutedNumber(_name(lab, outcome.judged.name), *outcome.at(outcome.index), outcome.index)
     return None

@@ -154,11 +154,12 @@ class RepairSearch:
         first = next((gradient for gradient in self.named if not gradient.right), None)
         if first is None or first.negated:
             return set()
-        right = {gradient.node for gradient in self.named if gradient.right}
+        seen = {gradient.node for gradient in self.named if gradient.right}
         examination, lines, left = self.stands[0].examination, set[int](), [first.node]
         while left and examination is not None:
             node = left.pop()
-            if node in examination.trace.backward and node not in right:
+            if node in examination.trace.backward and node not in seen:
+                seen.add(node)
                 lines |= {node.where.line} if node.where else set()
                 left += node.inputs
         return lines

@@ -186,10 +186,13 @@ def of_more_axes(subject: Subject) -> Iterator[OtherSubject]:
 def of_told_axes(subject: Subject) -> Iterator[OtherSubject]:
     """With more axes, behind the samples or last, where the code tells so many apart: `x.ndim == 4`.
 
-    What it does otherwise than with the given number is meant for more, if it takes no fewer.
+    What it does otherwise than with the given number is meant for more, if it takes no fewer. Not beside labels with a
+    column for each class: nothing tells which axis is then that of classes.
     """
     first = subject.inputs[0] if subject.inputs else None
     if not isinstance(first, np.ndarray) or first.ndim < 1 or first.dtype.kind != "f":
+        return
+    if any(isinstance(x, np.ndarray) and x.ndim > 1 and _is_of_classes(x) for x in subject.inputs[1:]):
         return
     own, layer = first.ndim, subject.again()
     told = {n for method in (layer.forward, layer.backward) for n in source.axis_counts(method)}

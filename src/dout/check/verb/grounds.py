@@ -22,6 +22,7 @@ from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import lacks_attribute
 from dout.adapt.search.refusals import takes_target
 from dout.adapt.source import kinds_for
+from dout.adapt.source.empty_methods import replaced_by
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.lab.example_doubts import of_sequences
@@ -118,6 +119,12 @@ class Grounds:
         if wrong_here(report) and self._has_steps():
             steps = "forward has steps, whose derivative is 0: it may be meant so"
             return _doubted(report, steps, wrong_here(report))
+        backward = self.example.interface.backward if self.example.interface else "backward"
+        if wrong_here(report) and (other := replaced_by(what.cls, backward)):
+            handed = (
+                f"{what.name}.{backward} hands on what it is given, and {other}, which derives from it, has its own"
+            )
+            return _doubted(report, handed, wrong_here(report))
         if network is not None and self._has_chosen_parts():
             last = "; its layers were chosen here, and its loss may be meant for an activation as the last one"
             report = report.with_each(lambda item: item.doubted(last) if isinstance(item.reason, Refuted) else item)

@@ -59,6 +59,7 @@ class OtherMeanings:
         """
         wrong, given = wrong_here(report), self._given()
         of_shapes = [item for item in wrong if item.index is None and str(item.argument) in self.example.chosen]
+        yield self._with_more_axes() if self.example.mended else "", wrong
         yield self._as_number(of_shapes), wrong
         yield self._in_shapes_of_gradients(of_shapes), wrong
         yield self._with_steps_of_rows() if wrong else "", wrong
@@ -137,14 +138,14 @@ class OtherMeanings:
     def _in_shapes_of_gradients(self, wrong: Sequence[Finding]) -> str:
         """The inputs that may have the shapes of their gradients, if no name says how many axes they have.
 
-        One of the two shapes is the other repeated: which of them was meant only the layer knows.
+        One of the two shapes is the other repeated, or has more axes: which of them was meant only the layer knows.
         """
         shapes = {str(item.argument): (item.got, item.expected) for item in wrong}
         named = any(stands_for(name) not in ("", "h") and name != "g" for name in shapes)
         are_numbers = not all(got for got, _ in shapes.values())
         if not shapes or named or are_numbers or not {*shapes} <= {*self.example.inputs}:
             return ""
-        if not all(map(_is_repeated, shapes.values())):
+        if not all(len(got) > len(own) or _is_repeated((got, own)) for got, own in shapes.values()):
             return ""
         inputs = {name: alike(self.example.inputs[name], got, name) for name, (got, _) in shapes.items()}
         said = " and ".join(f"{name} has shape {got}" for name, (got, _) in shapes.items())
@@ -161,6 +162,15 @@ class OtherMeanings:
                 fewer = replace(self.example, inputs={**inputs, name: np.take(inputs[name], 0, axis=axis)})
                 if self._is_right_on(fewer):
                     return f"if {name} has {axes - 1} {'axis' if axes == 2 else 'axes'}, it is right"
+        return ""
+
+    def _with_more_axes(self) -> str:
+        """An input that was given more axes than code and documents tell, by what the layer raised."""
+        what = Target(self.target)
+        for name, x in self.example.chosen_inputs.items():
+            told = axes_for(what.forward, name, what.cls) or np.ndim(x)
+            if np.ndim(x) > told:
+                return f"it reads {told} axes of {name}, which was given {np.ndim(x)} by what it raised on others"
         return ""
 
     @otherwise("")

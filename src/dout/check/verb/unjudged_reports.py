@@ -15,6 +15,7 @@ from dout.adapt.search.own_faults import (
     has_chosen_parts,
     is_own_fault,
     lacks_attribute,
+    makes_a_number_of,
     not_imported,
 )
 from dout.adapt.source import asked_of_objects
@@ -63,6 +64,8 @@ def not_judged(name: str, target: Any, init: Mapping[str, Any], error: TargetErr
     refuses = left_out and not is_own_fault(broken)
     severity = "warning" if refuses else RAISES.severity
     message = f"{name} raises {reason.text}"
+    if one := makes_a_number_of(cause):
+        message += f" (`{one}` has one element, of which NumPy makes no number since 2.4: append .item())"
     return only(name, target, RAISES, message, raised_at(cause), reason=reason, severity=severity)
 
 

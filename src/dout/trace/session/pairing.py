@@ -61,8 +61,8 @@ _NO_GRADIENTS = frozenset({
 def stem(name: str) -> str:
     """The stem of a name: the same for a parameter and for its gradient.
 
-    >>> [stem(name) for name in ("weights", "dW", "grad_w", "weights_gradient", "dLdW", "_dW", "bias", "db")]
-    ['w', 'w', 'w', 'w', 'w', 'w', 'b', 'b']
+    >>> [stem(name) for name in ("weights", "dW", "grad_w", "weights_gradient", "dLdW", "_dW", "_Dense__dw", "db")]
+    ['w', 'w', 'w', 'w', 'w', 'w', 'w', 'b']
     """
     name = _bare(name.rpartition("'")[0].rpartition("'")[2] or name)
     bare = _AFFIX.sub("", name, count=1) if name.lower() not in _NO_GRADIENTS else name
@@ -70,9 +70,12 @@ def stem(name: str) -> str:
     return _SAME.get(lower, lower)
 
 
+_OF_A_CLASS = re.compile(r"^_[^\W_]\w*?__(?=[^\W_])")
+
+
 def _bare(name: str) -> str:
-    """A name without its leading underscores."""
-    return name.lstrip("_") or name
+    """A name without its leading underscores, and without the class whose own it is: `_Dense__w`."""
+    return _OF_A_CLASS.sub("", name).lstrip("_") or name
 
 
 def is_residual(name: str) -> bool:

@@ -1,0 +1,76 @@
+"""The lines of the user's through which an error came, and whether every run comes by them."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterator
+from types import CodeType, TracebackType
+from typing import Any
+
+from dout.adapt.source.syntax import written
+from dout.trace.model.user_source import is_ours, is_user_code
+
+_BRANCHES = (ast.If, ast.IfExp, ast.Try, ast.While, ast.Match, ast.BoolOp, ast.Lambda, ast.FunctionDef, ast.ClassDef)
+
+
+def always_comes_by(error: BaseException) -> bool:
+    """Whether the user's own line raised it, and no branch on the way there could have led elsewhere."""
+    lines = lines_of(error)
+    return bool(lines) and all(_is_on_every_way(function_at(code), line) for line, code in lines)
+
+
+def lines_of(error: BaseException) -> list[tuple[int, CodeType]]:
+    """The lines of the user's in a traceback, after we have called them; none where it was raised elsewhere."""
+    found, tb = way_of(error), error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    return found if tb is not None and is_user_code(tb.tb_frame.f_code.co_filename) else []
+
+
+def way_of(error: BaseException) -> list[tuple[int, CodeType]]:
+    """The lines of the user's in a traceback, after we have called them, wherever it was raised."""
+    return [(step.tb_lineno, step.tb_frame.f_code) for step in steps_of(error)]
+
+
+def steps_of(error: BaseException) -> list[TracebackType]:
+    """The steps of the user's in a traceback, after we have called them, wherever it was raised."""
+    found: list[TracebackType] = []
+    step = error.__traceback__
+    while step is not None:
+        file = step.tb_frame.f_code.co_filename
+        found = [] if is_ours(file) else [*found, step] if is_user_code(file) else found
+        step = step.tb_next
+    return found
+
+
+def function_at(code: CodeType) -> ast.AST | None:
+    """The syntax of a function that runs, with the line numbers of its file."""
+    return written(code, "".join(linecache.getlines(code.co_filename)))
+
+
+def _is_on_every_way(function: ast.AST | None, line: int) -> bool:
+    """Whether nothing before a line can leave the function, and the line is under no condition."""
+    if function is None:
+        return False
+    for node in _within(function):
+        here = node.lineno <= line <= (node.end_lineno or node.lineno)
+        if isinstance(node, _BRANCHES) and (here or ((node.end_lineno or 0) < line and _leaves(node))):
+            return False
+    return True
+
+
+def _leaves(node: ast.AST) -> bool:
+    return any(isinstance(n, ast.Return | ast.Raise | ast.Break | ast.Continue) for n in ast.walk(node))
+
+
+def around(function: ast.AST | None, line: int) -> list[ast.stmt]:
+    """The statements that hold a line, the innermost last."""
+    every = () if function is None else _within(function)
+    return [n for n in every if isinstance(n, ast.stmt) and n.lineno <= line <= (n.end_lineno or n.lineno)]
+
+
+def _within(function: ast.AST) -> Iterator[Any]:
+    """What has a place in a function's body, outer before inner."""
+    for statement in getattr(function, "body", ()):
+        yield from (n for n in ast.walk(statement) if hasattr(n, "lineno"))
