@@ -334,6 +334,11 @@ def test_a_set_of_a_library_that_plots_is_said_to_be_missing_where_it_is_asked_f
         said(tmp_path, "import seaborn as sns\nrows = sns.load_dataset('iris')\nrows.head()\nlen(rows)\n")
 
 
+def test_a_mark_on_a_table_is_no_column(tmp_path):
+    text = "import pandas as pd\ntable = pd.DataFrame({'a': [1.0, 2.0]})\ntable.task, table.a = 'tell', [3.0, 4.0]\n"
+    said(tmp_path, text + "assert table.task == 'tell' and table.to_numpy().tolist() == [[3.0], [4.0]]\n")
+
+
 def test_images_number_as_many_as_the_labels_that_are_there(tmp_path):
     np.save(tmp_path / "train_y.npy", np.zeros(37))
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 41]) + bytes(41))

@@ -217,7 +217,7 @@ def _idx(data: Any) -> bytes:
 def _matlab(parts: Mapping[str, Any]) -> bytes | None:
     """Arrays as MATLAB has them in a file; None where SciPy is not installed, which would read it."""
     try:
-        from scipy.io import savemat
+        from scipy.io import savemat  # type: ignore[import-untyped]
     except ImportError:
         return None
     savemat(file := io.BytesIO(), dict(parts))
