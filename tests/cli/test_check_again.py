@@ -48,6 +48,17 @@ def test_what_is_written_is_read_as_the_same_value(value):
         assert len(text) < 60
 
 
+def test_a_number_of_numpys_is_written_as_a_plain_one():
+    assert (written(np.int64(3)), written(np.float64(0.7))) == ("3", "0.7")
+
+
+def test_a_function_is_given_its_first_input(tmp_path):
+    write(tmp_path, "def cube(x):\n    return x**3\n\n\ndef cube_backward(dout, x):\n    return dout * 3 * x**2\n")
+    run = dout("mine.py:cube", "--input", "x=[1.0, 2.0]", cwd=tmp_path)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "chosen" not in run.stdout
+
+
 def test_arrays_by_their_shape_are_deterministic_and_differ_by_name():
     assert np.array_equal(read("array(3, 4)", "x"), numbers((3, 4), "x"))
     assert np.array_equal(read("-2 * array(3,4,y)", "x"), -2 * numbers((3, 4), "y"))

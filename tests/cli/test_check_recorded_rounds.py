@@ -281,3 +281,53 @@ def test_a_round_says_nothing_of_a_class_of_the_same_name_or_of_a_factor(tmp_pat
     net = layers(document("wrong.py", cwd=tmp_path))["Dense"]
     assert {verdict["word"] for verdict in net["verdicts"]} == {"refuted"}
     assert len(net["verdicts"]) == 3
+
+
+XOR = """
+import numpy as np
+
+
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.weights, self.bias = np.random.rand(n_in, n_out) - 0.5, np.random.rand(1, n_out) - 0.5
+
+    def forward_step(self, given):
+        self.given = given
+        return given @ self.weights + self.bias
+
+    def backward_step(self, error, rate):
+        back = error @ self.weights.T
+        self.weights -= rate * self.given.T @ error
+        self.bias -= rate * error
+        return back
+
+
+class Bend:
+    def forward_step(self, given):
+        self.given = given
+        self.output = np.tanh(given)
+        return self.output
+
+    def backward_step(self, error, rate):
+        return (1 - np.tanh(self.KEPT) ** 2) * error
+
+
+layers = [Dense(2, 3), Bend(), Dense(3, 1), Bend()]
+for x, y in [([[0, 0]], 0), ([[0, 1]], 1)] * 2:
+    out = np.array(x)
+    for layer in layers:
+        out = layer.forward_step(out)
+    error = 2 * (out - y)
+    for layer in reversed(layers):
+        error = layer.backward_step(error, 0.1)
+"""
+
+
+@pytest.mark.parametrize("kept", ["given", "output"])
+def test_a_layer_of_a_program_with_one_sample_of_zeros(tmp_path, kept):
+    (tmp_path / "README.md").write_text("One layer after another.\n")
+    (tmp_path / "xor.py").write_text(XOR.replace("KEPT", kept))
+    found = layers(document("xor.py", cwd=tmp_path))
+    words = {verdict["argument"]: verdict["word"] for verdict in found["Dense"]["verdicts"]}
+    assert words == {"given": "exact", "weights": "exact", "bias": "exact"}
+    assert [verdict["word"] for verdict in found["Bend"]["verdicts"]] == ["exact" if kept == "given" else "refuted"]

@@ -9,12 +9,14 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial, partialmethod, wraps
+from itertools import takewhile
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_loss
+from dout.adapt.argument_names import names_loss, taken_by
+from dout.adapt.interface.derivative_switch import derivative_switch, switched
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
 from dout.adapt.source.returned_names import gives_gradients
@@ -36,6 +38,7 @@ _RENAMED = (  # what a backward is called, and what its forward is called then
     (r"d(?=[a-zA-Z])(.*)", (r"\1",)),
     (r"(.*_)d_?(?=[a-z])(.*)", (r"\1\2",)),
 )  # fmt: skip
+_GRADIENT = re.compile(r"(^|_)(gradients?|grads?)($|_(?!descent))|Gradient(?!Descent)", re.IGNORECASE)
 _NONE = re.compile(
     r"_*test|bench|_*check|.*numeric|.*_check|.*(model|network|propagation)_(back|for)ward|main|_*plot|.*_test_?case",
     re.IGNORECASE,
@@ -61,9 +64,39 @@ def function_pairs(names: Mapping[str, Any]) -> dict[str, type]:
         ):
             key = ahead if ahead not in found else name
             found[key] = pair_class(functions[ahead], backward, losses, (ahead, name))
+    found |= {ahead: pair for ahead, pair in _of_same_arguments(functions).items() if ahead not in found}
     both = {f for pair in found.values() for f in getattr(pair, PAIR)}
-    alone = {n: f for n, f in functions.items() if n not in both and gives_gradients(f)}
-    return found | {n: pair_class(f, f, (), (n, n)) for n, f in alone.items()}
+    rest = {n: f for n, f in functions.items() if n not in both and not is_stub(f)}
+    asked = {n: _by_switch(n, f, switch) for n, f in rest.items() if (switch := derivative_switch(f))}
+    return (
+        found
+        | asked
+        | {n: pair_class(f, f, (), (n, n)) for n, f in rest.items() if n not in asked and gives_gradients(f)}
+    )
+
+
+def _of_same_arguments(functions: Mapping[str, FunctionType]) -> dict[str, type]:
+    """Losses and their gradients that take the same: `compute_cost(X, y, w, b)`, `compute_gradient(X, y, w, b)`."""
+    taken = {name: frozenset(p.name for p in taken_by(function)) for name, function in functions.items()}
+    losses = [name for name in functions if names_loss(name) and not _GRADIENT.search(name) and taken[name]]
+    found = {}
+    for name, function in functions.items():
+        ahead = [other for other in losses if taken[other] == taken[name]]
+        if ahead and _GRADIENT.search(name) and not (is_stub(function) or gives_nothing(function)):
+            nearest = max(ahead, key=partial(_common_end, name))
+            found[nearest] = pair_class(functions[nearest], function, (), (nearest, name))
+    return found
+
+
+def _common_end(one: str, other: str) -> int:
+    """How many letters two names have alike at their ends."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(reversed(one), reversed(other), strict=False)))
+
+
+def _by_switch(name: str, function: FunctionType, switch: str) -> type:
+    """The class of a function that gives its own derivative when a switch is on."""
+    off, on = (switched(function, switch, is_on) for is_on in (False, True))
+    return pair_class(off, on, (), (name, f"{name}_{switch}"))
 
 
 def given_pair(forward: FunctionType, backward: FunctionType) -> type:

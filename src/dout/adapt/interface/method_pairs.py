@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_loss, names_upstream, taken_by
+from dout.adapt.interface.derivative_switch import derivative_switch, switched
 from dout.adapt.interface.function_pairs import forward_names
 from dout.adapt.source.attribute_reads import own_attributes
 from dout.adapt.source.empty_methods import is_unwritten
@@ -190,10 +191,27 @@ def pair_classes(cls: type) -> dict[str, type]:
     if methods(cls, _FORWARD) and methods(cls, _BACKWARD):
         return {}
     pairs = {ahead: (ahead, behind) for ahead, behind in reversed(_renamed(cls))}
-    if len(pairs) < 2:
+    asked = {name: {**ways, "dout_pair": tuple(ways)} for name, ways in _switched(cls).items() if name not in pairs}
+    if len(pairs) + 2 * len(asked) < 2:
         return {}
     kept = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    return {ahead: type(cls)(cls.__name__, (cls,), {**kept, "dout_pair": pair}) for ahead, pair in pairs.items()}
+    made = {ahead: {"dout_pair": pair} for ahead, pair in pairs.items()} | asked
+    return {ahead: type(cls)(cls.__name__, (cls,), {**kept, **own}) for ahead, own in made.items()}
+
+
+def _switched(cls: type) -> dict[str, dict[str, Any]]:
+    """The methods that give their own derivative when a switch is on, each as a forward and a backward, by name."""
+    functions = {name: _static(cls, name) for name in _written_order(cls)}
+    switches = {n: derivative_switch(f) for n, f in functions.items() if type(f) is FunctionType and n[:2] != "__"}
+    return {
+        name: {
+            called: staticmethod(one) if is_static(cls, name) else one
+            for called, is_on in ((name, False), (f"{name}_{switch}", True))
+            for one in (switched(functions[name], switch, is_on),)
+        }
+        for name, switch in switches.items()
+        if switch
+    }
 
 
 def as_static(cls: type) -> type:

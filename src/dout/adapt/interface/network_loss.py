@@ -5,11 +5,11 @@ Where no code computes the loss, it is one of those that everybody takes, if bac
 
 from __future__ import annotations
 
-import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial, update_wrapper
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -22,6 +22,7 @@ from dout.adapt.argument_names import (
     names_output,
     names_plain_upstream,
     stands_for,
+    taken_by,
 )
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import PENALTY, setting_role
@@ -43,6 +44,8 @@ from dout.adapt.source.returned_names import gives_gradients, gradients_given, i
 from dout.run import attributes_of
 from dout.trace.model.user_source import behind
 from dout.trace.tracer.traced import plain
+
+IN_ITS_PLACE = "dout_other_"  # before the name of a user's method: the attribute that runs instead of it
 
 _made: WeakKeyDictionary[type, type] = WeakKeyDictionary()
 
@@ -216,14 +219,14 @@ def _class_with(cls: type, network: NetworkLoss, losses: Mapping[str, Callable[.
     own = _function(cls, network.backward)
     names = {f"{name}_of_{network.forward}": loss for name, loss in losses.items()}
     for name, loss in names.items():
-        made[name] = _as_written(_forward(cls, network, loss), cls, network.forward, network.inputs)
+        made[name] = _as_written(_forward(cls, network, loss), cls, network.forward, _by_place(network.inputs))
     gives = None in losses.values()
     if network.handed or gives:
         backward = _backward_of_loss if gives else _backward(cls, network)
-        made[network.backward] = _as_written(backward, cls, network.backward, (network.target, *network.settings))
+        taken = _by_place((network.target, *network.settings))
+        made[network.backward] = _as_written(backward, cls, network.backward, taken)
     else:
-        plainly = _without_result(own) if network.is_given_back else _without_loss(own)
-        made[network.backward] = staticmethod(plainly) if is_static(cls, network.backward) else plainly
+        made[network.backward] = _plainly(cls, network)
     pairs = [(name, network.backward) for name in names]
     first = next(iter(losses))
     called = getattr(behind(own), "__code__", None)
@@ -234,11 +237,14 @@ def _class_with(cls: type, network: NetworkLoss, losses: Mapping[str, Callable[.
     return new
 
 
-def _as_written(function: Any, cls: type, name: str, arguments: Sequence[str]) -> Any:
+def _by_place(names: Sequence[str]) -> list[inspect.Parameter]:
+    return [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+
+
+def _as_written(function: Any, cls: type, name: str, taken: Sequence[inspect.Parameter]) -> Any:
     """`function`, which says where the user's is written, and takes these arguments."""
-    functools.update_wrapper(function, _function(cls, name))
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    function.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in ("self", *arguments)])
+    update_wrapper(function, _function(cls, name))
+    function.__signature__ = inspect.Signature([*_by_place(["self"]), *taken])
     return function
 
 
@@ -276,31 +282,30 @@ def _backward(cls: type, network: NetworkLoss) -> Any:
 
     def backward(self: Any, target: Any, *settings: Any) -> Any:
         kept = attributes_of(self)[RESULTS] | dict(zip(network.settings, settings, strict=False))
-        own = () if is_static(cls, network.backward) else (self,)
-        found = getattr(cls, network.backward)(*own, *(kept[name] for name in network.asked))
+        found = _users_own(self, cls, network.backward)(*(kept[name] for name in network.asked))
         told = isinstance(found, tuple) and len(names) == len(found) and all(map(is_float_array, found))
         return dict(zip(names, found, strict=True)) if told else found
 
     return backward
 
 
-def _without_loss(function: Any) -> Any:
+def _plainly(cls: type, network: NetworkLoss) -> Any:
     """A backward without the number that it may return: that is the loss, and no gradient of an array."""
 
-    @functools.wraps(function)
-    def backward(*args: Any, **keywords: Any) -> Any:
-        result = function(*args, **keywords)
-        return None if isinstance(plain(result), float | np.floating) else result
+    def backward(self: Any, *args: Any, **keywords: Any) -> Any:
+        result = _users_own(self, cls, network.backward)(*args, **keywords)
+        is_loss = isinstance(plain(result), float | np.floating)
+        return None if network.is_given_back or is_loss else result
 
-    return backward
+    taken = taken_by(_function(cls, network.backward))[not is_static(cls, network.backward) :]
+    return _as_written(backward, cls, network.backward, taken)
 
 
-def _without_result(function: Any) -> Any:
-    @functools.wraps(function)
-    def backward(*args: Any, **keywords: Any) -> None:
-        function(*args, **keywords)
-
-    return backward
+def _users_own(layer: Any, cls: type, name: str) -> Callable[..., Any]:
+    """The method of the class below one of ours with its name; or what `IN_ITS_PLACE` of the layer is."""
+    found: Callable[..., Any] = getattr(cls, name)
+    other = getattr(layer, IN_ITS_PLACE + name, None)
+    return other or (found if is_static(cls, name) else partial(found, layer))
 
 
 def _loss(name: str, *, alone: bool, first: bool, strength: Mapping[str, float]) -> Callable[..., Any]:

@@ -106,6 +106,7 @@ class _Proposer:
         linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in (*self.arguments, *self.constructor)}
         number = len(shapes.get(self.first, ())) or self.axes(self.first) or 0
         by_names = self._with_axes({}, number if number in OF_AXES else 2) if linear and len(self.arguments) > 1 else ()
+        yield from ((init, given) for init in inits for given in self._of_one_output())
         if number == 3:  # beside a sequence, a state has two axes
             yield from by_names
         if linear and shapes:
@@ -115,6 +116,9 @@ class _Proposer:
             whole = {n: ("1", image[1], "1", "1") for n in shapes if stands_for(n) == "gamma"}  # of each channel
             for one in (shapes, {**shapes, **whole}) if whole else ():
                 yield from ((init, given) for init in inits for given in self._inputs(init, one, 0))
+        lines = {n: axes[:1] if [*axes[1:]] == [f"{n}_columns"] else axes for n, axes in shapes.items()}
+        if self.loss and lines != shapes:  # `M @ v` takes a vector, too, and gives a number for each row then
+            yield from ((init, given) for init in inits for given in self._inputs(init, lines, 0))
         for shares in (True, False) if self.loss else (False, True):
             self.between = shares
             for variant in range(3) if not shares or self.loss else range(1):
@@ -128,6 +132,20 @@ class _Proposer:
             axes = ("N", "T", "D", "E")[: int(lacking[1]) + 1]
             every = {p.name: axes for p in self.arguments if not self._is_setting(p.name)}
             yield from ((init, given) for init in inits for given in self._inputs(init, every, 0))
+
+    def _of_one_output(self) -> Iterator[dict[str, Any]]:
+        """For a loss that is given data, labels, a weight and a bias: one number a sample, `X @ w + b`, `w * x + b`."""
+        needed = [p.name for p in self.arguments if p.name not in self.inputs]
+        kinds = {name: "y" if self._is_label(name) else stands_for(name) for name in needed}
+        data = [name for name in needed if not kinds[name]]
+        if not self.loss or len(data) != 1 or sorted(kinds.values()) not in (["", "W", "b", "y"], ["", "W", "y"]):
+            return
+        labels = np.array([0.0, 1.0, 1.0, 0.0])
+        has_rows = data[0] in self.shapes or (self.axes(data[0]) or 0) > 1
+        for features in ((3,), ()) if has_rows else ((), (3,)):
+            shapes: dict[str, tuple[int, ...]] = {"": (len(labels), *features), "W": features, "b": ()}
+            made = {name: labels if kinds[name] == "y" else array_of(shapes[kinds[name]], name) for name in needed}
+            yield {**self.inputs, **made}
 
     def _as_indices(
         self, inits: list[dict[str, Any]], shapes: Mapping[str, Sequence[str]]
@@ -201,9 +219,14 @@ class _Proposer:
             axes = shapes.get(name)
             if axes is not None and variant < 2:
                 made = self._array(sizes.of(axes), name)
-                choices.append(self._with_labels(name, [made], made) if _is_label(name) and place else [made])
+                choices.append(self._with_labels(name, [made], made) if self._is_label(name) and place else [made])
             elif not self._is_setting(name) and (
-                names_array(name) or not place or _is_label(name) or (self.loss and place < 2) or self._all_arrays
+                names_array(name)
+                or not place
+                or self._is_label(name)
+                or (self.loss and place < 2)
+                or self._all_arrays
+                or "array" in source.kinds_for(self.forward, name, self.owner)[:1]
             ):
                 if variant != 1:
                     choices.append(self._unshaped(name, place, sizes, shapes))
@@ -225,7 +248,7 @@ class _Proposer:
 
     def _labelled(self, needed: Sequence[str], choices: Sequence[list[Any]]) -> Iterator[tuple[Any, ...]]:
         """What the first input may be beside the first of it, each with labels that go with it."""
-        places = {i for i, name in enumerate(needed) if i and _is_label(name)}
+        places = {i for i, name in enumerate(needed) if i and self._is_label(name)}
         for first in choices[0][1:] if places else ():
             labels = labels_for(needed[min(places)], first, self.forward, self.owner)
             rest = [c[0] for c in choices[1:]]
@@ -236,9 +259,14 @@ class _Proposer:
     def _is_setting(self, name: str) -> bool:
         """Whether an argument is no array, by its code or document, or by its name alone."""
         kind = next(iter(source.kinds_for(self.forward, name, self.owner)), "")
-        data = self.arguments[0].name == name or _is_label(name)  # that may be whole numbers
+        data = self.arguments[0].name == name or self._is_label(name)  # that may be whole numbers
         plain = kind in ("callable", "int", "bool", "form") or (kind == "tuple" and not names_array(name))
         return name in SETTINGS or kind in ("dict", "str") or (plain and not data)
+
+    def _is_label(self, name: str) -> bool:
+        """Whether an argument holds whole numbers, by its name, or because the source takes it as an index."""
+        named = names_label(name) or names_indices(name)
+        return named or "index" in source.kinds_for(self.forward, name, self.owner)
 
     @cached_property
     def _all_arrays(self) -> bool:
@@ -265,7 +293,7 @@ class _Proposer:
         """Arrays for an input of which nothing is known, by what others are."""
         least = self.axes(name)
         data = {n: axes for n, axes in shapes.items() if not stands_for(n)}  # labels go with it, and not with weights
-        known = [sizes.of(axes) for axes in (data if data and _is_label(name) else shapes).values()]
+        known = [sizes.of(axes) for axes in (data if data and self._is_label(name) else shapes).values()]
         if place and len(known) > 1 and stands_for(name) in ("b", "gamma"):
             lengths = dict.fromkeys(n for shape in (known[1], known[0]) for n in (shape[-1], shape[0]))
             ones = (1,) * ((least or 1) - 1)  # of `b[0, 0, 0, c]`
@@ -273,6 +301,7 @@ class _Proposer:
         if place and len(known) == 1 and stands_for(name) == "gamma" and len(name) > 1:
             return [self._array(known[0][-1:], name), self._array(known[0], name)]
         options = [known[0]] if place and known else list(sizes.likely())
+        options += [(5, *known[0])] if place and known and len(known[0]) == 1 else []  # one of which is taken
         options = [(sizes.batch + 2,), (sizes.batch, 4), *options] if self.whole and not place else options
         if known and stands_for(name) == "W" and not place:  # of what it is multiplied with, on either side
             other = next(n for n in (3, 4, 5) if n not in known[0])
@@ -281,7 +310,7 @@ class _Proposer:
         options = [shape for shape in options if 0 not in shape] or [(sizes.batch, 4)]
         fitting = sorted(options, key=lambda shape: least is not None and len(shape) < least)
         made = [self._array(shape, name) for shape in fitting]
-        if not _is_label(name) or not place:
+        if not self._is_label(name) or not place:
             return made
         shares = [label for array in made for label in ((one_hot(array.shape), array) if array.ndim == 2 else (array,))]
         return self._with_labels(name, made if name == "y" and not self.loss else shares, made[0])
@@ -289,16 +318,13 @@ class _Proposer:
     def _with_labels(self, name: str, plain: list[Any], like: Any) -> list[Any]:
         """Labels that go with an array, and plain arrays: these first for the `y` of what is no loss."""
         labels = labels_for(name, like, self.forward, self.owner)
+        labels += [] if names_label(name) else [np.int64(1)]  # an index of what has another length
         return [*plain, *labels] if name == "y" and not self.loss else [*labels, *plain]
 
     def _array(self, shape: tuple[int, ...], name: str) -> Any:
         if self.whole and self.arguments and name == self.arguments[0].name:
             return whole_numbers(shape, 2)
         return between(shape, name) if self.between else array_of(shape, name)
-
-
-def _is_label(name: str) -> bool:
-    return names_label(name) or names_indices(name)
 
 
 def _lengths_held(layer: Any, deep: int = 3) -> list[int]:

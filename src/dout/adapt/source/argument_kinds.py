@@ -50,7 +50,7 @@ _TAKE_ARRAYS = frozenset({"dot", "matmul", "exp", "maximum", "tanh", "sum", "ein
 
 @total(tuple)
 def kinds_for(function: Any, name: str, cls: type | None = None, *, key: str | None = None) -> tuple[str, ...]:
-    """What an argument is: int float bool str tuple list dict array callable class shape form generator, or a class.
+    """What an argument is: int float bool str tuple list dict array callable shape form generator index, or a class.
 
     The surest first: by its annotation, then by what is done with it, then by its document. Of its item `key` by what
     is done with that alone.
@@ -108,7 +108,11 @@ def _kinds_at(node: ast.AST, scope: Scope) -> list[str]:
         case ast.Subscript(value=ast.Attribute(attr="shape"), slice=index) if holds(index):
             return ["int"]
         case ast.Subscript(value=value, slice=index) if holds(value):
-            return _kinds_of_indexed(index)
+            return _kinds_of_indexed(index, scope)
+        case ast.Subscript(slice=index) if holds(index):
+            return ["index"]
+        case ast.For(target=ast.Name(id=item), iter=value) if holds(value) and _is_index(item, node):
+            return ["index"]
         case ast.For(iter=value) | ast.comprehension(iter=value) if holds(value):
             return ["list"]
         case ast.Assign(targets=[ast.Tuple() | ast.List()], value=value) if holds(value):
@@ -121,6 +125,11 @@ def _kinds_at(node: ast.AST, scope: Scope) -> list[str]:
         case ast.Compare() if strings_at(node, scope):
             return ["str"]
     return []
+
+
+def _is_index(name: str, within: ast.AST) -> bool:
+    """Whether a variable is taken as an index there."""
+    return any(isinstance(node, ast.Subscript) and name_of(node.slice) == name for node in walk(within))
 
 
 def _repeats(node: ast.expr, scope: Scope) -> bool:
@@ -162,12 +171,15 @@ def _has(node: ast.expr | None, scope: Scope) -> bool:
     return node is not None and any(map(scope.holds, walk(node)))
 
 
-def _kinds_of_indexed(index: ast.expr) -> list[str]:
+def _kinds_of_indexed(index: ast.expr, scope: Scope) -> list[str]:
+    """The kind of what has an item at this index: of one that is an argument, too, an array."""
     match index:
         case ast.Constant(value=str()):
             return ["dict"]
         case ast.Constant(value=int(place)) if not isinstance(place, bool):
             return ["tuple"]
         case ast.Tuple():
+            return ["array"]
+        case ast.Name(id=name) if name in scope.function.arguments:
             return ["array"]
     return []

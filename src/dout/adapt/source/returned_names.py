@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -88,12 +89,12 @@ def _gradients_returned(function: ast.AST) -> tuple[ast.expr, ...]:
     if any(name.startswith(("d_", "grad_")) and is_named_as_gradient(name) for name in arguments):
         return ()
 
-    def is_gradient(item: ast.expr) -> bool:
+    def is_gradient(item: ast.expr, of_loss: bool = False) -> bool:
         names = set(map(name_of, walk(item)))
         if name_of(item) in arguments:
             return False
         called = any(is_named_as_gradient(name) or names_plain_upstream(name) for name in names)
-        return called or bool(names & {f"d{name}" for name in arguments})
+        return called or bool(names & ({f"d{name}" for name in arguments} | ({"d", "g"} if of_loss else set())))
 
     for node in nodes:
         items = node.value.elts if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) else []
@@ -102,7 +103,7 @@ def _gradients_returned(function: ast.AST) -> tuple[ast.expr, ...]:
             continue
         if len(items) < 2 or is_gradient(items[0]):
             continue
-        gradients = tuple(takewhile(is_gradient, items[1:]))
+        gradients = tuple(takewhile(partial(is_gradient, of_loss=names_loss(first)), items[1:]))
         if len(gradients) == len(items) - 1 or names_loss(first):
             return gradients
     return ()

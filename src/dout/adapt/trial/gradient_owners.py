@@ -151,6 +151,10 @@ def are_guessed(interface: Interface, gradients: Sequence[Any], inputs: Mapping[
         return False
     if len(returned) != len(interface.order) or all(map(_is_called_after, returned, interface.order)):
         return False  # a dict has keys
+    if all(owner.endswith("[]") for owner in interface.order):  # lists, of shapes that may be those of one alone
+        lists = [x for x in attributes_of(layer).values() if isinstance(x, list) and all(map(is_float_array, x))]
+        own = [[*map(np.shape, attributes_of(layer)[owner.removesuffix("[]")])] for owner in interface.order]
+        return any([[*map(np.shape, item)] for item in lists].count(shapes) > 1 for shapes in own)
     shapes = [np.shape(x) for x in inputs.values()]
     shapes += [np.shape(x) for name, x in parameters_of(layer) if not is_named_as_gradient(name)]
     return any(g is not None and shapes.count(np.shape(g)) != 1 for g in gradients)
@@ -322,6 +326,7 @@ def _by_shape_or_place(
     order = _by_shapes(items, {name: inputs[name] for name in floats}, parameters)
     if len(items) == len(floats):  # one for each input: in another order, or by place and of a wrong shape
         return tuple(order) if sorted(order) == sorted(floats) else ()
+    order = _in_between(order, [*inputs])
     left = [name for name in parameters if name not in order]
     if any(order) and not any(np.ndim(item) for name, item in zip(order, items, strict=True) if not name):
         read = reads_and_writes(cls, interface.forward)[0]
@@ -332,6 +337,14 @@ def _by_shape_or_place(
         told_apart = len({np.shape(item) for item in items}) > 1
         return () if fits and told_apart else ("",) * len(items)
     return tuple(name or left.pop(0) for name in order)
+
+
+def _in_between(order: list[str], names: Sequence[str]) -> list[str]:
+    """The order with the inputs at the places of what fits nothing, where all others are inputs in their order."""
+    known = [(place, name) for place, name in enumerate(order) if name]
+    if len(order) > len(names) or len(known) < 2 or any(names[place] != name for place, name in known):
+        return order
+    return [*names[: len(order)]]
 
 
 def _by_shapes(items: Sequence[Any], inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]:

@@ -87,12 +87,12 @@ class UseSizes:
             return _with_each(item, self.setting)
         return self.value(item, distinct=True) if isinstance(item, np.ndarray) else item
 
-    def inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Inputs at these sizes; of one sample alone there are several then, with their labels."""
+    def inputs(self, given: Mapping[str, Any], several: bool = True) -> dict[str, Any]:
+        """Inputs at these sizes; of one sample alone there are `several` then, with their labels."""
         made = {name: self.value(item, data=not place) for place, (name, item) in enumerate(given.items())}
         arrays = {name: item for name, item in given.items() if isinstance(item, np.ndarray)}
         first = next(iter(arrays.values()), None)
-        if first is None or self.batch != 1:
+        if first is None or self.batch != 1 or not several:
             return made
         for name, item in arrays.items():
             if item.shape[:1] == (1,) and (item.shape == first.shape or _is_label(item)):

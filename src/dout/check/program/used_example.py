@@ -124,18 +124,18 @@ def _smaller(use: LayerUse) -> Iterator[_Way]:
         return
     own = any(array.dtype.kind in "iu" for array in arrays_in(use.init))  # whole by chance, or places: try others first
     given = all(array.dtype.kind in "iu" for array in arrays_in(use.inputs))
-    kinds = product((True, False)[not own :], (True, False)[not given :])
+    kinds = [*product((True, False)[not own :], (True, False)[not given :])]
     many = sum(math.prod(UseSizes(use, _LEAST[0], True).shape(x.shape)) for x in arrays_in(use.inputs)) > _MANY
     leasts = (*[_LEAST_OF_MANY] * many, *_LEAST)
-    for (own, given), least, apart in product(kinds, leasts, (True, False)):
+    for several, (own, given), least, apart in product((True, False), kinds, leasts, (True, False)):
         sizes = UseSizes(use, least, apart)
-        if apart and not (sizes.sides or sizes.rows):
+        if (apart and not (sizes.sides or sizes.rows)) or (sizes.batch != 1 and not several):
             continue
         init = {name: sizes.setting(_as_floats(item) if own else item) for name, item in use.init.items()}
         if use.layer is not None and not _is_as_it_was_used(use, init):
             return
         numbers = {name: _as_floats(item) if given else item for name, item in use.inputs.items()}
-        yield _Way(use.target, init, sizes.inputs(numbers), Closeness.SMALLER)
+        yield _Way(use.target, init, sizes.inputs(numbers, several), Closeness.SMALLER)
 
 
 def _real(use: LayerUse) -> Iterator[_Way]:

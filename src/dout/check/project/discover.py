@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, Literal
 
+from dout.adapt.interface.derivative_switch import has_derivative_switch
 from dout.adapt.interface.function_pairs import forward_names, function_pairs
 from dout.adapt.interface.method_pairs import may_be_backward, pair_classes
 from dout.adapt.source.returned_names import returns_gradients
@@ -126,7 +127,8 @@ def may_define_layers(path: Path) -> bool:
         ahead in names for names in (functions, *map(_methods, classes)) for n in names for ahead in forward_names(n)
     ):
         return True
-    if any(isinstance(n, ast.FunctionDef) and returns_gradients(n) for n in ast.walk(tree)):
+    written = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    if any(returns_gradients(node) or has_derivative_switch(node) for node in written):
         return True
     vjp = any(isinstance(n, ast.Attribute | ast.Name) and ast.unparse(n).endswith("custom_vjp") for n in ast.walk(tree))
     return vjp or any(node.bases or any(map(may_be_backward, _methods(node))) for node in classes)
@@ -205,7 +207,7 @@ def _pairs_in_classes(module: ModuleType) -> dict[str, type]:
     found: dict[str, type] = {}
     for name, item in classes_in(module):
         with contextlib.suppress(BaseException):  # of a metaclass
-            found |= {f"{name}.{ahead}": pair for ahead, pair in pair_classes(item).items() if _is_layer(item)}
+            found |= {f"{name}.{ahead}": pair for ahead, pair in pair_classes(item).items() if _is_layer(pair)}
     return found
 
 

@@ -148,6 +148,13 @@ class ScratchFunction:
         return self.node.name
 
     @property
+    def attribute(self) -> str:
+        """What its class calls it, as a pair of functions may call both ways of one that has a switch."""
+        held = vars(self.owner).items() if self.owner else ()
+        functions = ((key, getattr(item, "__func__", item)) for key, item in held)
+        return next((key for key, item in functions if item is self.function), self.name)
+
+    @property
     def arguments(self) -> set[str]:
         """Its arguments. `+=` would write into what the caller holds."""
         return {argument.arg for argument in self.node.args.args}

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from dout.check.exact.exact_route import Examination
-from dout.graph import INPUT, Node, Where
+from dout.graph import INPUT, Node, Where, topological
+from dout.judge.float_judge import as_floats, computed
 from dout.judge.gradient_judge import refuted_here
 from dout.judge.judged_run import JudgedRun
 from dout.judge.outcomes import Judged
@@ -54,12 +58,23 @@ def named_gradients(examination: Examination) -> list[NamedGradient]:
     both = [one for pair in judged for one in pair]
     run = JudgedRun(trace.graph.nodes, trace.data, trace.backward, both, examination.seeds, examination.inputs)
     wrong = {outcome.judged for outcome in refuted_here(run)}
+    known = dict(trace.data)
     return [
         NamedGradient(
-            mine.name, mine.gradient.where, mine.gradient, mine not in wrong, mine in wrong and negative not in wrong
+            mine.name, mine.gradient.where, mine.gradient, mine not in wrong or _is_divided_later(mine, known),
+            mine in wrong and negative not in wrong,
         )
         for mine, negative in judged
-    ]
+    ]  # fmt: skip
+
+
+def _is_divided_later(judged: Judged, known: dict[Node, Any]) -> bool:
+    """Whether it is the right one times a length: of a loss that is a mean each parameter's gradient may be divided."""
+    if judged.derived is None:
+        return False
+    values = computed(topological([judged.derived], known=known), known)
+    mine, derived = as_floats(values[judged.gradient]), as_floats(values[judged.derived])
+    return any(n > 1 and bool(np.allclose(mine, n * derived, rtol=1e-9, atol=0)) for n in judged.gradient.shape)
 
 
 def _meant(name: str) -> list[str]:

@@ -136,11 +136,16 @@ class Elsewhere(Enum):
 
 
 def elsewhere(
-    repair: Repair, subject: Subject, others: frozenset[str], functions: Iterable[ScratchFunction]
+    repair: Repair,
+    subject: Subject,
+    mended: frozenset[str],
+    others: frozenset[str],
+    functions: Iterable[ScratchFunction],
 ) -> Elsewhere:
-    """What all gradients but `others` are on a second example: with other lengths, or other numbers in the layer.
+    """What the `mended` gradients are on a second example: with other lengths, or other numbers in the layer.
 
-    Where a length, or the stride, is 2, what is added to itself is multiplied by it.
+    Where a length, or the stride, is 2, what is added to itself is multiplied by it. An example on which more than
+    these and `others` are wrong is none for this layer: two columns for a network that takes one.
     """
     is_safe = not any("as_strided" in f.function.__code__.co_names for f in functions)  # it reads beyond an array
     settings = _with_other_numbers(subject) if is_safe else ()
@@ -153,6 +158,8 @@ def elsewhere(
         found = next((found for one in subjects if (found := _judged_on(one, repair)) is not None), None)
         kinks = {outcome.judged.name for outcome in found.at_kinks.values()} if found is not None else set()
         wrong = {o.judged.name for o in found.refuted.values()} - others - kinks if found is not None else set()
+        if not wrong <= mended:
+            continue
         ratios = [found.likeness[name].ratio for name in wrong] if found is not None else []
         if any(ratio is not None and abs(ratio - 1) > _OFF for ratio in ratios):
             return Elsewhere.CONSTANT

@@ -194,7 +194,8 @@ class RepairSearch:
             if (cost := self._handicap(names, in_forward, seen[place.i].value)) is not None
         }
         for i in useful:
-            seen[i].parts = _parts(numbered, seen, numbered[i].function)
+            parts = _parts(numbered, seen, numbered[i].function)
+            seen[i].parts = [*parts, *_at_other_indices(parts, numbered[i].function, seen[i].names)]
         return seen, useful
 
     def _moved(
@@ -361,6 +362,30 @@ def _parts(
     elements = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Subscript)}
     calls = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Call) and not _is_of_module(p)}
     return [*[*elements.items()][:_MOST_PARTS], *[*calls.items()][:_MOST_PARTS]]
+
+
+def _at_other_indices(
+    parts: Iterable[tuple[str, Any]], function: ScratchFunction, names: Mapping[str, Any]
+) -> list[tuple[str, Any]]:
+    """Parts with an index that the function takes elsewhere: `slope(zs[-k])` of `slope(zs[-1])`, in a loop over k."""
+    own = [node.slice for node in ast.walk(function.node) if isinstance(node, ast.Subscript)]
+    indices = [one for one in own if isinstance(one, ast.UnaryOp | ast.BinOp | ast.Name)]
+    found: dict[str, Any] = {}
+    for text, _ in parts:
+        tree = ast.parse(text, mode="eval")
+        fixed = [n for n in ast.walk(tree) if isinstance(n, ast.Subscript) and _is_whole(n.slice)]
+        for index in indices if len(fixed) == 1 else ():
+            fixed[0].slice = index
+            with suppress(Exception):  # of the user's functions
+                space = {**function.function.__globals__, **names}
+                found.setdefault(ast.unparse(tree), eval(ast.unparse(tree), space))  # its own names
+    return [(text, value) for text, value in found.items() if is_number(value)]
+
+
+def _is_whole(index: ast.expr) -> bool:
+    """Whether an index is a number that is written there."""
+    number = index.operand if isinstance(index, ast.UnaryOp) else index
+    return isinstance(number, ast.Constant) and type(number.value) is int
 
 
 def _is_of_module(place: ExpressionPlace) -> bool:

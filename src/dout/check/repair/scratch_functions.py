@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.adapted_layer import is_adapted
+from dout.adapt.interface.network_loss import IN_ITS_PLACE
 from dout.check.repair.expression_places import ExpressionPlace, ParsedFile, ScratchFunction
 
 ON, GO, TAP, TURN, AT = "__dout_on__", "__dout_go__", "__dout_tap__", "__dout_turn__", "__dout_at__"
@@ -141,8 +142,9 @@ class Scratch:
             elif function.is_closure:
                 self.closures[function.function.__code__] = made
             else:
-                static = isinstance(vars(function.owner).get(function.name), staticmethod)
-                methods.setdefault(function.owner, {})[function.name] = staticmethod(made) if static else made
+                name = function.attribute
+                static = isinstance(vars(function.owner).get(name), staticmethod)
+                methods.setdefault(function.owner, {})[name] = staticmethod(made) if static else made
         self.methods = methods
         self.classes: dict[type, type] = {}
 
@@ -182,14 +184,17 @@ class Scratch:
                     vars(item)[name] = _on_cells_of(made, vars(item)[name])
 
     def _class_for(self, cls: type) -> type:
-        """A class with the functions under test; an adapted one finds them behind it, where it calls the user's."""
+        """A class with the functions under test; an adapted one finds them behind it, where it calls the user's.
+
+        So does a network that is joined to its loss, in which a method of ours calls the user's of the same name.
+        """
         users = cls.__mro__[1:] if is_adapted(cls) else cls.__mro__
-        own = {
-            name: method
-            for base in users
-            for name, method in self.methods.get(base, {}).items()
-            if next((b for b in users if name in vars(b)), None) is base
-        }
+        own: dict[str, Any] = {}
+        for base in users:
+            for name, method in self.methods.get(base, {}).items():
+                first = next((b for b in users if name in vars(b)), None)
+                is_joined = first is not None and first is not base and "dout_loss" in vars(first)
+                own |= {name: method} if first is base else {IN_ITS_PLACE + name: method} if is_joined else {}
         if not own:
             return cls
         made = _subclass(users[0], own)

@@ -128,7 +128,7 @@ class CauseSearch:
             is_factor = repair.edit.word == "factor"
             if KIND_ALONE.get() and not is_factor:
                 return found
-            there = elsewhere(repair, self.stands[0].subject, others, search.functions)
+            there = elsewhere(repair, self.stands[0].subject, search.wrong, others, search.functions)
             if there is Elsewhere.HOLDS:
                 return found
             search.by_chance.add(repair.edit.key)

@@ -24,6 +24,7 @@ from dout.check.report.verdicts import WORDS, Verdict
 from dout.check.rules.formula.d101_wrong_gradient import RULE as WRONG
 from dout.errors import UnknownLossError
 from dout.files import near
+from dout.grad import backpropagate
 from dout.graph import Node, Where, computed_from, leading_to_all
 from dout.judge.implied_upstream import ImpliedUpstream, implied_upstream, times_derived
 from dout.judge.outcomes import Word
@@ -85,7 +86,7 @@ class RecordedRound:
                 self.begin, self.climbs = found.gradient.where, _where_it_climbs(trace, found, gradients)
                 for key, row in _rows(trace, found, dict(zip(gradients, _judged(found), strict=True))):
                     self.rows.setdefault(key, []).append(row)
-                for key in _scaled_by_themselves(trace, found):
+                for key in _scaled_by_themselves(trace, found) | _contradicted(trace, found):
                     self.rows.pop(key, None)
                 for key, name in _without_gradient(trace):
                     self.missing.setdefault(key, {})[name] = None
@@ -186,12 +187,31 @@ def _rows(trace: Trace, found: ImpliedUpstream, judged: Mapping[Node, _Row]) -> 
                 own = own if times[parameter.name] == 1 else f"{own} {parameter.node.shape}"
                 own = own if owner is call else f"{call.name}.{own}"
                 yield key, judged[parameter.node]._replace(name=own, where=parameter.gradient.where)
-        key, returned = _class_of(call), call.gradients or ()
-        if key is not None and len(returned) == 1 and returned[0] is not None:
-            factor = times_derived(found, call.inputs[0], returned[0], trace.data)
-            if factor is not None and math.isclose(factor, found.factor, rel_tol=1e-4):
-                name = trace.names.get(call.inputs[0]) or "input"
-                yield key, _Row(name, returned[0].where, Word.AGREES, role="input")
+        key, gradient = _class_of(call), _returned(call)
+        if key is not None and gradient is not None and _follows(trace, found, call.inputs[0], gradient):
+            yield key, _Row(trace.names.get(call.inputs[0]) or "input", gradient.where, Word.AGREES, role="input")
+
+
+def _returned(call: LayerCall) -> Node | None:
+    """The gradient that a call's backward returns for its input, if it returns one; of one number any would follow."""
+    returned = call.gradients or ()
+    gradient = returned[0] if len(returned) == 1 else None
+    return gradient if gradient is not None and math.prod(gradient.shape) > 1 else None
+
+
+def _follows(trace: Trace, found: ImpliedUpstream, value: Node, gradient: Node) -> bool:
+    """Whether the gradient of a value is the one that follows."""
+    factor = times_derived(found, value, gradient, trace.data)
+    return factor is not None and math.isclose(factor, found.factor, rel_tol=1e-4)
+
+
+def _contradicted(trace: Trace, found: ImpliedUpstream) -> set[Key]:
+    """The classes that return another gradient for an input than the one that follows, in one call at least."""
+    derived = backpropagate(found.every).of
+    returned = ((_class_of(call), call.inputs[0], gradient)
+                for call in trace.calls if (gradient := _returned(call)) is not None)  # fmt: skip
+    return {key for key, value, gradient in returned
+            if key is not None and value in derived and not _follows(trace, found, value, gradient)}  # fmt: skip
 
 
 def _without_gradient(trace: Trace) -> Iterator[tuple[Key, str]]:

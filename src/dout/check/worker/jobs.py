@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
+from dout.adapt.interface.method_pairs import is_static
 from dout.adapt.target import Target
 from dout.check.project.discover import Job
 from dout.check.report.report import Report, some
@@ -49,7 +50,8 @@ class GivenArguments:
         init = of(target, self.init, 0) if what.is_class else {}
         if what.has_both and not what.inputs():  # what it reads from attributes is known when it has run
             return init, dict(self.inputs)
-        return init, of(what.forward, self.inputs, int(what.is_class))  # a function of JAX has no forward
+        unbound = what.is_class and not is_static(what.cls, what.forward_name)  # a function of JAX has no forward
+        return init, of(what.forward, self.inputs, int(unbound))
 
 
 @dataclass(frozen=True)

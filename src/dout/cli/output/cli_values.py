@@ -83,7 +83,7 @@ def read(text: str, name: str = "") -> Any:
 
 
 def written(value: Any, name: str = "") -> str | None:
-    """The shortest text that `read` turns into this very value; None where there is none.
+    """The shortest text that `read` turns into this very value; None where there is none. A number is a plain one.
 
     >>> written(np.array([1, 2])), written((2, 3)), written(numbers((9, 9), "x") * 2, "x")
     ('[1, 2]', '(2, 3)', '2*array(9,9)')
@@ -91,10 +91,12 @@ def written(value: Any, name: str = "") -> str | None:
     texts = list(_by_shape(value, name)) if isinstance(value, np.ndarray | np.generic) else []
     literal = repr(value.tolist()) if isinstance(value, np.ndarray) and value.ndim else repr(value)
     literal = f"list({literal})" if isinstance(value, list) else literal
+    plain = repr(value.item()) if isinstance(value, np.generic) else ""
     literal = literal if '"' in literal else literal.replace("'", '"')  # an option stands in single quotes
     if not isinstance(value, np.generic) and len(literal) <= MOST_TEXT and "..." not in literal:
         texts.append(literal)
-    return next((text for text in sorted(texts, key=len) if _means(text, name, value)), None)
+    found = next((text for text in sorted(texts, key=len) if _means(text, name, value)), None)
+    return found or (plain if plain and _means(plain, name, value.item()) else None)
 
 
 def as_options(option: str, values: Mapping[str, Any], given: Container[str]) -> list[str]:

@@ -69,10 +69,14 @@ def _may_be_reshaped(subject: Subject, got: Shape) -> bool:
 
 
 def _in_another_order(subject: Subject) -> Findings:
-    """Their shapes told which gradient is whose: a caller that unpacks them gets those of another input."""
+    """Their shapes told which gradient is whose: a caller that unpacks them gets those of another input.
+
+    Not where they are of inputs behind others, `return db, dw` of `cost(X, y, w, b)`: nobody unpacks them as these.
+    """
     order = subject.interface.order if subject.interface is not None else ()
     places = [subject.names.index(name) for name in order if name in subject.names]
-    if subject.interface is None or places == sorted(places) or len(places) < len(order):
+    is_start = sorted(places) == [*range(len(order))]
+    if subject.interface is None or places == sorted(places) or not is_start:
         return
     mine, theirs = ", ".join(order), ", ".join(subject.names)
     message = (
