@@ -192,7 +192,7 @@ def of_told_axes(subject: Subject) -> Iterator[OtherSubject]:
     if not isinstance(first, np.ndarray) or first.ndim < 1 or first.dtype.kind != "f":
         return
     own, layer = first.ndim, subject.again()
-    told = {n for method in (layer.forward, layer.backward) for n in source.axis_counts(method)}
+    told = {n for method in (layer.forward, layer.backward) for n in source.axis_counts(method, subject.names[1:])}
     counts = sorted(n for n in told if n > own)
     if own in told and not any(is_taken(subject, _indexed(subject, index)) for index in (0, (..., 0))):
         counts += [own + 1, own + 2]
