@@ -153,11 +153,13 @@ class RepairSearch:
         first = next((gradient for gradient in self.named if not gradient.right), None)
         if first is None or first.negated:
             return set()
-        right = {gradient.node for gradient in self.named if gradient.right}
+        passed = {gradient.node for gradient in self.named if gradient.right}
         examination, lines, left = self.stands[0].examination, set[int](), [first.node]
-        while left and examination is not None:
+        own = set(examination.trace.backward) if examination is not None else set[Node]()
+        while left:
             node = left.pop()
-            if node in examination.trace.backward and node not in right:
+            if node in own and node not in passed:
+                passed.add(node)  # each `+=` of a loop reads the array and what is added: the ways double
                 lines |= {node.where.line} if node.where else set()
                 left += node.inputs
         return lines
