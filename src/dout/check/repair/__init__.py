@@ -27,6 +27,7 @@ __all__ = [
     "expression_places",
     "first_fix",
     "line_repairs",
+    "misplaced_lines",
     "run_repairs",
     "smallest_failing",
     "test_stand",
@@ -57,19 +58,21 @@ def causes(
         return {}
     from dout.check.exact.own_step import of_own_step
     from dout.check.repair.derived_backward import with_derived_backward
+    from dout.check.repair.misplaced_lines import in_another_block
     from dout.check.repair.run_repairs import lines_moved_up, written_in_place
     from dout.check.repair.suspected_cause import CauseSearch
     from dout.check.repair.test_stand import KIND_ALONE
 
     found: dict[Node, Cause] = {}
     with quiet(), suppress(Exception):  # an explanation is a convenience, too
-        found = of_own_step(subject, refuted)
+        found = of_own_step(subject, examination, refuted)
         names = {outcome.judged.name for node, outcome in refuted.items() if node in found}
         moved = lines_moved_up(subject, names) if found else None
         found = {node: replace(cause, fix=moved.fix) for node, cause in found.items()} if moved else found
     if given is None and not found:
         with quiet(), suppress(Exception):
             common = lines_moved_up(subject) or written_in_place(subject, refuted.values())
+            common = common or (None if KIND_ALONE.get() else in_another_block(subject))
             found = dict.fromkeys(refuted, common) if common else found
     if found:
         return found

@@ -303,6 +303,8 @@ def _may_lack_a_factor(place: ExpressionPlace) -> bool:
 def _applies(kind: RepairKind, place: ExpressionPlace, seen: Seen) -> bool:
     if kind.needs is TermNeed.AXES:
         return seen.ndim > 0
+    if kind.needs is TermNeed.MATRICES:
+        return seen.ndim > 2
     if kind.needs is TermNeed.MATRIX:
         return seen.ndim == 2 and not place.is_transposed
     return not (kind.meant == "-{p}" and isinstance(place.node, ast.UnaryOp))
@@ -312,7 +314,8 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
     """The terms in scope that may stand in slot {t}, by the condition of a row."""
     found: dict[TermNeed, list[tuple[str, Any]]] = {need: [] for need in TermNeed}
     of_self, holds_booleans = place.text.startswith("self."), is_bool(seen.value)
-    for text, value in seen.terms:
+    rows = [(f"{text}[..., None]", value[..., None]) for text, value in seen.terms if _is_of_rows(value, seen.shape)]
+    for text, value in (*seen.terms, *rows):
         shape, mask = np.shape(value), is_bool(value)
         tells = mask or bool(np.max(np.abs(value), initial=0) > _NOTHING)
         alike, fits = shape == seen.shape, _broadcast(shape, seen.shape)
@@ -329,6 +332,11 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
         for need in needs if text != place.text else ():
             found[need] += [(text, value)] if needs[need] else []
     return found
+
+
+def _is_of_rows(value: Any, shape: tuple[int, ...] | None) -> bool:
+    """Whether it holds a number for each row of an array of this shape."""
+    return isinstance(value, np.ndarray) and value.ndim > 0 and shape is not None and value.shape == shape[:-1]
 
 
 def _broadcast(one: tuple[int, ...], other: tuple[int, ...] | None) -> bool:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
+from dout.adapt.source.syntax import name_of
 from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction
 from dout.check.repair.repair_table import OTHER_FUNCTIONS
 
+_ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant)
+_MOST_LENGTHS = 4
 # A cost, a word, and the text of the expression; where the whole statement changes, its text and the expression's.
 Found = Iterator[tuple[float, str, str] | tuple[float, str, str, str]]
 
@@ -20,6 +24,7 @@ def computed(place: ExpressionPlace, ndim: int, terms: Sequence[tuple[str, Any]]
     """Every edit of this kind of an expression, whose value has `ndim` axes, with the `terms` in scope there."""
     for edits in _BY_SYNTAX.get(type(place.node), ()):
         yield from edits(place, place.node, ndim)
+    yield from _spread(place, terms)
     yield from _unpacked(place)
     yield from _added_at(place)
     yield from _other_target(place)
@@ -189,6 +194,16 @@ def _other_target(place: ExpressionPlace) -> Found:
         yield 1.2, "formula", f"{array}[{index}] {sign}= {place.text}", f"({written}, {rest})[-1]"
 
 
+def _spread(place: ExpressionPlace, terms: Sequence[tuple[str, Any]]) -> Found:
+    """Divided by two lengths that have names, as of a mean over windows or images: `dout / (h * w)`, `dout / k**2`."""
+    if not isinstance(place.parents[0], ast.stmt | ast.Tuple | ast.BinOp):
+        return
+    lengths = [text for text, value in terms if type(value) is int and value > 1 and text in place.function.locals]
+    text = place.text if isinstance(place.node, _ATOMS) else f"({place.text})"
+    for one, other in itertools.combinations_with_replacement(lengths[:_MOST_LENGTHS], 2):
+        yield 1.6, "factor", f"{text} / ({one} * {other})"
+
+
 def _unpadded(place: ExpressionPlace, ndim: int, terms: Sequence[tuple[str, Any]]) -> Found:
     """Two axes without the padding at both ends, by the name of its width: `dx[:, :, p:-p, p:-p]`."""
     node, source = place.node, place.function.source
@@ -305,6 +320,8 @@ _BY_SYNTAX: dict[type[ast.expr], tuple[Callable[[ExpressionPlace, Any, int], Fou
 # --- written elsewhere ------------------------------------------------------------------------------------------------
 
 Echoes = dict[str, dict[tuple[str, str, str], None]]  # an operand → what stands before and after it elsewhere, a word
+_TURNS = ("transpose", "swapaxes")
+_ANYTHING = ""  # in the place of an operand: what a function of the user's or an order of axes may be for, too
 _WORDS = {ast.Add: "missing term", ast.Sub: "missing term", ast.Mult: "factor", ast.Div: "factor"}
 
 
@@ -318,11 +335,33 @@ def echoes(functions: Iterable[ScratchFunction]) -> Echoes:
             if isinstance(node, ast.Call) and ast.unparse(node.func) != "type":  # `type(x).copy()` ends Python 3.11
                 parts = node.args[:1]
             word = _WORDS.get(type(node.op), "") if isinstance(node, ast.BinOp) else "formula"
-            for operand in parts if word else ():
+            others = [(source.segment(operand), operand, word) for operand in parts if word]
+            if (inner := _moved_or_given(node, function)) is not None:
+                is_turned = isinstance(node, ast.Call) and name_of(node.func) in _TURNS
+                others.append((_ANYTHING, inner, "transpose" if is_turned else "formula"))
+            for text, operand, why in others:
                 (start, end), (a, b) = source.span(node), source.span(operand)
-                around = (source.data[start:a].decode(), source.data[b:end].decode(), word)
-                found.setdefault(_key(source.segment(operand)), {})[around] = None
+                around = (source.data[start:a].decode(), source.data[b:end].decode(), why)
+                found.setdefault(_key(text), {})[around] = None
     return found
+
+
+def _moved_or_given(node: ast.AST, function: ScratchFunction) -> ast.expr | None:
+    """The array whose axes are turned or moved by literals, `x[:, ::-1]`, or that a function of the user's is given."""
+    match node:
+        case ast.Subscript(value=inner, slice=index) if "::-1" in ast.unparse(index) and not _names_in(index):
+            return inner
+        case ast.Call(func=ast.Attribute(value=inner, attr=name), args=args) if name in _TURNS and args:
+            return None if any(map(_names_in, args)) or function.is_module(inner) else inner
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name), args=[inner], keywords=[]):
+            return inner if name != function.name and hasattr(function.owner, name) else None
+        case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]):
+            return inner if type(function.function.__globals__.get(name)) is FunctionType else None
+    return None
+
+
+def _names_in(node: ast.AST) -> bool:
+    return any(isinstance(part, ast.Name) for part in ast.walk(node))
 
 
 def echoed(place: ExpressionPlace, known: Echoes) -> Iterator[tuple[float, str, str]]:
@@ -330,8 +369,9 @@ def echoed(place: ExpressionPlace, known: Echoes) -> Iterator[tuple[float, str, 
 
     Yields a cost, a word, and a template with the slot {x}.
     """
-    for before, after, word in known.get(_key(place.text), ()):
-        yield 1.45, word, "{x}".join(text.replace("{", "{{").replace("}", "}}") for text in (before, after))
+    for key, cost in ((_key(place.text), 1.45), (_ANYTHING, 1.55)):
+        for before, after, word in known.get(key, ()):
+            yield cost, word, "{x}".join(text.replace("{", "{{").replace("}", "}}") for text in (before, after))
 
 
 def _key(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,17 +35,20 @@ class NamedGradient:
 
 
 def named_gradients(examination: Examination) -> list[NamedGradient]:
-    """Every gradient in between by its name, in the order in which backward computes them, and whether it is right."""
+    """Every gradient in between by its name, in the order in which backward computes them, and whether it is right.
+
+    A name that a helper gives in each of several calls says nothing: `dx` is that of `x[:, ::-1]`, too.
+    """
     trace = examination.trace
     forward: dict[str, list[Node]] = {}
     for node in trace.graph.nodes:
         if node not in trace.backward and (name := trace.names.get(node)):
             forward.setdefault(name, []).append(node)
-    last: dict[str, Node] = {}
+    called: dict[str, list[Node]] = {}
     for node in trace.graph.nodes:
         if node in trace.backward and node.primitive is not INPUT and (name := trace.names.get(node)):
-            last.pop(name, None)
-            last[name] = node
+            called[name] = [*called.pop(name, ()), node]
+    last = {name: nodes[-1] for name, nodes in called.items() if _is_of_one_call(nodes)}
     judged: list[tuple[Judged, Judged]] = []  # each beside its negative
     for name, mine in last.items():
         bases = [forward[base] for base in _meant(name) if base in forward][:1]
@@ -68,11 +72,17 @@ def named_gradients(examination: Examination) -> list[NamedGradient]:
     ]  # fmt: skip
 
 
+def _is_of_one_call(nodes: Sequence[Node]) -> bool:
+    """Whether those that the line of the last one makes come one after another, as in a loop."""
+    alike = {node for node in nodes if node.where == nodes[-1].where}
+    return len(alike) == 1 or {*topological(nodes[-1:])} >= alike
+
+
 def _is_divided_later(judged: Judged, known: dict[Node, Any]) -> bool:
     """Whether it is the right one times a length: of a loss that is a mean each parameter's gradient may be divided."""
     if judged.derived is None:
         return False
-    values = computed(topological([judged.derived], known=known), known)
+    values = computed(topological([judged.derived, judged.gradient], known=known), known)
     mine, derived = as_floats(values[judged.gradient]), as_floats(values[judged.derived])
     return any(n > 1 and bool(np.allclose(mine, n * derived, rtol=1e-9, atol=0)) for n in judged.gradient.shape)
 

@@ -54,6 +54,7 @@ class RepairSearch:
     budget: WorkBudget
     by_chance: set[tuple[tuple[int, int], str]] = field(default_factory=set)  # edits that are no repairs elsewhere
     hits: list[Repair] = field(default_factory=list)
+    ahead: set[int] = field(default_factory=set)  # the places of what forward returns
 
     def __post_init__(self) -> None:
         objects, trace = objects_in(self.stands[0].make()), self.examination.trace
@@ -168,6 +169,7 @@ class RepairSearch:
         self, functions: list[ScratchFunction], numbered: list[ExpressionPlace], in_forward: bool, budget: WorkBudget
     ) -> tuple[dict[int, Seen], dict[int, float]]:
         """What each expression was, and which of them move every wrong gradient: with a handicap that says how well."""
+        self.ahead = set()
         scratch = Scratch({f: tapped(f, {p.node: p.i for p in numbered if p.function is f}) for f in functions})
         test = EditTest(self.stands[0], scratch, in_forward, self.others)
         seen: dict[int, Seen] = {}
@@ -191,7 +193,7 @@ class RepairSearch:
                 if isinstance(outer.node, ast.Call) and outer.node in place.parents:
                     moved[outer] = (others or set()) | (names or set())  # a layer's backward also keeps gradients
         useful = {
-            place.i: cost
+            place.i: cost + IN_FORWARD * (place.i in self.ahead)
             for place, names in moved.items()
             if (cost := self._handicap(names, in_forward, seen[place.i].value)) is not None
         }
@@ -209,6 +211,8 @@ class RepairSearch:
         scratch.told = lambda i, item, frame: _shaken(item) if i == place.i else item
         try:
             after = test.gradients()
+            if test.moves():
+                self.ahead.add(place.i)
         except OF_TRIED_CODE:
             return None
         finally:
@@ -316,9 +320,11 @@ class EditTest:
 
     def _does_less(self, now: Mapping[str, Any], masks: bool) -> bool:
         """Whether a gradient of another forward is 0 in more places: of one that does nothing 0 is right."""
-        for name in self.stand.wrong(self.stand.got):
-            zeros, before = (np.size(g) - np.count_nonzero(g) for g in (now[name], self.stand.expected[name]))
-            if zeros == np.size(now[name]) or (zeros > before and not masks):
+        wrong = self.stand.wrong(self.stand.got)
+        for name, expected in self.stand.expected.items():
+            zeros, before = (np.size(g) - np.count_nonzero(g) for g in (now[name], expected))
+            is_nothing = zeros == np.size(now[name]) and (name in wrong or zeros > before)
+            if is_nothing or (name in wrong and zeros > before and not masks):
                 return True
         return False
 
@@ -332,8 +338,12 @@ def compiled(text: str) -> CodeType | None:
 
 
 def _is_likely_ahead(edit: Edit) -> bool:
-    """Whether an edit is one of the forward, and not a mask put in there: with it many a backward is right."""
-    return edit.place.function.name != "backward" and not (edit.word == "mask" and edit.cost > FARTHEST_MASK)
+    """Whether an edit is one of the forward, and not a mask put in there: with it many a backward is right.
+
+    Nor another branch: which one is taken is what forward means.
+    """
+    is_mask = edit.word == "mask" and edit.cost > FARTHEST_MASK
+    return edit.place.function.name != "backward" and not is_mask and not isinstance(edit.place.statement, ast.If)
 
 
 def _functions(where: set[Where], objects: list[Any], kind: str) -> list[ScratchFunction]:
@@ -369,18 +379,28 @@ def _parts(
 def _at_other_indices(
     parts: Iterable[tuple[str, Any]], function: ScratchFunction, names: Mapping[str, Any]
 ) -> list[tuple[str, Any]]:
-    """Parts with an index that the function takes elsewhere: `slope(zs[-k])` of `slope(zs[-1])`, in a loop over k."""
+    """Parts with an index that the function takes elsewhere: `slope(zs[-k])` of `slope(zs[-1])`, in a loop over k.
+
+    And the other part of what is cut in two: `dout[:, :k]` beside `dout[:, k:]`.
+    """
     own = [node.slice for node in ast.walk(function.node) if isinstance(node, ast.Subscript)]
     indices = [one for one in own if isinstance(one, ast.UnaryOp | ast.BinOp | ast.Name)]
     found: dict[str, Any] = {}
+    texts: list[str] = []
     for text, _ in parts:
         tree = ast.parse(text, mode="eval")
         fixed = [n for n in ast.walk(tree) if isinstance(n, ast.Subscript) and _is_whole(n.slice)]
         for index in indices if len(fixed) == 1 else ():
             fixed[0].slice = index
-            with suppress(Exception):  # of the user's functions
-                space = {**function.function.__globals__, **names}
-                found.setdefault(ast.unparse(tree), eval(ast.unparse(tree), space))  # its own names
+            texts.append(ast.unparse(tree))
+        cut = [n for n in ast.walk(tree) if isinstance(n, ast.Slice) and n.step is None]
+        if len(halves := [n for n in cut if (n.lower is None) != (n.upper is None)]) == 1:
+            halves[0].lower, halves[0].upper = halves[0].upper, halves[0].lower
+            texts.append(ast.unparse(tree))
+    space = {**function.function.__globals__, **names}
+    for text in dict.fromkeys(texts):
+        with suppress(Exception):  # of the user's functions
+            found[text] = eval(text, space)  # its own names
     return [(text, value) for text, value in found.items() if is_number(value)]
 
 

@@ -49,6 +49,7 @@ class TermNeed(Enum):
     KEPT = "for an attribute of self, another one of another shape"
     AXES = "the expression has an axis"
     MATRIX = "the expression has two axes"
+    MATRICES = "the expression has more than two axes"
 
 
 WHOLE, CONDITION, NUMBER, NAME = EditedSpot.WHOLE, EditedSpot.CONDITION, EditedSpot.NUMBER, EditedSpot.NAME
@@ -87,6 +88,8 @@ def _products() -> Iterator[RepairKind]:
         for cost, sides in ((1.0, "b a"), (1.0, "bT aT"), (1.0, "aT b"), (1.0, "a bT"), (1.2, "bT a"), (1.2, "b aT")):
             yield RepairKind(cost, "transpose", found, form % tuple(sides.split()))
         yield RepairKind(1.1, "transpose", found, "({x}).T")
+    for side in ("{a}.swapaxes(-1, -2) @ {b}", "{a} @ {b}.swapaxes(-1, -2)"):
+        yield RepairKind(1.1, "transpose", "a @ b", side, TermNeed.MATRICES)
 
 
 def _comparisons() -> Iterator[RepairKind]:
@@ -240,7 +243,7 @@ _SIDE: dict[type[ast.cmpop], int] = {ast.Lt: -1, ast.LtE: -1, ast.Gt: 1, ast.GtE
 
 def sentence_of(word: str, old: str, new: str) -> str:
     """What is wrong, by the word of a repair and the text before and after it."""
-    more = new.count(".T") - old.count(".T")
+    more = new.count(".T") + new.count(".swapaxes(") - old.count(".T") - old.count(".swapaxes(")
     if word == "transpose" and more:
         return "a transpose is missing" if more > 0 else "there is one transpose too many"
     if word == "mask" and new.startswith(f"{old} * "):

@@ -79,11 +79,11 @@ def _renamed(function: ScratchFunction, name: str, likely: list[str]) -> Iterato
 
 def forgotten_return(subject: Subject) -> Fix | None:
     """The `return` after the last line of backward with which every gradient is exact."""
-    function = _backward_of(subject)
+    function = backward_of(subject)
     return _first_right(subject, function, _returning(function)) if function else None
 
 
-def _backward_of(subject: Subject) -> ScratchFunction | None:
+def backward_of(subject: Subject) -> ScratchFunction | None:
     """The backward of the layer: of those that its classes have, the nearest one."""
     objects, name = objects_in(subject.again()), subject.interface.backward if subject.interface else "backward"
     owners = [cls for item in objects for cls in type(item).__mro__]
@@ -116,12 +116,13 @@ def _first_right(
     """
     for text in texts:
         with suppress(*OF_TRIED_CODE), quiet():
-            if _is_right(subject, with_text(function, text), may_lack, only):
+            if is_right(subject, with_text(function, text), may_lack, only):
                 return function.source.fix(text)
     return None
 
 
-def _is_right(subject: Subject, prepare: Any, may_lack: bool, only: Collection[str]) -> bool:
+def is_right(subject: Subject, prepare: Any, may_lack: bool = False, only: Collection[str] = ()) -> bool:
+    """Whether every gradient is exact in a layer that is prepared so, and none is missing unless some `may_lack`."""
     judgement = _judged(subject, prepare)
     words = {verdict.word for verdict in judgement.verdicts if not only or verdict.argument in only}
     missing = judgement.examination is None or any(missing_gradients(judgement.examination))
@@ -151,10 +152,10 @@ def lines_moved_up(subject: Subject, only: Collection[str] = ()) -> Cause | None
 
     `only` names the gradients that have to be exact: backward may make a step of its own, after which it computes more.
     """
-    function = _backward_of(subject)
-    stepped = _stepped(subject, lambda layer: None)
+    function = backward_of(subject)
+    left = stepped(subject, lambda layer: None)
     for name, line, text in _moved_up(function) if function else ():
-        if function is None or not _stepped(subject, with_text(function, text)) >= stepped:
+        if function is None or not stepped(subject, with_text(function, text)) >= left:
             continue  # a step that is no longer made makes every gradient right
         fix = _first_right(subject, function, [text], may_lack=True, only=only)
         if fix is not None:
@@ -164,7 +165,7 @@ def lines_moved_up(subject: Subject, only: Collection[str] = ()) -> Cause | None
 
 
 @otherwise(frozenset[str]())
-def _stepped(subject: Subject, prepare: Callable[[Any], None]) -> frozenset[str]:
+def stepped(subject: Subject, prepare: Callable[[Any], None]) -> frozenset[str]:
     """What backward changes of the layer's arrays, by path, and its gradients that are not 0, by name."""
     with quiet():
         layer = subject.again()

@@ -117,7 +117,11 @@ class CauseSearch:
     def _first_proven(
         self, hits: Iterable[Repair], search: RepairSearch, others: frozenset[str], here: list[ProvenRepair]
     ) -> ProvenRepair | None:
-        """The first that holds on a second example, too; `here` gets those that are proven, and do not."""
+        """The first that holds on a second example, too, and keeps the forward, if one does.
+
+        `here` gets those that are proven, and do not hold there.
+        """
+        other: ProvenRepair | None = None
         for repair in hits:
             try:
                 found = proven(repair, self.stands, search.functions, others)
@@ -129,11 +133,14 @@ class CauseSearch:
             if KIND_ALONE.get() and not is_factor:
                 return found
             there = elsewhere(repair, self.stands[0].subject, search.wrong, others, search.functions)
-            if there is Elsewhere.HOLDS:
+            if there is Elsewhere.HOLDS and not found.another_forward:
                 return found
+            if there is Elsewhere.HOLDS:
+                other = other or found
+                continue
             search.by_chance.add(repair.edit.key)
-            here += [] if is_factor and there is Elsewhere.CONSTANT else [found]
-        return None
+            here += [] if is_factor else [found]
+        return other
 
     def _wrong_in_between(self, repair: Repair) -> int:
         """How many gradients in between are wrong after a repair: the likeliest repair mends them as well."""

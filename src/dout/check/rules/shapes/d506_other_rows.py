@@ -75,6 +75,10 @@ def _is_fixed(lab: Lab, group: tuple[int, ...], length: int, unfit: int, ran: di
     others = (x for i, x in enumerate(lab.subject.inputs) if i not in group)
     if any(length in np.shape(x) for x in others if isinstance(x, np.ndarray)):
         return False  # `W.dot(a)`: it is the length of another input, too
+    if len(group) > 1 and fits(lab, sized(lab, group[:1], length, unfit), length, unfit):
+        return False  # a filter is as long by chance
+    if any(holds(lab, np.size(lab.subject.inputs[i])) for i in group):
+        return False  # `x.ravel() @ W`: it was built for so many numbers
     if isinstance(got, CrashError):
         if "unpack" in str(got):
             return False  # each row has a meaning
