@@ -43,7 +43,7 @@ WHY_MISSED = {
     "deep convolutional net": (
         "of 19 ms of one thread, the least processor time of each step on a busy machine, the products take 13, at 60 "
         "to 85 GFLOP/s of some 100; the patches, which the layers keep in an attribute, take 1.9. PyTorch takes 22 to "
-        "25. What would close it: tiles whose sums stay in registers from line to line, and of 4 rows for 8 places."
+        "25. What would close it: tiles whose sums stay in registers from line to line."
     ),
     "LeNet-5": (
         "of 10.2 ms of one thread, the least processor time of each step on a busy machine, the products take 6, the "
@@ -51,9 +51,9 @@ WHY_MISSED = {
         "and back 0.9. What would close it: kernels over rows of six channels as vectors."
     ),
     "residual block": (
-        "of 4.3 ms of one thread, the least processor time of each step on a busy machine, the products take 2.5, "
-        "columns 0.5, borders, views and transposes 0.7. PyTorch takes 3.9, and at the speed of the largest the "
-        "products alone would take 1.8: 1.5 times PyTorch is more than this core can do with the columns written. "
+        "of 3.5 ms of one thread, the least processor time of each step on a busy machine, the products take 2.2, "
+        "columns 0.3 to 0.4, borders, views and transposes the rest. PyTorch takes 3.9, and at the speed of large ones "
+        "the products alone would take 1.7: 1.5 times PyTorch is more than this core can do with the columns written. "
         "Lines of the columns are 16 KB apart, so that few of them find room in a cache at the same time."
     ),
     "attention block": (

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import count
 from typing import Any, ClassVar
 
 import numpy as np
@@ -176,6 +177,15 @@ def computed_from(nodes: Iterable[Node], starts: Iterable[Node]) -> set[Node]:
     return found
 
 
+def uses_of(nodes: Iterable[Node]) -> dict[Node, list[tuple[Node, int]]]:
+    """The nodes that read each value, each with which of its inputs that is."""
+    found: dict[Node, list[tuple[Node, int]]] = {}
+    for node in nodes:
+        for place, value in enumerate(node.inputs):
+            found.setdefault(value, []).append((node, place))
+    return found
+
+
 def leading_to_all(nodes: Sequence[Node], ends: Collection[Node]) -> list[Node]:
     """Those among nodes in topological order that each of some others is computed from, or is."""
     leads = dict.fromkeys(nodes, 0)  # to which ends, as bits
@@ -213,6 +223,16 @@ def rebuild(graph: Graph, change: Callable[[Node, Mapping[Node, Node]], Node]) -
     if nodes == graph.nodes and outputs == graph.outputs:
         return graph
     return Graph(nodes, graph.inputs, outputs)
+
+
+def settled(graph: Graph, change: Callable[[Graph], Graph], most: int | None = None) -> Graph:
+    """Return the graph after a change that is repeated until it returns the same graph, or `most` times."""
+    for _ in count() if most is None else range(most):
+        after = change(graph)
+        if after is graph:
+            break
+        graph = after
+    return graph
 
 
 def renewed(node: Node, new: Mapping[Node, Node]) -> Node:

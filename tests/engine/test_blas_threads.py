@@ -44,7 +44,9 @@ LONG += [(20000, 150, 16), (101, 129, 31), (113, 300, 17), (97, 1, 1), (96, 32, 
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("dtype", [np.float32, float])
 @pytest.mark.parametrize("size", [(300, 40, 50), (7, 9000, 5), (10, 20, 900), (1, 5000, 1), (3, 2, 1), *LONG])
-@pytest.mark.parametrize("how", [("rows", "rows"), ("columns", "part of rows"), ("part of rows", "columns")])
+@pytest.mark.parametrize(
+    "how", [("rows", "rows"), ("columns", "part of rows"), ("part of rows", "columns"), ("columns", "columns")]
+)
 def test_a_product_in_parts_is_the_product(how, size, dtype):
     (rows, inner, columns), called = size, []
     product = shared_products.together([lambda *given: called.append(given)])
@@ -81,6 +83,15 @@ def test_small_products_of_whole_numbers_are_exact(left, right, size, dtype):
     np.testing.assert_array_equal(room[1:-1], right)
     np.testing.assert_array_equal(grown, np.arange(rows * columns) + 2 * right.ravel())
     assert np.isnan(room[[0, -1]]).all()
+
+
+@pytest.mark.parametrize("adds", [False, True])
+def test_a_product_of_columns_is_exact_and_is_added(adds):
+    x, y, out = np.asfortranarray(np.ones((5, 700))), np.asfortranarray(np.eye(700, 9) * 3), np.full((5, 9), 2.0)
+    product = shared_products.together([np.dot], [adds])
+    for _ in range(2):
+        product(x, y, out)
+    np.testing.assert_array_equal(out, np.full((5, 9), 8.0 if adds else 3.0))
 
 
 @pytest.mark.parametrize("special", [np.nan, np.inf])

@@ -245,3 +245,22 @@ def test_slices_that_are_kept_hold_the_numbers_of_their_call():
         assert (layer.moved, layer.first) == (plain.moved, plain.first)
         for one in (layer.first, layer.moved[1][1], traced.moved[1][1], traced.first):
             assert type(one.stop) is int
+
+
+def test_an_equal_tuple_stays_the_one_that_was_there():
+    class Scaled:
+        def forward(self, x):
+            self.shape, self.factors = x.shape, (0.0, -0.0)[: len(x)]
+            return x * 2
+
+        def backward(self, dout):
+            return dout * 2
+
+    layer = dout.compile(Scaled())
+    for _ in range(3):
+        layer.forward(np.ones((2, 3)))
+    shape, factors = layer.shape, layer.factors
+    layer.forward(np.ones((2, 3)))
+    assert layer.shape is shape
+    assert layer.factors is factors
+    assert str(factors) == "(0.0, -0.0)"

@@ -23,7 +23,7 @@ def text_of(fast):
 # Shapes, filters, borders, and whether the image's elements are multiplied.
 IMAGES = {
     "many channels": ((6, 24, 9, 8), (24, 3, 3, 4), (2, 2), True),
-    "a border on one side": ((6, 24, 9, 8), (24, 3, 3, 4), (2, 1), True),
+    "a border on one side": ((6, 24, 9, 6), (24, 3, 3, 4), (2, 1), True),
     "no window of its own at the border": ((6, 24, 9, 8), (24, 4, 2, 3), (1, 0), True),
     "lines that are long enough to be read": ((1, 24, 19, 18), (24, 3, 3, 4), (1, 1), False),
     "few channels": ((6, 4, 16, 18), (4, 3, 3, 8), (2, 2), False),

@@ -125,3 +125,19 @@ def test_parts_that_each_turn_makes_alone_are_added_up_at_their_places():
         np.testing.assert_allclose(fast(given, W), spread(given, W), rtol=1e-10, atol=1e-10)
     assert products_of(fast, 0) == 1
     assert "fold(" in str(fast.plan())
+
+
+def test_windows_of_an_array_that_comes_from_a_long_way_are_one_product_too():
+    def function(x, W):
+        x = np.maximum(x, 0)
+        x = np.maximum(np.maximum(x[..., ::2], x[..., 1::2]), -x[..., ::2] * x[..., 1::2])
+        out = np.zeros((3, 5, 56))
+        for i, j in np.ndindex(2, 2):
+            out += W[:, :, i, j] @ x[:, :, i : i + 8, j : j + 7].reshape(3, 4, 56)
+        return out
+
+    x, W = RNG.normal(size=(3, 4, 9, 16)), RNG.normal(size=(5, 4, 2, 2))
+    fast = dout.compile(function)
+    for _ in range(2):
+        np.testing.assert_allclose(fast(x, W), function(x, W), rtol=1e-10, atol=1e-10)
+    assert products_of(fast, -1) == 1

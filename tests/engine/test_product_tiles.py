@@ -45,8 +45,7 @@ def sizes(name, lanes):
         for more, inner, adds in product((0, 1, 7), (1, lanes - 1, lanes, 3 * lanes + 1, 1500), (False, True)):
             yield height + more, width + more, inner, adds
         return
-    height = int(name[-1])
-    rows = (1, height - 1, height, 2 * height + 1, 51, 101)
+    rows = (1, 4, 7, 11, 13, 51, 101)
     columns = (1, lanes - 1, lanes, lanes + 1, 2 * lanes, 5 * lanes - 1)
     yield from product(rows, columns, (1, 128, 130, 300), (False, True))
 

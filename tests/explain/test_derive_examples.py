@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import dout
-from dout.explain.derive.class_writer import derived as derived_at_once
 from dout.explain.loops.looped_class import derived
 
 
@@ -87,7 +86,7 @@ def test_a_comment_may_stand_left_of_the_code(tmp_path, monkeypatch):
     )
     file.write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    layer = derived_at_once(importlib.import_module("commented_layer").Exp).layer()
+    layer = derived(importlib.import_module("commented_layer").Exp).layer()
     layer.forward(np.array([0.0, 1.0]))
     np.testing.assert_allclose(layer.backward(np.array([1.0, 2.0])), [1.0, 2 * np.e], rtol=1e-15)
 

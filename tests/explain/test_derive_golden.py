@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from dout.explain.derive.class_writer import derived
+from dout.explain.loops.looped_class import derived
 
 
 class Sigmoid:

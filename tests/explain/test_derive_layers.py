@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import dout
-from dout.explain.derive.class_writer import NotDerivedError, derived
+from dout.explain.derive.class_writer import NotDerivedError
+from dout.explain.loops.looped_class import derived
 from dout.explain.verb.in_place import replaced_source
 
 RNG = np.random.default_rng(7)

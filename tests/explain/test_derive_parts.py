@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dout.explain.derive.class_writer import NotDerivedError, derived
+from dout.explain.derive.class_writer import NotDerivedError
+from dout.explain.loops.looped_class import derived
 
 
 class Linear:

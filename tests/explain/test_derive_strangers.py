@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dout.errors import TargetError
-from dout.explain.derive.class_writer import derived
+from dout.explain.loops.looped_class import derived
 from dout.explain.styles.style_writer import styled
 from dout.explain.verb.in_place import replaced_source
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from explained_steps import said
 
-from dout.explain.derive.class_writer import NotDerivedError, derived
+from dout.explain.derive.class_writer import NotDerivedError
+from dout.explain.loops.looped_class import derived
 
 
 class Squared:

@@ -7,7 +7,8 @@ import pytest
 from explained_steps import said
 
 from dout.errors import TargetError
-from dout.explain.derive.class_writer import NotDerivedError, derived
+from dout.explain.derive.class_writer import NotDerivedError
+from dout.explain.loops.looped_class import derived
 
 
 class OfRows:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from explained_steps import said
 
-from dout.explain.derive.class_writer import derived
+from dout.explain.loops.looped_class import derived
 
 RNG = np.random.default_rng(7)
 

@@ -10,7 +10,7 @@ from explanations import affine, mixed, multiply, relu, sigmoid
 
 from dout.errors import TargetError
 from dout.explain.formats import html_page, json_document, latex_slide, markdown
-from dout.explain.formats.words import LANGUAGES
+from dout.explain.formats.words import TABLES
 from dout.explain.verb.explain_verb import Explained
 from dout.explain.verb.explanation_files import FORMATS, Wanted, format_for, refuse_file
 from dout.files import write
@@ -57,7 +57,7 @@ def test_markdown_has_a_table_of_steps_with_formulas_between_dollars():
 
 
 @pytest.mark.parametrize("explanation", EVERY.values(), ids=EVERY)
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", TABLES)
 def test_rows_of_a_table_have_as_many_cells_as_its_head(explanation, language):
     lines = markdown.to_markdown(explanation, numbers=True, language=language).splitlines()
     table = [line for line in lines if line.startswith("|")]
@@ -120,7 +120,7 @@ def test_gradients_of_a_slide_are_aligned():
 
 
 @pytest.mark.parametrize("explanation", [*EVERY.values(), HOSTILE], ids=[*EVERY, "hostile"])
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", TABLES)
 @pytest.mark.parametrize("short", [False, True])
 def test_a_page_is_well_formed_and_needs_no_network(explanation, language, short):
     text = html_page.to_page(explanation, numbers=True, language=language, short=short)

@@ -13,7 +13,7 @@ from rich.console import Console
 import dout
 from dout.explain.formats import terminal_lines
 from dout.explain.formats.outline import judgement_of
-from dout.explain.formats.words import LANGUAGES, TABLES, listed, said, said_reason
+from dout.explain.formats.words import TABLES, listed, said, said_reason
 from dout.explain.model.explanation import BackwardLine, DerivationStep, Explanation, Phrase, StepPart
 from dout.explain.terms.terms import FunctionCall, Partial, Symbol, product
 from dout.graph import Where
@@ -144,7 +144,7 @@ def test_steps_on_each_element_and_along_axes_have_columns_of_their_own():
 
 @pytest.mark.parametrize("width", [80, 60, 40])
 @pytest.mark.parametrize("explanation", EVERY, ids=lambda e: e.name)
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", TABLES)
 def test_no_line_is_wider_than_the_terminal(explanation, width, language):
     assert columns(terminal_lines.render(explanation, width=width, numbers=True, language=language)) <= width
 
@@ -163,7 +163,7 @@ def test_what_has_no_room_goes_below_under_the_right_side():
 
 
 @pytest.mark.parametrize("explanation", EVERY, ids=lambda e: e.name)
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", TABLES)
 def test_a_terminal_without_unicode_gets_ascii(explanation, language):
     text = terminal_lines.render(explanation, unicode=False, numbers=True, language=language)
     assert text.isascii()
@@ -220,7 +220,7 @@ def test_both_languages_have_the_same_keys():
 
 @pytest.mark.parametrize("key", TABLES["en"])
 def test_both_languages_fill_in_the_same_fields(key):
-    fields = [{field for _, field, _, _ in string.Formatter().parse(TABLES[lang][key]) if field} for lang in LANGUAGES]
+    fields = [{field for _, field, _, _ in string.Formatter().parse(TABLES[lang][key]) if field} for lang in TABLES]
     assert fields[0] == fields[1]
 
 

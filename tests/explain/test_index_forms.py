@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from explained_steps import ExplainedSteps, written
 
-from dout.explain.axes.index_forms import element, index_form
+from dout.explain.axes.index_forms import index_form
 from dout.explain.axes.term_values import holds
 from dout.explain.terms.terms import Cases, Compare, Number, SumOver, Symbol, product, total
 from dout.graph import INPUT, Node
@@ -21,6 +21,10 @@ def product_of_matrices():
 RIGHT = SumOver(("d",), product(Symbol("x", (N, D)), Symbol("W", (D, M))))
 
 
+def element(steps):
+    return index_form("y", steps.output, steps.names, steps.letters, steps.values)[1]
+
+
 def is_right(steps, right, name="y", left=(N, M)):
     node = steps.node(name)
     return holds(Symbol(name, left), right, node, steps.names, steps.letters, steps.values)
@@ -28,7 +32,7 @@ def is_right(steps, right, name="y", left=(N, M)):
 
 def test_an_element_of_a_product(product_of_matrices):
     steps = product_of_matrices
-    found = element(steps.output, (N, M), steps.names, steps.letters)
+    found = element(steps)
     assert found == RIGHT
     assert is_right(steps, found)
 
@@ -55,20 +59,20 @@ def test_two_values_of_one_name_are_refused(product_of_matrices):
     other = Node(INPUT, (), {}, (2, 3), np.dtype(float))
     names = {**steps.names, other: "x"}
     letters = {**steps.letters, other: ("N", "D")}
-    right = element(steps.output, (N, M), steps.names, steps.letters)
+    right = element(steps)
     values = {**steps.values, other: np.ones((2, 3))}
     assert not holds(Symbol("y", (N, M)), right, steps.output, names, letters, values)
 
 
 def test_a_value_that_is_not_known_is_refused(product_of_matrices):
     steps = product_of_matrices
-    right = element(steps.output, (N, M), steps.names, steps.letters)
+    right = element(steps)
     assert not holds(Symbol("y", (N, M)), right, steps.output, steps.names, steps.letters, {})
 
 
 def test_large_arrays_are_compared_within_rounding():
     steps = ExplainedSteps.of(lambda x, W: x @ W, RNG.normal(size=(50, 100)), RNG.normal(size=(100, 80)))
-    right = element(steps.output, (N, M), steps.names, steps.letters)
+    right = element(steps)
     assert is_right(steps, right)
     assert not is_right(steps, product(right, Number(1.0001)))
 

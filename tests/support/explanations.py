@@ -268,5 +268,5 @@ def mixed():
         product(scale, x),
         (step(1, "scale · x", "y", StepPart("x", product(dout, scale), None, (scale,)), part),),
         (),
-        (Keeping(("x", "scale"), 6, 48),),
+        (Keeping(("x", "scale"), 6, 48, Phrase("keep the inputs", {"names": ("x", "scale")})),),
     )

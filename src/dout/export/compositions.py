@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import Graph, Node, Primitive, rebuild, renewed
+from dout.graph import Graph, Node, Primitive, rebuild, renewed, settled
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.create import asarray, item
 from dout.ops.elementwise import sigmoid, softplus
 from dout.ops.rearrange import concatenate
-from dout.ops.reduce import Axis, axes_of
+from dout.ops.reduce import Axis, count_along
 from dout.ops.shape import astype
 from dout.rewrite.node_facts import recorded_operands, standing_for
 from dout.rewrite.simplify import simplify
@@ -28,11 +28,7 @@ _LOG2, _LOG10 = math.log(2), math.log(10)
 
 def composed(graph: Graph) -> Graph:
     """Return the graph, simplified, in which rows without an operator are made of rows that have one."""
-    while True:
-        after = simplify(rebuild(graph, lambda node, new: _composed(renewed(node, new))))
-        if after is graph:
-            return graph
-        graph = after
+    return settled(graph, lambda graph: simplify(rebuild(graph, lambda node, new: _composed(renewed(node, new)))))
 
 
 def _composed(node: Node) -> Node:
@@ -166,10 +162,6 @@ def _entr(x: Any) -> Any:
 # --- along axes -------------------------------------------------------------------------------------------------------
 
 
-def _count(x: Any, axis: Axis) -> int:
-    return math.prod(x.shape[a] for a in axes_of(axis, len(x.shape)))
-
-
 def _var(x: Any, *where: Any, axis: Axis = None, keepdims: bool = False, ddof: Any = 0, dtype: Any = None) -> Any:
     kind = {} if dtype is None else {"dtype": dtype}
     mask = {"where": where[0]} if where else {}
@@ -179,7 +171,7 @@ def _var(x: Any, *where: Any, axis: Axis = None, keepdims: bool = False, ddof: A
         return np.mean(square, axis=axis, keepdims=keepdims, **kind)
     total = np.sum(square, axis=axis, keepdims=keepdims, **kind, **mask)
     if not where:
-        return total / max(_count(x, axis) - ddof, 0)
+        return total / max(count_along(x.shape, axis) - ddof, 0)
     number = np.sum(np.broadcast_to(where[0], x.shape), axis=axis, keepdims=keepdims)
     return total / astype(np.maximum(number - ddof, 0), dtype=total.dtype)
 

@@ -198,7 +198,7 @@ def _size(value: Any) -> arb:
 
 
 def _positive(size: arb) -> arb:
-    """A size; 1 where that is 0."""
+    """A size; 1 in the place of 0."""
     return size if size > 0 else arb(1)
 
 

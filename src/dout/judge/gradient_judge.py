@@ -82,7 +82,7 @@ def _exactly(run: JudgedRun, *, confirm: bool) -> list[Outcome]:
 
 
 def _apart(run: JudgedRun) -> dict[Node, Any]:
-    """What moves equal numbers apart, where one of them is chosen as the largest; nothing where none are.
+    """Offsets that separate equal numbers among which a maximum or minimum chooses; empty if there are none.
 
     Copies of one number move alike: they are equal at points far away, too, where two zeros of a ReLU are not.
     """

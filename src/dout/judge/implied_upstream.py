@@ -32,7 +32,7 @@ _NEAR = {False: 1e-7, True: 1e-3}  # of the largest number of a gradient, by whe
 
 @dataclass(frozen=True, eq=False)
 class ImpliedUpstream:
-    """A value of the forward, the gradient that backward begins with there, and what follows from it.
+    """The upstream gradient that a backward implies at a value of the forward, and the gradients that follow from it.
 
     `every` has the values and gradients of all samples or steps, that one among them.
     `factor` is what all gradients of parameters are multiplied by, 1/N for a mean; `right` says of each parameter, in
@@ -58,7 +58,7 @@ class ImpliedUpstream:
 
     @property
     def is_sure(self) -> bool:
-        """Whether several gradients follow from one, so that what does not is wrong.
+        """Whether several gradients follow from one, so that a gradient that does not follow is wrong.
 
         Of several steps most have to: those that an output belongs to do also where going back through time is cut off.
         A gradient of one number does not count.
@@ -200,7 +200,7 @@ def _is_like(one: Node, other: Node) -> bool:
 def _explained(
     known: dict[Node, Any], every: Mapping[Node, Node], parameters: Mapping[Node, Node]
 ) -> ImpliedUpstream | None:
-    """What follows from gradients at values; None where they do not reach every parameter, or explain none."""
+    """The gradients that follow from seeds at some values; None if they miss a parameter, or explain none."""
     derived = backpropagate(every).of
     if not parameters.keys() <= derived.keys():
         return None

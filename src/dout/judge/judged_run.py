@@ -54,7 +54,7 @@ def is_one_hot(array: np.ndarray[Any, Any]) -> bool:
 
 @dataclass(eq=False)
 class JudgedRun:
-    """The nodes of a run with their values, its gradients that are judged, and where its backward began.
+    """The nodes of a run with their values, the gradients to judge, and the seeds of backward.
 
     `backward` are the nodes that belong to a backward; `seeds` are outputs with their upstream gradients; `inputs` are
     those of the layer, in their order; `largest` is the size of the largest gradient around, judged or not.
@@ -103,7 +103,7 @@ class JudgedRun:
 
     @cached_property
     def moving(self) -> frozenset[Node]:
-        """The nodes whose values depend on what may take other values."""
+        """The nodes whose values depend on an input that may vary."""
         return frozenset(self.varying) | computed_from(self.nodes, self.varying)
 
     @cached_property
@@ -132,7 +132,7 @@ class JudgedRun:
 
     @cached_property
     def stabilisers(self) -> tuple[frozenset[float], frozenset[float]]:
-        """The tiny numbers that keep another one finite: those of forward, and those of backward."""
+        """The tiny constants of forward and backward that keep other numbers finite."""
         found: tuple[set[float], set[float]] = (set(), set())
         for node, literal in self._kept_finite():
             found[node in self.backward].add(abs(float(self.data[literal])))

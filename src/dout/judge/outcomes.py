@@ -130,7 +130,7 @@ class Outcome:
 
     @property
     def index(self) -> tuple[int, ...] | None:
-        """Where they differ most, of what is not finite the first; None where their shapes differ."""
+        """The place of the largest difference, or of the first number that is not finite; None if the shapes differ."""
         expected, got = np.asarray(self.expected, dtype=float), np.asarray(self.got, dtype=float)
         if expected.shape != got.shape or not expected.size:
             return None

@@ -35,6 +35,11 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     return tuple(a % ndim for a in axes) if ndim else ()
 
 
+def count_along(shape: Shape, axis: Any) -> int:
+    """How many elements of an array a reduction takes together."""
+    return math.prod(shape[a] for a in axes_of(axis, len(shape)))
+
+
 def as_axis(axis: Any) -> Axis:
     """An axis or axes as plain ints."""
     if axis is None:
@@ -88,7 +93,7 @@ def _count(x: Any, axis: Axis, where: tuple[Any, ...]) -> Any:
     if where:
         mask = np.broadcast_to(where[0], x.shape)
         return spread(np.sum(mask.astype(float), axis=axis), x, axis).astype(x.dtype)
-    return math.prod(x.shape[a] for a in axes_of(axis, len(x.shape)))
+    return count_along(x.shape, axis)
 
 
 def _back(gradient: Any, where: tuple[Any, ...]) -> tuple[Any, ...]:

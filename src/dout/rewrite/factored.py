@@ -6,7 +6,6 @@ which are judged exactly afterwards; the engine does not use it.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -14,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed
+from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed, settled
 from dout.ops import PRIMITIVES, by_primitive, primitives
-from dout.ops.reduce import axes_of
+from dout.ops.reduce import axes_of, count_along
 from dout.rewrite.node_facts import is_constant, is_reshape, made_by, over, standing_for, users_of
 from dout.rewrite.products import (
     PRODUCTS,
@@ -55,13 +54,11 @@ def factored(graph: Graph, *, one_power: bool = False) -> Graph:
     - common factors of the terms of a sum come out, and equal terms are one, with a number in front;
     - with `one_power`, eᵃ · eᵇ is eᵃ⁺ᵇ: where one of them overflows, the other may be 0.
     """
-    graph = simplify(graph)
-    for _ in range(_MOST_TURNS):
-        after = shared_sums(simplify(rebuild(without_kept_axes(graph), _Factoring(graph, one_power))))
-        if after is graph:
-            break
-        graph = after
-    return graph
+
+    def once(graph: Graph) -> Graph:
+        return shared_sums(simplify(rebuild(without_kept_axes(graph), _Factoring(graph, one_power))))
+
+    return settled(simplify(graph), once, _MOST_TURNS)
 
 
 class _Factoring:
@@ -133,7 +130,7 @@ class _Factoring:
                 and len(node.inputs) == 1
                 and set(node.static) <= {"axis", "keepdims"}
             ):
-                count = _count(node)
+                count = count_along(node.inputs[0].shape, node.static.get("axis"))
                 number = next((n for n in product.below if _is_whole(n) and n.static["value"] == count), None)
                 if number is not None and self.single.get(node, True):
                     mean = Node(PRIMITIVES["mean"], node.inputs, node.static, node.shape, node.dtype, node.where)
@@ -252,11 +249,6 @@ def _is_whole(node: Node) -> bool:
     return node.primitive is CONSTANT and type(node.static["value"]) is int
 
 
-def _count(node: Node) -> int:
-    shape = node.inputs[0].shape
-    return math.prod(shape[a] for a in axes_of(node.static.get("axis"), len(shape)))
-
-
 def _has_inner_literal(node: Node) -> bool:
     return any(i.primitive in PRODUCTS and any(is_literal(j) for j in i.inputs) for i in node.inputs)
 
@@ -313,7 +305,7 @@ def _reshaped(factoring: _Factoring, node: Node) -> Node | None:
 
 
 def _in_shape(factoring: _Factoring, x: Node, shape: Shape) -> Node | None:
-    """A value in another shape without a reshape; None where that takes one."""
+    """A value in another shape without a reshape; None if a reshape is needed."""
     if not x.shape:
         return x
     if is_reshape(x) and x.inputs[0].shape == shape:

@@ -21,7 +21,7 @@ from dout.rewrite.window_forms import slices_of
 
 
 def cancelled(node: Node) -> Node:
-    """The node that replaces this one if it does nothing or undoes its input; otherwise the node itself."""
+    """The node that is left after dropping steps that do nothing or undo their input."""
     while (rule := _RULES.get(node.primitive)) is not None:
         after = rule(node)
         if after is None or after.shape != node.shape or not same_kind(after.dtype, node.dtype):
@@ -130,7 +130,7 @@ def _axes(node: Node) -> Node | None:
 
 
 def _kept(node: Node) -> Node | None:
-    """A reduction that keeps its axes, where they were put back afterwards."""
+    """A reduction with kept axes, in the place of one whose axes are put back afterwards."""
     (x,) = node.inputs
     if x.primitive not in _REDUCTIONS or x.static.get("keepdims") or "order" in node.static:
         return None

@@ -49,7 +49,7 @@ class _Selection:
         return renewed(node, new)
 
     def _follow(self, recorder: AbstractRecorder, node: Node, new: Mapping[Node, Node]) -> None:
-        """Compute the node for all elements too, where it is of chosen ones."""
+        """Compute a node of chosen elements for all elements, too."""
         masks = {self.whole[i][0] for i in node.inputs if i in self.whole}
         if len(masks) == 1:
             mask = masks.pop()

@@ -27,7 +27,7 @@ def applied(row: Primitive, inputs: Iterable[Node], static: Mapping[str, Any], w
 
 
 def made_by(function: Callable[..., Any], *operands: Any, where: Where | None = None, **named: Any) -> Any:
-    """What `function`, plain NumPy, makes of nodes and numbers: a node, or a number where none of them is a node."""
+    """The result of `function`, in plain NumPy, on nodes and numbers: a node, or a number if no argument is a node."""
     recorder = AbstractRecorder(where)
 
     def wrapped(x: Any) -> Any:
@@ -43,7 +43,7 @@ def recorded_operands(node: Node) -> list[Any]:
 
 
 def standing_for(node: Node, made: Node | None) -> Node:
-    """What stands for a node, where it has the node's shape and dtype; otherwise the node."""
+    """The replacement of a node if it has the node's shape and dtype; otherwise the node."""
     fits = made is not None and made.shape == node.shape and same_kind(made.dtype, node.dtype)
     return made if made is not None and fits else node
 
@@ -79,7 +79,7 @@ def is_reshape(node: Node) -> bool:
 
 
 def behind(node: Node, *, through: frozenset[Primitive] = primitives("reshape broadcast_to")) -> Node:
-    """What was given other axes of length one, or was repeated."""
+    """The value below steps that only add axes of length one or repeat it."""
     while node.primitive in through and len(node.inputs) == 1:
         (node,) = node.inputs
     return node

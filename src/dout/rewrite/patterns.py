@@ -74,6 +74,6 @@ def _is_number(node: Node) -> bool:
 
 
 def replaced(node: Node, function: Callable[..., Any], operands: Mapping[str, Any]) -> Node | None:
-    """What `function`, plain NumPy too, makes of some operands; None where it is not of the node's shape and dtype."""
+    """The result of `function`, in plain NumPy, on some operands; None if shape or dtype differ from the node's."""
     made: Node = made_by(function, where=node.where, **operands)
     return made if made.shape == node.shape and same_kind(made.dtype, node.dtype) else None

@@ -200,7 +200,7 @@ def common_factors(terms: list[NodeProduct]) -> dict[Node, int]:
 
 
 def with_shared_factor(terms: list[NodeProduct], like: Node) -> list[NodeProduct]:
-    """The terms of a longer sum, with those that have a factor of its shape in common as one: (a + b) · f + c."""
+    """The terms of a longer sum, with a common factor of its shape taken out: (a + b) · f + c."""
     counts: Counter[Node] = Counter()
     for term in terms:
         counts.update({f: 1 for f, power in term.powers.items() if power > 0 and f.shape == like.shape})

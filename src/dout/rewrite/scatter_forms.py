@@ -17,7 +17,7 @@ _SCATTER, _SUM, _ADD, _SUBTRACT = (PRIMITIVES[name] for name in ("scatter", "sum
 
 
 def scatter_sums(graph: Graph, counts: Mapping[Node, Any]) -> Graph:
-    """Return the graph in which a sum over the one axis along which each row has one element is that element.
+    """Return the graph in which a sum over an axis with one element a row is replaced by that element.
 
     `counts` are whole numbers that forward makes itself, `np.arange(n)`, with their values: they choose the rows.
     """

@@ -116,7 +116,7 @@ _Factors = Counter[Node]
 
 
 def _forward(graph: Graph) -> set[Node]:
-    """What leads to an output that is no gradient."""
+    """The nodes that lead to an output other than a gradient."""
     return set(topological(node for name, node in graph.outputs.items() if not name.startswith("d ")))
 
 
@@ -170,6 +170,3 @@ def _with(graph: Graph, roots: Mapping[Node, NodeProduct], common: _Factors) -> 
         return standing_for(renewed(node, new), built(rest.cleared(), node))
 
     return rebuild(graph, written)
-
-
-__all__ = ["shared_products", "shared_sums"]

@@ -44,7 +44,7 @@ def _part(term: Node) -> tuple[int, int, int] | None:
 
 
 def both_sides(root: Node) -> Node | None:
-    """where(c, a, 0) + where(c, 0, b) as where(c, a, b); None for any other sum."""
+    """Rewrite where(c, a, 0) + where(c, 0, b) as where(c, a, b); None for any other sum."""
     one, two = root.inputs
     alike = one.primitive is two.primitive is PRIMITIVES["where"] and one.inputs[0] is two.inputs[0]
     if root.primitive is not PRIMITIVES["add"] or not alike:

@@ -22,7 +22,7 @@ def sigmoid_forms(graph: Graph, known: Collection[Node]) -> Graph:
     exp(−|u|).
     """
     powers = {_signed(node.inputs[0]): node for node in known if node.primitive is _EXP}
-    sums = {_signed(power.inputs[0]): node for node in known if (power := _power_and_one(node)) is not None}
+    sums = {_signed(power.inputs[0]): node for node in known if (power := power_and_one(node)) is not None}
 
     def written(node: Node, new: Mapping[Node, Node]) -> Node:
         if node.primitive is not _SIGMOID:
@@ -44,7 +44,7 @@ def sigmoid_forms(graph: Graph, known: Collection[Node]) -> Graph:
 
 def is_sigmoid(node: Node) -> bool:
     """Whether a value is a quotient as `sigmoid_forms` writes it."""
-    return node.primitive is PRIMITIVES["divide"] and _power_and_one(node.inputs[1]) is not None
+    return node.primitive is PRIMITIVES["divide"] and power_and_one(node.inputs[1]) is not None
 
 
 def _bounded(u: Any) -> Any:
@@ -67,7 +67,7 @@ def _signed(node: Node) -> tuple[Node, int]:
     return node, sign
 
 
-def _power_and_one(node: Node) -> Node | None:
+def power_and_one(node: Node) -> Node | None:
     """The exponential in 1 + exp(u)."""
     if node.primitive is not _ADD:
         return None

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, renewed, same_kind, topological, with_inputs
+from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, renewed, same_kind, settled, topological, with_inputs
 from dout.ops import PRIMITIVES, kind_of, primitives
 from dout.ops.registry import broadcast
 from dout.rewrite.identities import cancelled
@@ -30,12 +30,12 @@ def simplify(graph: Graph) -> Graph:
     An array that holds one number everywhere is `full` of it, and where it meets other arrays element by element, the
     number stands in its place.
     """
-    while True:
+
+    def once(graph: Graph) -> Graph:
         merged = _Merged()
-        after = rebuild(graph, lambda node, new: merged(cancelled(_folded(renewed(node, new)))))  # noqa: B023
-        if after is graph:
-            return graph
-        graph = after
+        return rebuild(graph, lambda node, new: merged(cancelled(_folded(renewed(node, new)))))
+
+    return settled(graph, once)
 
 
 def simplified(node: Node) -> Node:
@@ -64,7 +64,7 @@ def without_kept_axes(graph: Graph) -> Graph:
 
 
 def with_known_reductions(graph: Graph, known: Iterable[Node]) -> Graph:
-    """Return the graph in which a reduction that keeps its axes is the `known` one that does not, in another shape."""
+    """Return the graph in which a reduction with kept axes is a reshape of the `known` one without."""
     plain = {(n.primitive, *n.inputs, n.static["axis"]): n for n in known if set(n.static) == {"axis"}}
 
     def written(node: Node, new: Mapping[Node, Node]) -> Node:
@@ -80,7 +80,7 @@ def with_known_reductions(graph: Graph, known: Iterable[Node]) -> Graph:
 
 
 def _framed(node: Node, bare: Node | None) -> Node:
-    """The value without axes of length one in front, where `bare` is that, else itself."""
+    """`bare` if the value is `bare` with leading axes of length one; else the value itself."""
     return bare if bare is not None and node.shape == over(bare.shape, node.shape) else node
 
 
@@ -121,7 +121,7 @@ def _alone(node: Node, number: Any) -> Any:
 
 
 def _computed(node: Node, values: list[Any]) -> Node:
-    """The node as a constant, or full of one, or as it was where its row cannot compute that."""
+    """The node as a constant or as `full` of one number; unchanged if its row raises."""
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -147,7 +147,7 @@ def _full(value: Any, node: Node) -> Node:
 
 
 def _narrowed(node: Node) -> Node:
-    """The node applied before its inputs are broadcast; where its result is then smaller, that is broadcast."""
+    """The node applied before its inputs are broadcast; a smaller result is broadcast afterwards."""
     inputs = tuple([_unrepeated(i) for i in node.inputs])
     if inputs == node.inputs:
         return node

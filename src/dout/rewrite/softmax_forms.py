@@ -1,7 +1,7 @@
 """Softmax and its kin as one step each: their gradients are short, and stay finite where a probability becomes 0.
 
 The values are the same up to rounding: what is subtracted to keep exp finite has no part in the result. `PLAIN`
-computes them where SciPy, whose functions these rows are, is not installed.
+computes them without SciPy, whose functions these rows are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import Graph, Node, Primitive, Shape, rebuild, renewed
+from dout.graph import Graph, Node, Primitive, Shape, rebuild, renewed, settled
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.reduce import axes_of
 from dout.rewrite.node_facts import applied, behind, over, standing_for
@@ -28,11 +28,7 @@ def softmax_forms(graph: Graph) -> Graph:
 
     The logarithm of some of its elements is taken of them all: `log(y[n, t])` is `log(y)[n, t]`.
     """
-    while True:
-        after = rebuild(graph, _rewritten)
-        if after is graph:
-            return graph
-        graph = after
+    return settled(graph, lambda graph: rebuild(graph, _rewritten))
 
 
 def log_softmax_by_sums(graph: Graph, known: Iterable[Node]) -> Graph:
@@ -130,7 +126,17 @@ def _goes_along(small: Shape, shape: Shape, axes: Any) -> bool:
     return over(small, shape) == tuple(1 if axis in along else n for axis, n in enumerate(shape))
 
 
-def log_sum_exp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+def _softmax(x: Any, *, axis: Any = None) -> Any:
+    powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return powers / np.sum(powers, axis=axis, keepdims=True)
+
+
+def _log_softmax(x: Any, *, axis: Any = None) -> Any:
+    apart = x - np.max(x, axis=axis, keepdims=True)
+    return apart - np.log(np.sum(np.exp(apart), axis=axis, keepdims=True))
+
+
+def _log_sum_exp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """The logarithm of the sum of exp(x), of which no power is larger than 1."""
     largest = np.max(x, axis=axis, keepdims=True)
     found = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
@@ -138,8 +144,8 @@ def log_sum_exp(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 PLAIN: Mapping[Primitive, Callable[..., Any]] = {
-    _SOFTMAX: lambda x, axis=None: np.exp(x - log_sum_exp(x, axis=axis, keepdims=True)),
-    _LOG_SOFTMAX: lambda x, axis=None: x - log_sum_exp(x, axis=axis, keepdims=True),
-    _LOG_SUM_EXP: log_sum_exp,
+    _SOFTMAX: _softmax,
+    _LOG_SOFTMAX: _log_softmax,
+    _LOG_SUM_EXP: _log_sum_exp,
 }
 _RULES = by_primitive({"divide": _divide, "log": _log, "subtract": _subtract, "add": _add})

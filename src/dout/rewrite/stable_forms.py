@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, rebuild, renewed
+from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, rebuild, renewed, settled
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.elementwise import sigmoid, softplus
 from dout.rewrite.node_facts import behind, users_of
@@ -30,12 +30,7 @@ def stable_forms(graph: Graph, *, derived: bool = False) -> Graph:
     was `derived`, it loses no digits that its function has.
     """
     rules = _FOR_DERIVED if derived else _BY_ROOT
-    graph = simplify(graph)
-    while True:
-        after = simplify(rebuild(graph, _Rewriting(graph, rules)))
-        if after is graph:
-            return graph
-        graph = after
+    return settled(simplify(graph), lambda graph: simplify(rebuild(graph, _Rewriting(graph, rules))))
 
 
 def by_exponentials(graph: Graph) -> Graph:

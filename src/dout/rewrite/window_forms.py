@@ -23,7 +23,7 @@ _Write = tuple[Shape, Node]  # the place that is written, and the value
 
 
 def window_forms(graph: Graph, new: dict[Node, Node] | None = None) -> Graph:
-    """Return the graph in which all that takes windows is `windows` with steps, whose gradient is one step too.
+    """Return the graph in which everything that takes windows is one `windows` step, whose gradient is one step, too.
 
     `new` is filled with what stands for each node.
     """
@@ -150,7 +150,7 @@ def _turned(source: Node, window: Shape, writes: Sequence[_Write]) -> dict[int, 
 
 
 def basic_key(key: Any, shape: Shape) -> list[Any] | None:
-    """An index of whole numbers and slices, one for each axis; None where it has other parts."""
+    """The whole numbers and slices of an index, one an axis; None if it has other parts."""
     if not is_basic(key):
         return None
     parts = list(key) if isinstance(key, tuple) else [key]
@@ -162,6 +162,6 @@ def basic_key(key: Any, shape: Shape) -> list[Any] | None:
 
 
 def slices_of(key: Any, shape: Shape) -> list[slice] | None:
-    """An index of slices alone, one for each axis; None where it has other parts."""
+    """The slices of an index, one an axis; None if it has other parts."""
     parts = basic_key(key, shape)
     return parts if parts is not None and all(isinstance(part, slice) for part in parts) else None

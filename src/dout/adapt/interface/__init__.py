@@ -4,6 +4,7 @@ __all__ = [
     "adapted_layer",
     "array_holders",
     "collaborators",
+    "derivative_switch",
     "function_pairs",
     "held_values",
     "interface",

@@ -226,7 +226,7 @@ class _Proposer:
                 or self._is_label(name)
                 or (self.loss and place < 2)
                 or self._all_arrays
-                or "array" in source.kinds_for(self.forward, name, self.owner)[:1]
+                or "table" in source.kinds_for(self.forward, name, self.owner)
             ):
                 if variant != 1:
                     choices.append(self._unshaped(name, place, sizes, shapes))

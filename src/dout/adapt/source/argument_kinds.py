@@ -50,7 +50,7 @@ _TAKE_ARRAYS = frozenset({"dot", "matmul", "exp", "maximum", "tanh", "sum", "ein
 
 @total(tuple)
 def kinds_for(function: Any, name: str, cls: type | None = None, *, key: str | None = None) -> tuple[str, ...]:
-    """What an argument is: int float bool str tuple list dict array callable shape form generator index, or a class.
+    """What an argument is: int float bool str tuple list dict array callable shape form generator index table, a class.
 
     The surest first: by its annotation, then by what is done with it, then by its document. Of its item `key` by what
     is done with that alone.
@@ -172,7 +172,7 @@ def _has(node: ast.expr | None, scope: Scope) -> bool:
 
 
 def _kinds_of_indexed(index: ast.expr, scope: Scope) -> list[str]:
-    """The kind of what has an item at this index: of one that is an argument, too, an array."""
+    """The kind of what has an item at this index: of one that is an argument, too, it is a table."""
     match index:
         case ast.Constant(value=str()):
             return ["dict"]
@@ -181,5 +181,5 @@ def _kinds_of_indexed(index: ast.expr, scope: Scope) -> list[str]:
         case ast.Tuple():
             return ["array"]
         case ast.Name(id=name) if name in scope.function.arguments:
-            return ["array"]
+            return ["table"]
     return []

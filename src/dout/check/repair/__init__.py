@@ -27,8 +27,8 @@ __all__ = [
     "expression_places",
     "first_fix",
     "line_repairs",
-    "misplaced_lines",
     "run_repairs",
+    "scratch_functions",
     "smallest_failing",
     "test_stand",
 ]
@@ -58,7 +58,7 @@ def causes(
         return {}
     from dout.check.exact.own_step import of_own_step
     from dout.check.repair.derived_backward import with_derived_backward
-    from dout.check.repair.misplaced_lines import in_another_block
+    from dout.check.repair.line_repairs import in_another_block
     from dout.check.repair.run_repairs import lines_moved_up, written_in_place
     from dout.check.repair.suspected_cause import CauseSearch
     from dout.check.repair.test_stand import KIND_ALONE

@@ -20,9 +20,8 @@ from dout.check.exact.subject import Subject
 from dout.check.repair.candidate_edits import Edit, Seen, candidates
 from dout.check.repair.computed_edits import echoes
 from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction, function_of, functions_at, places
-from dout.check.repair.line_repairs import with_text
 from dout.check.repair.repair_table import sentence_of
-from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, code_of, patched
+from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, code_of, patched, with_text
 from dout.check.repair.test_stand import KIND_ALONE, shorter
 from dout.check.report.fix import Fix
 from dout.check.report.verdicts import Cause

@@ -21,6 +21,7 @@ import numpy as np
 from dout.adapt.interface.adapted_layer import is_adapted
 from dout.adapt.interface.network_loss import IN_ITS_PLACE
 from dout.check.repair.expression_places import ExpressionPlace, ParsedFile, ScratchFunction
+from dout.run import objects_in
 
 ON, GO, TAP, TURN, AT = "__dout_on__", "__dout_go__", "__dout_tap__", "__dout_turn__", "__dout_at__"
 OF_TRIED_CODE = (Exception, SystemExit)  # what an edit may raise: with another condition code may end its program
@@ -219,3 +220,9 @@ class Scratch:
 
     def _tap(self, i: int, value: Any) -> Any:
         return value if self.told is None else self.told(i, value, sys._getframe(1))
+
+
+def with_text(function: ScratchFunction, text: str) -> Callable[[Any], None]:
+    """What gives a copy of a layer a method as it stands in another text of its file. Raises SyntaxError."""
+    scratch = Scratch({function: code_of(patched(function, text))})
+    return lambda copy: scratch.install(objects_in(copy))

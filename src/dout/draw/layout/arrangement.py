@@ -62,7 +62,7 @@ class Measure(ABC):
         return Block(body.lead, run, up, down, body.ins, outs, item.kind == "input", pin)
 
     def branch(self, label: Label) -> Block:
-        """The room that the label on a branch takes, if there is one: a run and nothing else."""
+        """The room for the label on a branch: a run and nothing else."""
         return Block(0, self.run(Stem(label)) if label else self.bare, *self.reach(label), (0,), (0,))
 
     def exit(self, stem: Stem) -> Block:

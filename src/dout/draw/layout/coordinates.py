@@ -24,7 +24,7 @@ def set_heights(
     pulls: Sequence[tuple[Pull, float]],
     between: float,
     *,
-    whole: bool = False,
+    whole: bool,
 ) -> list[float]:
     """Return a height for each block so that neighbours in a column keep their distance and edges run level.
 
@@ -55,7 +55,7 @@ class _Side:
         self.shifts = [0.0] * count
 
     def add(self, block: int, other: int, shift: float, weight: float) -> None:
-        """Pull `block` to where it is `shift` below `other`."""
+        """Pull `block` to `shift` below `other`."""
         self.others[block].append((other, weight))
         self.totals[block] += weight
         self.shifts[block] += weight * shift
@@ -90,7 +90,7 @@ def _stacked(
 
 
 def _settle(column: Sequence[int], offsets: Sequence[float], heights: list[float], side: _Side) -> None:
-    """Move one column to where its edges on one side pull it, in order and at distance."""
+    """Move the blocks of one column to where the edges on one side pull them, in order and with distance kept."""
     wishes, weights = [], []
     for block, offset in zip(column, offsets, strict=True):
         total = side.totals[block]

@@ -146,7 +146,7 @@ class _Simplex:
         self.children[parent].add(block)
 
     def _move(self, top: int) -> int:
-        """Move all that hangs on a block to the side that more of its arcs lead to, until one is tight; hang it there.
+        """Move a block with its tree towards the side of most of its arcs until one arc is tight, and attach it there.
 
         Return how many blocks that were.
         """

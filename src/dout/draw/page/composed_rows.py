@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,39 +10,25 @@ import numpy as np
 from dout.graph import Node
 from dout.ops import by_primitive
 from dout.ops.abstract import AbstractRecorder
-from dout.ops.reduce import axes_of
-from dout.rewrite.softmax_forms import log_sum_exp
+from dout.ops.reduce import count_along
+from dout.rewrite.softmax_forms import PLAIN
 
 
 class NotComputed(Exception):
     """A node that a page cannot compute; the message says what it is."""
 
 
-def _count(x: Any, axis: Any) -> int:
-    return math.prod(x.shape[a] for a in axes_of(axis, len(x.shape)))
-
-
 def _mean(x: Any, *, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
-    return np.sum(x, axis=axis, keepdims=keepdims, dtype=dtype) / _count(x, axis)
+    return np.sum(x, axis=axis, keepdims=keepdims, dtype=dtype) / count_along(x.shape, axis)
 
 
 def _variance(x: Any, *, axis: Any = None, keepdims: bool = False, dtype: Any = None, ddof: float = 0) -> Any:
     apart = x - _mean(x, axis=axis, keepdims=True, dtype=dtype)
-    return np.sum(apart * apart, axis=axis, keepdims=keepdims) / (_count(x, axis) - ddof)
+    return np.sum(apart * apart, axis=axis, keepdims=keepdims) / (count_along(x.shape, axis) - ddof)
 
 
 def _deviation(x: Any, **static: Any) -> Any:
     return np.sqrt(_variance(x, **static))
-
-
-def _softmax(x: Any, *, axis: Any = None) -> Any:
-    powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
-    return powers / np.sum(powers, axis=axis, keepdims=True)
-
-
-def _log_softmax(x: Any, *, axis: Any = None) -> Any:
-    apart = x - np.max(x, axis=axis, keepdims=True)
-    return apart - np.log(np.sum(np.exp(apart), axis=axis, keepdims=True))
 
 
 def _product(x: Any, y: Any) -> Any:
@@ -111,13 +96,10 @@ _FORMULAS: dict[str, Callable[..., Any]] = {
     "mean": _mean,
     "var": _variance,
     "std": _deviation,
-    "special_softmax": _softmax,
-    "special_log_softmax": _log_softmax,
-    "special_logsumexp": log_sum_exp,
     "matmul": _product,
     "dot": _dot,
     "inner": _inner,
     "einsum": _einsum,
     "convolve": _convolve,
 }
-COMPOSED = by_primitive({name: _as_nodes(formula) for name, formula in _FORMULAS.items()})
+COMPOSED = {row: _as_nodes(formula) for row, formula in {**by_primitive(_FORMULAS), **PLAIN}.items()}

@@ -10,7 +10,7 @@ import numpy as np
 
 from dout.draw.page.composed_rows import NotComputed
 from dout.draw.page.number_steps import NumberSteps
-from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, Node, evaluate, topological
+from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, Node, evaluate, topological, uses_of
 from dout.ops.linalg import multiply_adds
 from dout.trace.record.trace import Trace
 
@@ -34,13 +34,9 @@ class EditableInputs:
         self._derived = {g.derived: None for g in gradients if g.derived is not None}
         own = {g.node: None for g in gradients if g.node is not None}
         self._nodes = topological([*(trace.graph.nodes if inputs else ()), *own, *self._derived])
-        users: dict[Node, list[Node]] = {}
-        for node in self._nodes:
-            for given in node.inputs:
-                users.setdefault(given, []).append(node)
-        reached: set[Node] = set()
+        uses, reached = uses_of(self._nodes), set[Node]()
         for node in inputs:
-            self._why[node] = self._unfit(node) or self._reach(node, users, reached)
+            self._why[node] = self._unfit(node) or self._reach(node, uses, reached)
             if not self._why[node]:
                 self._editable.add(node)
         self.steps = self._made()
@@ -84,12 +80,12 @@ class EditableInputs:
             return f"it has {np.size(data):,} numbers, and arrays of up to {CELLS} can be changed"
         return ""
 
-    def _reach(self, node: Node, users: dict[Node, list[Node]], reached: set[Node]) -> str:
-        """Add all that follows from an input to what is `reached`, if there is room for so many operations."""
+    def _reach(self, node: Node, uses: dict[Node, list[tuple[Node, int]]], reached: set[Node]) -> str:
+        """Add everything that follows from an input to `reached`, if that many operations still fit."""
         found, waiting = {node}, [node]
         cost = 0
         while waiting:
-            for user in users.get(waiting.pop(), ()):
+            for user, _ in uses.get(waiting.pop(), ()):
                 if user not in found:
                     found.add(user)
                     waiting.append(user)

@@ -92,7 +92,7 @@ class NumberSteps:
         return self._new(len(numbers))
 
     def constant(self, number: Any, dtype: DType) -> Places:
-        """The place of a number that stays as it is; equal ones share it."""
+        """The place of a constant number; equal constants share one."""
         key = f"{_kind(dtype)} {number!r}"
         if key not in self._constants:
             self._constants[key] = self._given([number], dtype).reshape(())
@@ -126,7 +126,7 @@ class NumberSteps:
         return np.where(found < 0, self.constant(beside, node.dtype), found) if (found < 0).any() else found
 
     def _keys(self, node: Node, index: Sequence[Node], shape: Sequence[int]) -> tuple[list[Any], Places]:
-        """The key of an index; of one that follows, the key for each value that it may have.
+        """The key of an index; for an index that follows from inputs, one key for each possible value.
 
         And for each element that is chosen the place of the number that chooses it. A mask that follows must go on
         choosing the same elements.
@@ -187,7 +187,7 @@ class NumberSteps:
         return np.broadcast_to(self.constant(0, node.dtype), node.shape)
 
     def _landing(self, node: Node, row: str, base: Places, new: Places, index: Sequence[Node]) -> Places:
-        """Each element with what is written there, or added, for each value of the index that may choose it."""
+        """Each element with the values that may be written or added there, for each value of the index."""
         places = np.arange(math.prod(node.shape)).reshape(node.shape)
         keys, which = self._keys(node, index, node.shape)
         lands: list[list[tuple[int, int, int]]] = [[] for _ in range(places.size)]
@@ -278,7 +278,7 @@ _RULES: dict[Any, Callable[[NumberSteps, Node], Places]] = by_primitive({
 
 
 class _Known:
-    """The nodes that have places, and those that do not follow: nothing is asked of what makes these."""
+    """A container of the nodes whose steps are known or not needed; traversal stops there."""
 
     def __init__(self, places: Any, follows: Callable[[Node], bool]) -> None:
         self._places, self._follows = places, follows

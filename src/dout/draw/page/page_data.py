@@ -77,7 +77,7 @@ def whole_scene(picture: Pictured) -> tuple[Selection, Wiring, Scene]:
 
 
 def _openable(selection: Selection) -> set[LayerCall]:
-    """The layers that can open on the page: those that the view opens, then outer ones first while there is room."""
+    """The layers that can open on the page: first those that the view opens, then outer ones while there is room."""
     depth = selection.nesting.depth
     sizes = {call: len(units) for call, units in selection.nesting.levels().items() if call is not None}
     calls = sorted(_layers(selection), key=lambda call: (call not in selection.open, depth(call)))
@@ -91,7 +91,7 @@ def _with_room(
     selection: Selection,
     always: Collection[LayerCall] = (),
 ) -> set[LayerCall]:
-    """The calls for whose insides there is room; each call comes after the one around it."""
+    """The calls whose insides have room on the page, outer calls first."""
     found: set[LayerCall] = set()
     for call in calls:
         around, size = selection.nesting.around[call], sizes.get(call, 0)
@@ -102,7 +102,7 @@ def _with_room(
 
 
 def _layers(selection: Selection) -> list[LayerCall]:
-    """The layers with more in them than one operator; of steps that repeat often, only those that the view opens."""
+    """The layers with more than one operator. Of steps that repeat often, only those that the view opens."""
     nesting, opened = selection.nesting, selection.open
     long = {fold for fold in nesting.folds if len(nesting.inner[fold]) > MOST_TURNS and fold not in opened}
     return [call for call in selection.calls if call not in long and has_inside(call, selection.members.get(call, ()))]

@@ -85,7 +85,7 @@ class PageProgram:
         return {"first": first, "shape": node.shape, "dtype": dtype_name(node.dtype)}
 
     def label(self, label: Label) -> Json | None:
-        """What is behind the value and the gradient of a label, where they follow from an input."""
+        """The steps behind the value and the gradient of a label, if they follow from an input."""
         node, mark = label.node, label.gradient
         mask = self._switches.mask(node) if self._switches is not None and node is not None and node.shape else None
         off = self.source(mask)
@@ -96,7 +96,7 @@ class PageProgram:
         return found or None
 
     def mark(self, mark: Mark, number: Callable[[Node | None], int | None] | None = None) -> Json | None:
-        """What is behind a gradient, the derived one beside it, and the terms that it is the sum of."""
+        """The numbers of a gradient, of the derived gradient beside it, and of the terms that add up to it."""
         gradient = mark.gradient
         if gradient is None:
             return None
@@ -122,7 +122,7 @@ class PageProgram:
         return right
 
     def card(self, told: DraftCard) -> Json:
-        """A card: each line as it is read now, and where its numbers can change, how it is made."""
+        """A card: its lines, with the steps that compute each line whose numbers can change."""
         card = told.card(self._digits)
         lines: list[Any] = []
         for text, line in zip_longest(card.lines, told.lines[:MOST_LINES]):  # one more may say how many are left out

@@ -37,7 +37,7 @@ _AROUND = 7.0  # between the border of an open layer and what is in it
 
 @dataclass
 class _PageRow:
-    """One row: where it begins and ends in the whole picture, its shapes there, and the edges that come in or leave."""
+    """One row of the picture: its extent, the shapes in it, and the edges that enter or leave it."""
 
     left: float
     right: float
@@ -190,7 +190,7 @@ def _segments(path: Path) -> Iterator[tuple[tuple[float, float], tuple[float, ..
 
 
 def _cuts(free: Sequence[tuple[float, float]], width: float, long: float) -> list[float]:
-    """The ends of rows that are about so long; none is longer where it can be cut before."""
+    """The ends of rows of about a given length. A row is longer only if it cannot be cut earlier."""
     cuts, starts = [0.0], [left for left, _ in free]
     while cuts[-1] < width:
         limit = cuts[-1] + long

@@ -28,14 +28,14 @@ def bounded(picture: Pictured) -> Pictured:
 
 
 def _size(picture: Pictured) -> float:
-    """Its bytes; infinite where there are so many items that nobody has to count."""
+    """The size of the picture in bytes; infinite if it has so many items that counting is needless."""
     if sum(1 for _ in picture.scene.level.everything()) > MOST_BYTES / _LEAST:
         return inf
     return len(write_svg(picture.drawing, picture.look.theme).encode())
 
 
 def _smaller(picture: Pictured, size: float) -> Iterator[tuple[Pictured, str]]:
-    """Pictures that take less room, each with what it lacks."""
+    """Smaller versions of a picture, each with a note on what it leaves out."""
     view, bare = picture.view, replace(picture, look=replace(picture.look, hover=False))
     if size < 3 * MOST_BYTES:
         yield bare, "the pointer tells nothing"

@@ -43,7 +43,7 @@ class Format:
     bounded: bool = False
 
     def write(self, picture: Pictured, *, steps: bool = False) -> list[bytes]:
-        """The files that a picture makes, or its steps: one each, or one for all."""
+        """The files of a picture, or of its steps: one file for each step, or one for all."""
         if self.takes in ("picture", "trace"):
             return [self._write(picture if self.takes == "picture" else picture.trace)]
         if self.bounded:
@@ -93,7 +93,7 @@ def format_of(suffix: str, file: str) -> Format:
     return found
 
 
-def kind_for(path: Path, *, steps: bool = False, inputs: Iterable[str | Path] = (), force: bool = False) -> Kind:
+def kind_for(path: Path, *, steps: bool, force: bool, inputs: Iterable[str | Path] = ()) -> Kind:
     """The kind of a file that is to be written, with a picture of each step or of the whole.
 
     Raises TargetError where its suffix is none of ours, a package is missing, or `files.refuse` refuses it.

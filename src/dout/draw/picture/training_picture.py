@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 SUFFIXES = (".svg", ".html", ".png", ".pdf", ".pptx", ".tex")
 
 
-def chart_kind(path: Path, *, steps: bool = False, force: bool = False) -> Kind:
+def chart_kind(path: Path, *, steps: bool, force: bool) -> Kind:
     """The kind of a file that is to hold rounds of a training. Raises TargetError where it cannot be written."""
     if path.suffix.lower() not in SUFFIXES:
         raise TargetError(f"{path}: a picture of rounds ends in {', '.join(SUFFIXES)}")
     return kind_for(path, steps=steps and not _plays(path, steps), force=force)
 
 
-def save_training(chart: TrainingChart, path: Path, *, steps: bool = False, force: bool = False) -> tuple[Path, ...]:
+def save_training(chart: TrainingChart, path: Path, *, steps: bool, force: bool) -> tuple[Path, ...]:
     """Write a chart in the format that the path's suffix names, and return the files written.
 
     A page (`.html`) plays the rounds, and an SVG does with `steps`. With `steps` other formats have a page, slide or

@@ -125,7 +125,7 @@ def _carried(trace: Trace, twins: Mapping[LayerCall, LayerCall]) -> dict[Wire, G
 
 
 def kept_for(trace: Trace, call: LayerCall, parameter: Parameter) -> Gradient | None:
-    """The gradient that a layer's backward kept for one of its own arrays, as it was compared with the derived one."""
+    """The gradient that a layer's backward kept for one of its arrays, as compared with the derived one."""
     value = trace.by_node.get(parameter.node)
     edges = () if value is None else tuple(u.gradient for u in value.uses if u.call and u.call.inside(call))
     mine = next((g for g in edges if g is not None and g.source == "user"), None)

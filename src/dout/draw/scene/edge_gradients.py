@@ -45,7 +45,7 @@ class EdgeGradients:
         return None if strand.beyond is None else self.on_stem(strand.beyond, strand.wire)
 
     def _given_back(self, output: Node) -> Gradient | None:
-        """What the program gave the backward for an output, besides what comes from its other uses."""
+        """The upstream gradient that the program passed to the backward of an output's layer."""
         for call in self._wiring.trace.calls:
             if call.parent is None and output in call.outputs and call.douts:
                 dout = dict(zip(call.outputs, call.douts, strict=False)).get(output)  # backward may take fewer
@@ -149,7 +149,7 @@ class Carried(EdgeGradients):
         """Nothing: what flows on an edge is the value it comes from."""
 
     def on_stem(self, plan: LevelPlan, wire: Wire) -> Gradient | None:
-        """The gradient that a value is, where it leaves what made it."""
+        """The gradient that a drawn value is, as it leaves the item that computes it."""
         if plan.sources[wire][0].kind == "entry":
             return None
         return self._carried.get(wire) or self._carried.get((wire[0], None))
@@ -170,7 +170,7 @@ def gradients_of(wiring: Wiring) -> EdgeGradients:
 
 
 def pair(gradient: Gradient, digits: int) -> tuple[Shown, Shown | None]:
-    """A gradient, and the right one where it is wrong; with so many digits that one sees that they differ."""
+    """A gradient, and the right one if it is wrong, with enough digits to see the difference."""
     shown = show(gradient.value, digits, gradient=True)
     if gradient.expected is None:
         return shown, None
@@ -183,7 +183,7 @@ def pair(gradient: Gradient, digits: int) -> tuple[Shown, Shown | None]:
 
 def _is_condition(node: Node) -> bool:
     """Whether a value is only True or False: what a product with it derives for it is no gradient of anything."""
-    return node.dtype in (bool, np.dtype(bool))
+    return node.kind == "b"
 
 
 def _leads_all(plan: LevelPlan, wire: Wire) -> bool:
@@ -205,7 +205,7 @@ def has_label(draft: Draft, wire: Wire) -> bool:
 
 
 def _more_telling(edge: Gradient | None, value: Gradient | None) -> Gradient | None:
-    """Of the two gradients that one edge has where a value is used once: the wrong one, then the user's."""
+    """The gradient to draw on an edge whose value is used once: the wrong one, else the user's."""
     for gradient in (edge, value):
         if gradient is not None and gradient.expected is not None:
             return gradient
@@ -260,7 +260,7 @@ def _arrays_add_up(parts: Sequence[Any], total: Any) -> bool:
         return False
 
 
-def describe(value: Value | None, name: str, carried: Gradient | None = None) -> str:
+def describe(value: Value | None, name: str, carried: Gradient | None) -> str:
     """Say a value and its gradient with every digit, for the pointer that rests on it and for a screen reader.
 
     `carried` is the gradient that the value is.

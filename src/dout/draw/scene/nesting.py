@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from dout.graph import CONSTANT, INPUT, Node
+from dout.graph import CONSTANT, INPUT, Node, uses_of
 from dout.trace.model.recorded import LayerCall
 from dout.trace.record.trace import Trace
 
@@ -30,12 +30,10 @@ class Nesting:
         self.around = {call: call.parent for call in self.calls}
         self.run = run
         self.members: dict[LayerCall, list[Node]] = {}
-        self.users: dict[Node, list[Node]] = {}
+        self.users = {value: [user for user, _ in uses] for value, uses in uses_of(run).items()}
         self.inner: dict[LayerCall, list[LayerCall]] = {}
         self.folds: dict[LayerCall, dict[Node, Sequence[Node]]] = {}
         for node in run:
-            for given in node.inputs:
-                self.users.setdefault(given, []).append(node)
             if is_made(node, trace):
                 for call in self.outward(self.homes.get(node)):
                     self.members.setdefault(call, []).append(node)

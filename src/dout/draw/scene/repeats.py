@@ -106,7 +106,7 @@ class _Row:
         return turns
 
     def _follows(self, unit: int, start: int, period: int) -> bool:
-        """True if a unit is the same one turn later, and takes what corresponds to what it took."""
+        """True if the next turn has an equal unit, with corresponding inputs."""
         return self._keys[unit] == self._keys[unit + period] and all(
             (mine >= start and later - mine == period and place == other)  # the same within the turns
             or (mine < start and later < start)  # from outside
@@ -153,7 +153,7 @@ class _Row:
     # --- the form of a unit -------------------------------------------------------------------------------------------
 
     def _form(self, unit: Unit) -> tuple[Hashable, list[Node]]:
-        """A key that equal units share: every operator with the sources of its arguments; and what it takes."""
+        """A key that equal units share (each operator with its arguments' sources), and the inputs from outside."""
         members = self._nesting.inside(unit)
         inside = {node: i for i, node in enumerate(members)}
         call = unit if isinstance(unit, LayerCall) else None
@@ -205,7 +205,7 @@ class _Row:
         return call
 
     def _taken(self, unit: Unit, members: Collection[Node]) -> list[Node | None]:
-        """What a unit takes from outside, None for what it does not: its arguments, and what others made."""
+        """The inputs of a unit from outside: its arguments and computed values. None stands for any other input."""
         arguments = set(unit.inputs)
         return [
             node if node not in members and (node in arguments or is_made(node, self._trace)) else None

@@ -158,7 +158,7 @@ class Step:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One value in the table that takes the picture's place where there is no room for it."""
+    """The row of one value in the table that replaces a picture for lack of room."""
 
     name: str
     label: Label

@@ -37,7 +37,7 @@ class Draft:
 
     @property
     def variable(self) -> str:
-        """The name of the variable that holds a layer; empty if it has only that of its class."""
+        """The name of the variable that holds a layer; "" if it is called by its class."""
         return self.call.name if self.call is not None and self.call.name != self.call.cls else ""
 
     def port(self) -> int:
@@ -46,7 +46,7 @@ class Draft:
         return self.ports - 1
 
     def stem(self, wire: Wire) -> int:
-        """The stem on which a value leaves, added below the others where it is new."""
+        """The number of the stem on which a value leaves; a new value gets a stem below the others."""
         if wire not in self.stems:
             self.stems.append(wire)
         return self.stems.index(wire)

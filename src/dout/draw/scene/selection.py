@@ -12,7 +12,7 @@ from dout.draw.scene.repeats import fold
 from dout.draw.view_options import View
 from dout.draw.words.safe_text import shorten
 from dout.errors import TargetError
-from dout.graph import CONSTANT, Node, topological
+from dout.graph import CONSTANT, Node, computed_from, topological
 from dout.trace.model.recorded import LayerCall
 from dout.trace.record.trace import Trace
 
@@ -117,21 +117,11 @@ def _beyond(trace: Trace, outputs: Collection[Node]) -> list[Node]:
 
     Where the trace holds no gradient at all, those that have a name. What is inside a layer is the layer's own matter.
     """
-    by_node = trace.by_node
     any_gradient = any(value.gradient is not None for value in trace.values)
-    reached = set(outputs)
-    found = []
-    for node in trace.graph.nodes:
-        if node in trace.backward or not any(given in reached for given in node.inputs):
-            continue
-        reached.add(node)
-        if (
-            node in by_node
-            and node not in trace.call_of
-            and (by_node[node].gradient if any_gradient else by_node[node].name) is not None
-        ):
-            found.append(node)
-    return found
+    counted = {node for node, v in trace.by_node.items() if (v.gradient if any_gradient else v.name) is not None}
+    forward = [node for node in trace.graph.nodes if node not in trace.backward]
+    counted &= computed_from(forward, outputs)
+    return [node for node in forward if node in counted and node not in trace.call_of]
 
 
 def _names(open: str | Collection[str]) -> Collection[str]:
@@ -158,7 +148,7 @@ def _opened(nesting: Nesting, open: str | Collection[str]) -> set[LayerCall]:
 
 
 def _refuse_unknown(open: str | Collection[str], calls: Sequence[LayerCall]) -> None:
-    """Raise TargetError where a name is that of no layer; it says which there are."""
+    """Raise TargetError for a name that no layer has. The message lists the names."""
     known = dict.fromkeys(word for call in calls for word in (call.name, call.cls))
     for name in _names(open):
         if name not in known and name not in ("auto", "all", "none"):

@@ -13,7 +13,7 @@ import numpy as np
 
 from dout.draw.scene.scene_drafts import data_of
 from dout.draw.words.gradient_formula import handed_back
-from dout.graph import CONSTANT, Node, evaluate
+from dout.graph import CONSTANT, Node, evaluate, uses_of
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.abstract import AbstractRecorder
 from dout.trace.model.recorded import Value
@@ -31,10 +31,7 @@ class Switches:
 
     def __init__(self, nodes: Iterable[Node], by_node: Mapping[Node, Value]) -> None:
         self._by_node = by_node
-        self._users: dict[Node, list[tuple[Node, int]]] = {}
-        for node in nodes:
-            for argument, given in enumerate(node.inputs):
-                self._users.setdefault(given, []).append((node, argument))
+        self._uses = uses_of(nodes)
         self._blocked: dict[Node, tuple[Node | None, ...]] = {}
         self._known: dict[Node, Any] = {}
 
@@ -76,7 +73,7 @@ class Switches:
     def _ahead(self, node: Node) -> Node | None:
         """The elements that every use of the value blocks."""
         blocked: list[Node | None] = []
-        for user, argument in self._users.get(node, ()):
+        for user, argument in self._uses.get(node, ()):
             if user.primitive.backward is None:
                 continue  # a condition: nothing flows there anyway
             hands_on = user.primitive in _HAND_ON and user.shape == node.shape
@@ -121,7 +118,7 @@ def _is_switch(node: Node) -> bool:
 
 
 def _is_condition(node: Node) -> bool:
-    return node.dtype == np.dtype(bool) and bool(node.shape)
+    return node.kind == "b" and bool(node.shape)
 
 
 def _is_mask(node: Node, deep: int = _DEEP) -> bool:

@@ -61,7 +61,7 @@ class Wiring:
         self._add_results()
 
     def _order_of(self, call: LayerCall) -> int:
-        """The place of a call in the run; of one that the picture adds, that of the first call in it."""
+        """The place of a call in the run; for a call that the picture adds, the place of the first call in it."""
         if call not in self._order:
             self._order[call] = min(map(self._order_of, self._nesting.inner.get(call, ())), default=0)
         return self._order[call]
@@ -150,7 +150,7 @@ class Wiring:
         self._wants += [_Want(wire, draft, port, None) for wire in drawn]
 
     def _take_from_around(self, draft: Draft, members: Sequence[Node], known: set[Node]) -> None:
-        """Give a closed layer a port for each value that it takes from around it. Its own state stays inside."""
+        """Give a closed layer a port for each value that it takes from outside. Its own state stays inside."""
         for given in (given for node in members for given in node.inputs):
             if given not in known and given.primitive is not CONSTANT:
                 known.add(given)
@@ -165,7 +165,7 @@ class Wiring:
             self._wants.append(_Want(wire, draft, draft.port(), use))
 
     def _argument(self, call: LayerCall, argument: int) -> Use | None:
-        """The use that an argument of a call is; of one of our own, what it is in the only place that takes it."""
+        """The recorded use behind an argument of a call; for a layer of dout's own, the only use inside it."""
         if call in self.trace.arguments:
             return next((u for u in self.trace.arguments[call] if u.argument == argument), None)
         return self._only_use(call, call.inputs[argument])
@@ -211,7 +211,7 @@ class Wiring:
             self._add_input((node, None), level)
 
     def _beside(self, want: _Want) -> _Want:
-        """Let a residual enter beside each item that takes it, so that no long edge has to lead there."""
+        """Let a residual enter beside each item that takes it, to save a long edge."""
         node = want.wire[0]
         if want.target.kind == "open" or not self.is_kept(node):
             return want
@@ -299,7 +299,7 @@ def _shared(one: LevelPlan, other: LevelPlan) -> LevelPlan:
 
 
 def _as_operator(call: LayerCall, members: Sequence[Node]) -> list[int] | None:
-    """In which order a layer that is one operator takes its arguments; None where it is more than that."""
+    """The order in which a layer of one operator takes its arguments; None for a larger layer."""
     if len(members) != 1 or call.outputs != (members[0],):
         return None
     waiting = [i for i, node in enumerate(call.inputs) if node.primitive is not CONSTANT]

@@ -14,7 +14,7 @@ _UNITS = ("B", "KB", "MB", "GB", "TB")
 _LEAST = 12  # columns of the names of layers
 
 
-def layer_table(selection: Selection, width: int, *, unicode: bool = True) -> str:
+def layer_table(selection: Selection, width: int, *, unicode: bool) -> str:
     """The lines of the table, no wider than `width` unless its numbers are."""
     costs = LayerCosts(selection)
     if not costs.lines:

@@ -143,7 +143,7 @@ def value_lines(shown: Shown, widest: int = 999) -> list[Styled]:
     return [(text, "loud" if text == shown.loud else "value") for text in shown_rows(shown, widest)]
 
 
-def gradient_lines(mark: Mark, widest: int = 999) -> list[Styled]:
+def gradient_lines(mark: Mark, widest: int) -> list[Styled]:
     """A gradient, marked with ◂; where it is wrong, with ✗ and the right one, and whole."""
     style = "loud" if mark.shown.loud and not mark.wrong else mark.style
     sums = f"{mark.sums} " if mark.sums and mark.shown.kind == "number" else ""  # the dot says that arrays add up

@@ -17,9 +17,7 @@ _CURVE = 40  # columns of the curve of the loss
 _FAR = 1e5  # times larger or smaller than at the end of the network: a gradient explodes, or vanishes
 
 
-def training_table(
-    rounds: Sequence[TrainingRound], wanted: Sequence[int], width: int = 80, *, unicode: bool = True
-) -> str:
+def training_table(rounds: Sequence[TrainingRound], wanted: Sequence[int], width: int, *, unicode: bool) -> str:
     """The lines of the table: a column for each of the rounds that are `wanted` and there; below, those too many."""
     shown = [each for each in rounds if each.number in wanted]
     if not shown:
@@ -76,7 +74,7 @@ def _below(rounds: Sequence[TrainingRound], wanted: Sequence[int]) -> Iterator[s
 
 
 def remarks(rounds: Sequence[TrainingRound], wanted: Sequence[int]) -> Iterator[str]:
-    """What goes wrong, in words: NaN, gradients that vanish or explode, rounds that there are not."""
+    """Warnings about the run: NaN, vanishing or exploding gradients, rounds that do not exist."""
     missing = sorted({*wanted} - {each.number for each in rounds})
     if missing:
         yield f"! the program has {len(rounds)} rounds: there is no round {', '.join(map(str, missing))}"

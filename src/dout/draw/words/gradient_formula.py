@@ -54,7 +54,7 @@ def _by_argument(node: Node, argument: int, gradient: Node | None, names: Mappin
 
 
 def recorded_formula(gradient: Node, call: LayerCall, called: Callable[[Node], str]) -> str:
-    """A gradient as the backward of its layer computes it, in the names of its arrays; empty where that is long."""
+    """The formula by which a layer's backward computes a gradient, in the names of its arrays; "" if it is long."""
     own = {parameter.node: parameter.name for parameter in call.parameters}
     names = {item: called(item) for item in (*call.inputs, *call.outputs)} | own
     several = len(call.douts or ()) > 1
@@ -65,7 +65,7 @@ def recorded_formula(gradient: Node, call: LayerCall, called: Callable[[Node], s
 
 
 def _written(gradient: Node, names: Mapping[Node, str]) -> str:
-    """A node in the names of others; empty where it gets long, or takes what has no name."""
+    """The formula of a node in the given names; "" if it is long or needs a value without a name."""
     known = {node: name for node, name in names.items() if node.primitive is not CONSTANT}
     if not all(map(_has_form, _behind(gradient, known))):
         return ""

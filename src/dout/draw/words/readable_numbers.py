@@ -86,7 +86,7 @@ def show(data: Any, digits: int = DIGITS, *, gradient: bool = False) -> Shown:
     return _summary(array, digits, full, gradient)
 
 
-def show_value(value: Value, digits: int = DIGITS) -> Shown:
+def show_value(value: Value, digits: int) -> Shown:
     """Return a value of a trace ready for the eye; of one that a saved trace only summarises, its shape and dtype."""
     if value.data is None and value.shape:
         return Shown("summary", (), NOT_KEPT, head=head_of(value))

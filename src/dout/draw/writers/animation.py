@@ -14,7 +14,7 @@ SECONDS = 1.6  # that a drawing is seen
 
 
 def animated_svg(drawings: Sequence[Drawing], theme: Theme = "auto") -> bytes:
-    """One SVG. What all drawings share is there once; with reduced motion the last one stands still."""
+    """One SVG with the shared shapes stored once. With reduced motion, the last drawing stands still."""
     return _svg(drawings, theme).encode()
 
 

@@ -1,4 +1,4 @@
-"""The facts that choose a font: its family, weight and slant, and the characters that it has."""
+"""The properties that select a font: its family, weight, slant and characters."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Face:
 
 
 def faces_of(path: Path) -> tuple[Face, ...]:
-    """The fonts of a file; none where it cannot be read as one."""
+    """The fonts in a file; none if the file cannot be read as a font."""
     try:
         with path.open("rb") as file:
             many = file.read(4) == b"ttcf"

@@ -105,7 +105,7 @@ class Typesetter:
         self._chosen: dict[tuple[TextStyle, str], tuple[Face | None, str]] = {}
 
     def first(self, style: TextStyle) -> Face | None:
-        """The font that a style is set in, where it has the characters."""
+        """The best font for a style that has the characters; None if there is none."""
         return next((face for face in ranked(self.places, style) if self._takes(face)), None)
 
     def runs(self, text: str, style: TextStyle) -> list[tuple[Face | None, str]]:

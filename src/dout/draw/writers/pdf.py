@@ -122,7 +122,7 @@ def _embeds(face: Face) -> bool:
 
 @cache
 def _font(face: Face) -> Any:
-    """A font as reportlab knows it; None where it cannot read it."""
+    """The reportlab name of a font; None if reportlab cannot read it."""
     from reportlab.pdfbase.pdfmetrics import registerFont
     from reportlab.pdfbase.ttfonts import TTFont
 

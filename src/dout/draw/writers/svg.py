@@ -93,7 +93,7 @@ def elements(
     shapes: Sequence[Shape], text: Callable[[Text], str] | None = None,
     names: Mapping[Node, str] = MappingProxyType({}),
 ) -> Iterator[str]:  # fmt: skip
-    """Each shape; those in a row with one title as a group that says it once."""
+    """The SVG of each shape; neighbours with one title form a group with that title."""
     text = text or _text
     for title, run in groupby(shapes, lambda shape: shape.title):
         same = list(run)
@@ -122,7 +122,7 @@ def _shape(shape: Shape, text: Callable[[Text], str], *, titled: bool = True) ->
 
 
 def _named(element: str, shape: Shape, names: Mapping[Node, str]) -> str:
-    """An element that says what it is about, for scripts of a page around it."""
+    """The element with the name of its value in `data-name`, for the scripts of a page."""
     name = names.get(shape.about) if shape.about is not None else None
     return element if name is None else element.replace(" ", f' data-name="{safe(name)}" ', 1)
 

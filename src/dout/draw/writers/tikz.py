@@ -10,6 +10,7 @@ from dout.draw.paint.style import STYLES, TEXTS, palette_of
 from dout.draw.view_options import Look
 from dout.draw.words.safe_text import clean, printable
 from dout.errors import TargetError
+from dout.explain.terms.notation import GREEK, IN_TEX
 
 _PX = 0.75  # points in a pixel
 _MM = 25.4 / 72  # millimetres in a point
@@ -38,17 +39,10 @@ _OTHER = r"""% Other letters need lualatex or xelatex and a font that has them; 
 \providecommand\doutother[1]{\ifdefined\Umathcode{\doutfont\iffontchar\font`#1 #1\else$\square$\fi}\else$\square$\fi}
 """
 
-_ASCII = {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
-    ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\char34{}", "`": r"\textasciigrave{}",
-    "'": r"\textquotesingle{}", "-": "-{}", ",": ",{}", "!": "!{}", "?": "?{}",  # no ligatures
-} | {c: "\\" + c for c in "#$%&_{}"}  # fmt: skip
-_GREEK = [
-    r"\alpha", r"\beta", r"\gamma", r"\delta", r"\varepsilon", r"\zeta", r"\eta", r"\theta", r"\iota", r"\kappa",
-    r"\lambda", r"\mu", r"\nu", r"\xi", r"\pi", r"\rho", r"\sigma", r"\tau", r"\upsilon", r"\varphi", r"\chi",
-    r"\psi", r"\omega", r"\Gamma", r"\Delta", r"\Theta", r"\Lambda", r"\Xi", r"\Pi", r"\Sigma", r"\Upsilon",
-    r"\Phi", r"\Psi", r"\Omega",
-]  # fmt: skip
+_ASCII = IN_TEX | {
+    '"': r"\char34{}", "`": r"\textasciigrave{}", "'": r"\textquotesingle{}",
+    "-": "-{}", ",": ",{}", "!": "!{}", "?": "?{}",  # no ligatures
+}  # fmt: skip
 _MATH = {
     "−": "-", "×": r"\times", "÷": r"\div", "·": r"\cdot", "∗": r"\ast", "√": r"\surd", "∞": r"\infty",
     "∂": r"\partial", "‖": r"\Vert", "→": r"\rightarrow", "←": r"\leftarrow", "↔": r"\leftrightarrow",
@@ -56,7 +50,8 @@ _MATH = {
     "¬": r"\neg", "∧": r"\wedge", "∨": r"\vee", "⊻": r"\veebar", "∅": r"\emptyset", "◂": r"\blacktriangleleft",
     "▸": r"\blacktriangleright", "▾": r"\blacktriangledown", "▲": r"\blacktriangle", "●": r"\bullet",
     "¹": "^1", "²": "^2", "³": "^3", "⁻": "^-", "ᵀ": "^T",
-} | dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", _GREEK, strict=True))  # fmt: skip
+    **{letter: f"\\{name}" for name, letter in GREEK.items()}, "ε": r"\varepsilon", "φ": r"\varphi",
+}  # fmt: skip
 _WORDS = {
     "…": r"\ldots{}", "–": r"\textendash{}", "—": r"\textemdash{}", "✗": r"{\ooalign{/\cr\textbackslash}}",
     "✓": r"\checkmark{}",

@@ -18,13 +18,14 @@ import numpy as np
 from dout.engine.codegen.driver_steps import StepWriter, may_leave
 from dout.engine.codegen.driver_text import DriverText
 from dout.engine.codegen.guard_lines import Guards
+from dout.engine.guards.equality import alike
 from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.memory.memory_plan import makes
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops.shape import same_layout
 from dout.run import put_state, state_of
 from dout.trace.capture.capture import Capture
-from dout.trace.capture.templates import Built, Held, HeldView, Same, Template, held_in, nodes_in
+from dout.trace.capture.templates import Built, Held, HeldView, Same, Template, held_in, is_fixed, nodes_in
 
 MISS = object()  # what a driver returns if a call differs from the recorded one
 
@@ -222,7 +223,7 @@ class Following:
         writer.commit()
         for spot in self.capture.spots:
             if spot.after is not None:
-                self.text.line(self.text.put(spot, self._expression(spot.after, writer)))
+                self.text.line(self.text.put(spot, self._expression(_settled(spot.before, spot.after), writer)))
 
     def _expression(self, template: Template, writer: StepWriter) -> str:
         if isinstance(template, Node):
@@ -271,3 +272,10 @@ class Following:
             name = self.built[id(template)] = self.text.variable(template.node, self.capture.names.get(template.node))
             self.text.line(f"{name} = {writer.applied(row, operands, static)}")
         return self.built[id(template)]
+
+
+def _settled(before: Template | None, after: Template) -> Template:
+    """What a place gets: for an equal tuple the one that stood there, which the next call need not compare."""
+    if not (isinstance(before, Same) and isinstance(after, Same) and is_fixed(after.item)):
+        return after
+    return before if alike(before.item, after.item) else after

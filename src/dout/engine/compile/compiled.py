@@ -32,6 +32,7 @@ from dout.trace.capture.budget import MOST_OPERATIONS, Budget, too_long
 from dout.trace.capture.capture import Capture, capture
 from dout.trace.capture.lenient_tracer import TooLongError
 from dout.trace.capture.rollback import PERHAPS
+from dout.trace.model.bulk_objects import collection_paused
 from dout.trace.session.layer_calls import KINDS, is_layer
 from dout.trace.session.session import reaches
 from dout.trace.tracer.user_functions import under_way
@@ -274,9 +275,10 @@ class Compiled(Settled):
         difference: Difference | ProgramFailure | None
         name = getattr(self.function, "__qualname__", "function")
         try:
-            program = build(run_once, self.pool, budget, called=name.rpartition("<locals>.")[2], strict=self.strict)
-            with np.errstate(all="ignore"):  # what the user's code heard of floating-point errors it has heard
-                difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
+            with collection_paused():
+                program = build(run_once, self.pool, budget, called=name.rpartition("<locals>.")[2], strict=self.strict)
+                with np.errstate(all="ignore"):  # what the user's code heard of floating-point errors it has heard
+                    difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
         except UnsupportedError as error:
             return too_long(graph.nodes) if budget.exceeded else str(error)
         except DoutError:

@@ -4,23 +4,24 @@ The BLAS copies both factors into an order of its own, which takes as long as su
 stays in registers while its sums grow, and both factors are read where they lie.
 
 `beside` takes rows of the second factor as vectors, and elements of the first one by one. Its tiles are two vectors
-wide and 5 or 6 rows high, or one wide and 12 or 13 high; a row that is not there is the last one again, and elements
-that are not there are masked. `across` adds up along rows of both factors, a piece of each sum after the other, so that
+wide and 4 to 6 rows high, or one wide and 8 to 13 high, as evenly as the rows allow: 28 rows are three tiles of 6 and
+two of 5, and none is computed twice. Where there are fewer rows the last one is taken again, and elements that
+are not there are masked. `across` adds up along rows of both factors, a piece of each sum after the other, so that
 few pages and no more than the first caches are in use. Its tiles at the end overlap those before.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 AS_IT_IS, TRANSPOSED = 111, 112  # as CBLAS counts
-HEIGHTS = {6: 48, 5: 50}  # of tiles, two vectors wide: 15 of 16 registers; and of blocks of the first factor
-TALLS = {6: 12, 5: 13}  # heights of tiles one vector wide, in the same functions: 13 for windows of 5 × 5
+HEIGHTS = range(4, 7)  # of tiles, two vectors wide: eight sums at least, for a processor works at so many, and 15 of 16
+TALLS = range(8, 14)  # registers; of those one vector wide
 ACROSS = (3, 4)  # rows and columns of a tile whose sums go along the rows of both factors
-NAMES = (*(f"beside.{height}" for height in HEIGHTS), "across")
-_WIDE = 6  # rows of a tile of two vectors that is cut
+NAMES = ("beside", "across")
+_BAND = 48  # rows of a block of the first factor, at most
 _SUMS = 128  # of a block of the first factor, so that it stays in the first cache
 MASKS = 32  # bytes of the shortest vectors whose loads and stores have masks
 _MOST = 10**6  # multiplications of a small product, whose factors stay in the cache
@@ -34,16 +35,32 @@ _TWICE = 1.2  # times as many elements as the result has are computed, at most, 
 
 _DECLARED = """
 declare i64 @llvm.umin.i64(i64, i64)
+declare i32 @llvm.umax.i32(i32, i32)
 declare VECTOR @llvm.fmuladd.SHORT(VECTOR, VECTOR, VECTOR)
 declare VECTOR @llvm.masked.load.SHORT.p0(ptr, i32, MASK, VECTOR)
-declare void @llvm.masked.store.SHORT.p0(VECTOR, ptr, i32, MASK)
 """
 _BESIDE = """
-define void @beside.HIGH(i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.line, i64 %x.step, ptr %y,
+define internal i32 @height(i32 %left, i32 %most, i32 %least) alwaysinline {
+  %less = sub i32 %most, 1
+  %far = add i32 %left, %less
+  %tiles = udiv i32 %far, %most
+  %tiles.less = sub i32 %tiles, 1
+  %all = add i32 %left, %tiles.less
+  %even = udiv i32 %all, %tiles
+  %high = call i32 @llvm.umax.i32(i32 %even, i32 %least)
+  ret i32 %high
+}
+
+define void @beside(i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.line, i64 %x.step, ptr %y,
     i64 %y.line, ptr %out, i64 %out.line, i1 %adds) {
 begin:
+  %bands.far = add i64 %rows, BANDLESS
+  %bands = udiv i64 %bands.far, BAND
+  %bands.less = sub i64 %bands, 1
+  %some.far = add i64 %rows, %bands.less
+  %some = udiv i64 %some.far, %bands
   %tall = icmp ugt i64 %rows, %inner
-  %high = select i1 %tall, i64 BAND, i64 %rows
+  %high = select i1 %tall, i64 %some, i64 %rows
   br label %band
 band:
   %top = phi i64 [ 0, %begin ], [ %bottom, %banded ]
@@ -64,7 +81,7 @@ sum:
   br label %block
 block:
   %i = phi i64 [ %top, %sum ], [ %i.next, %blocked ]
-  %i.far = add i64 %i, BAND
+  %i.far = add i64 %i, %some
   %i.next = call i64 @llvm.umin.i64(i64 %i.far, i64 %bottom)
   br label %column
 column:
@@ -79,31 +96,26 @@ column:
   %last.first = insertelement <WIDTH x i64> poison, i64 %last, i32 0
   %last.all = shufflevector <WIDTH x i64> %last.first, <WIDTH x i64> poison, <WIDTH x i32> zeroinitializer
   %mask = icmp ult <WIDTH x i64> <NUMBERS>, %last.all
-  %cut.high = select i1 %one, i64 TALL, i64 WIDE
-  %tile.high = select i1 %whole, i64 HIGH, i64 %cut.high
   br label %tile
 tile:
   %t = phi i64 [ %i, %column ], [ %t.next, %tiled ]
-  %t.next = add i64 %t, %tile.high
   %t.left = sub i64 %i.next, %t
+  %left.32 = trunc i64 %t.left to i32
+  %high.one = call i32 @height(i32 %left.32, i32 TALLMOST, i32 TALLLEAST)
+  %high.two = call i32 @height(i32 %left.32, i32 HIGHMOST, i32 HIGHLEAST)
+  %tile.32 = select i1 %one, i32 %high.one, i32 %high.two
+  %tile.high = zext i32 %tile.32 to i64
+  %t.next = add i64 %t, %tile.high
   %end.row = sub i64 %t.left, 1
   %x.far = mul i64 %t, %x.line
   %x.tile = getelementptr KIND, ptr %x.sum, i64 %x.far
   %out.far = mul i64 %t, %out.line
   %out.place = add i64 %out.far, %j
   %out.tile = getelementptr KIND, ptr %out, i64 %out.place
-  br i1 %whole, label %tile.whole, label %tile.cut
-tile.whole:
-  call void @whole.HIGH(ARGUMENTS)
-  br label %tiled
-tile.cut:
-  br i1 %one, label %tile.tall, label %tile.wide
-tile.tall:
-  call void @tall.TALL(ARGUMENTS)
-  br label %tiled
-tile.wide:
-  call void @wide(ARGUMENTS)
-  br label %tiled
+  br i1 %one, label %tile.tall, label %tile.two
+tile.two:
+  br i1 %whole, label %tile.whole, label %tile.wide
+TILES
 tiled:
   %t.over = icmp uge i64 %t.next, %i.next
   br i1 %t.over, label %columned, label %tile
@@ -125,7 +137,7 @@ end:
 """
 _ARGUMENTS = (
     "i64 %end.row, i64 %length, ptr %x.tile, i64 %x.line, i64 %x.step, ptr %y.column, i64 %y.line, ptr %out.tile, "
-    "i64 %out.line, i1 %grows, MASK %mask"
+    "i64 %out.line, i1 %grows, i64 %last, MASK %mask"
 )
 _ACROSS = """
 define void @across(i64 %rows, i64 %columns, i64 %inner, ptr %x, i64 %x.line, i64 %x.step, ptr %y, i64 %y.line,
@@ -178,22 +190,26 @@ def text(kind: str, lanes: int) -> str:
     numbers = ", ".join(f"i64 {place}" for place in range(lanes))
     words = {"ARGUMENTS": _ARGUMENTS, "MASK": f"<{lanes} x i1>", "VECTOR": f"<{lanes} x {kind}>", "KIND": kind}
     words |= {"SHORT": f"v{lanes}f{8 * size}", "WIDTH": str(lanes), "TWICE": str(2 * lanes), "NUMBERS": numbers}
-    words |= {
-        "SUMS": str(_SUMS),
-        "PIECE": str(_PIECE // size),
-        "SIZE": str(size),
-        "WIDE": str(_WIDE),
-    }
-    code = [_DECLARED, _tile("wide", _WIDE, 2, cut=True)]
-    for height, band in HEIGHTS.items():
-        code += [
-            _filled(_BESIDE, {"HIGH": str(height), "BAND": str(band), "TALL": str(TALLS[height])}),
-            _tile(f"whole.{height}", height, 2, cut=False),
-            _tile(f"tall.{TALLS[height]}", TALLS[height], 1, cut=True),
-        ]
+    words |= {"SUMS": str(_SUMS), "PIECE": str(_PIECE // size), "SIZE": str(size)}
+    tiles = {"whole": (HEIGHTS, 2), "wide": (HEIGHTS, 2), "tall": (TALLS, 1)}
+    chosen = "\n".join(_chosen(name, heights) for name, (heights, _) in tiles.items())
+    high = {"HIGHMOST": str(max(HEIGHTS)), "TALLMOST": str(max(TALLS))}
+    high |= {"HIGHLEAST": str(min(HEIGHTS)), "TALLLEAST": str(min(TALLS))}
+    code = [_DECLARED, _filled(_BESIDE, {"TILES": chosen, "BAND": str(_BAND), "BANDLESS": str(_BAND - 1)} | high)]
+    for name, (heights, wide) in tiles.items():
+        code += [_tile(f"{name}.{height}", height, wide, lanes, cut=name != "whole") for height in heights]
     sizes = {"HIGH": str(ACROSS[0]), "BROAD": str(ACROSS[1]), "TILE": "\n".join(_across(lanes))}
     code.append(_filled(_ACROSS, sizes))
     return _filled(_filled("".join(code), words), words)  # twice: the arguments have words in them
+
+
+def _chosen(name: str, heights: Iterable[int]) -> str:
+    """A jump to the tile of this height."""
+    labels = " ".join(f"i64 {height}, label %{name}.{height}" for height in heights)
+    lines = [f"tile.{name}:", f"switch i64 %tile.high, label %{name}.{min(heights)} [{labels}]"]
+    for height in heights:
+        lines += [f"{name}.{height}:", f"call void @{name}.{height}(ARGUMENTS)", "br label %tiled"]
+    return "\n".join(lines)
 
 
 def function(rows: int, columns: int, inner: int, left: int, right: int, *, size: int, vector: int) -> str | None:
@@ -206,23 +222,12 @@ def function(rows: int, columns: int, inner: int, left: int, right: int, *, size
         return None
     small = multiplications <= _MOST
     if right == AS_IT_IS:
-        height = _height(rows, columns, lanes)
-        computed = _whole(rows, TALLS[height] if columns <= lanes else height) * _whole(columns, lanes)
+        computed = max(rows, min(TALLS if columns <= lanes else HEIGHTS)) * _whole(columns, lanes)
         stays = small or rows <= _FEW or min(inner, _SUMS) * columns <= _BLOCK
-        return beside(rows, columns, lanes) if stays and computed <= _MASKED * rows * columns else None
+        return "beside" if stays and computed <= _MASKED * rows * columns else None
     fits = left == AS_IT_IS and inner >= _LONG * lanes and rows >= ACROSS[0] and columns >= ACROSS[1]
     computed = _whole(rows, ACROSS[0]) * _whole(columns, ACROSS[1])
     return "across" if fits and (small or rows <= _NARROW) and computed <= _TWICE * rows * columns else None
-
-
-def beside(rows: int, columns: int, lanes: int) -> str:
-    """The function for factors of which rows of the second are read, with so many numbers in a vector."""
-    return f"beside.{_height(rows, columns, lanes)}"
-
-
-def _height(rows: int, columns: int, lanes: int) -> int:
-    """The height of tiles with which the fewest rows are computed twice."""
-    return min(HEIGHTS, key=lambda height: _whole(rows, TALLS[height] if columns <= lanes else height))
 
 
 def _whole(length: int, unit: int) -> int:
@@ -234,18 +239,15 @@ def _filled(code: str, words: Mapping[str, str]) -> str:
     return re.sub("|".join(rf"\b{word}\b" for word in words), lambda found: words[found[0]], code)
 
 
-def _tile(name: str, high: int, wide: int, *, cut: bool) -> str:
+def _tile(name: str, high: int, wide: int, lanes: int, *, cut: bool) -> str:
     """One tile of the result: `wide` vectors of `high` rows, of which the last is masked where the tile is `cut`."""
     rows, vectors = range(high), range(wide)
     every = [(i, v, "MASK %mask" if cut and v == wide - 1 else "") for i in rows for v in vectors]
     lines = [f"define internal void @{name}(ARGUMENTS) noinline {{", "begin:"]
     for i in rows:
-        lines += [f"%row{i} = call i64 @llvm.umin.i64(i64 %end.row, i64 {i})", f"%x.far{i} = mul i64 %row{i}, %x.line"]
-        lines += [
-            f"%x{i} = getelementptr KIND, ptr %x.tile, i64 %x.far{i}",
-            f"%out.far{i} = mul i64 %row{i}, %out.line",
-        ]
-        lines += [f"%out{i} = getelementptr KIND, ptr %out.tile, i64 %out.far{i}"]
+        lines += [f"%row{i} = call i64 @llvm.umin.i64(i64 %end.row, i64 {i})"]
+        lines += _place(f"x{i}", "%x.tile", f"%row{i}", "%x.line", "0")
+        lines += _place(f"out{i}", "%out.tile", f"%row{i}", "%out.line", "0")
     lines += [f"%out{i}.{v} = getelementptr VECTOR, ptr %out{i}, i64 {v}" for i, v, _ in every]
     lines += ["br label %loop", "loop:", "%l = phi i64 [ 0, %begin ], [ %l.next, %loop ]"]
     lines += ["%x.at = phi i64 [ 0, %begin ], [ %x.next, %loop ]"]
@@ -260,24 +262,43 @@ def _tile(name: str, high: int, wide: int, *, cut: bool) -> str:
     lines += [_multiplied(f"%new{i}.{v}", f"%all{i}", f"%y{v}", f"%sum{i}.{v}") for i, v, _ in every]
     lines += ["%l.next = add i64 %l, 1", "%x.next = add i64 %x.at, %x.step"]
     lines += ["%y.next = getelementptr KIND, ptr %y.at, i64 %y.line", "%over = icmp uge i64 %l.next, %length"]
-    lines += ["br i1 %over, label %done, label %loop", "done:", "br i1 %grows, label %add, label %set", "add:"]
+    lines += ["br i1 %over, label %done, label %loop", "done:", "br i1 %grows, label %add, label %put", "add:"]
     lines += [_load(f"%old{i}.{v}", f"%out{i}.{v}", mask) for i, v, mask in every]  # all, before a row is written twice
-    lines += [f"%both{i}.{v} = fadd VECTOR %old{i}.{v}, %new{i}.{v}" for i, v, _ in every]
-    lines += [_store(f"%both{i}.{v}", f"%out{i}.{v}", mask) for i, v, mask in every] + ["ret void", "set:"]
-    lines += [_store(f"%new{i}.{v}", f"%out{i}.{v}", mask) for i, v, mask in every] + ["ret void", "}", ""]
-    return "\n".join(lines)
+    lines += [f"%both{i}.{v} = fadd VECTOR %old{i}.{v}, %new{i}.{v}" for i, v, _ in every] + ["br label %put", "put:"]
+    lines += [f"%put{i}.{v} = phi VECTOR [ %new{i}.{v}, %done ], [ %both{i}.{v}, %add ]" for i, v, _ in every]
+    lines += [f"store VECTOR %put{i}.{v}, ptr %out{i}.{v}, align SIZE" for i, v, mask in every if not mask]
+    cuts = [(f"%put{i}.{v}", f"%out{i}.{v}") for i, v, mask in every if mask]
+    return "\n".join([*lines, *(_cut_stores(cuts, lanes) if cut else ()), "ret void", "}", ""])
+
+
+def _cut_stores(vectors: Sequence[tuple[str, str]], lanes: int) -> Iterator[str]:
+    """Stores of the first `%last` numbers of vectors, in halves: a masked store takes AMD's cores 15 cycles."""
+    yield "%full = icmp uge i64 %last, WIDTH\nbr i1 %full, label %store, label %half0\nstore:"
+    yield from (f"store VECTOR {value}, ptr {place}, align SIZE" for value, place in vectors)
+    yield "ret void\nhalf0:"
+    for level in range(lanes.bit_length() - 1):
+        wide = lanes >> (level + 1)
+        yield f"%bit{level} = and i64 %last, {wide}\n%has{level} = icmp ne i64 %bit{level}, 0"
+        for k, (value, _) in enumerate(vectors):
+            both = f"<{2 * wide} x KIND> {value}, <{2 * wide} x KIND> poison"
+            yield f"%low{k}.{level} = shufflevector {both}, {_numbers(range(wide))}"
+            yield f"%high{k}.{level} = shufflevector {both}, {_numbers(range(wide, 2 * wide))}"
+        yield f"br i1 %has{level}, label %store{level}, label %half{level + 1}\nstore{level}:"
+        for k, (_, place) in enumerate(vectors):
+            yield f"store <{wide} x KIND> %low{k}.{level}, ptr {place}, align SIZE"
+            yield f"%later{k}.{level} = getelementptr KIND, ptr {place}, i64 {wide}"
+        yield f"br label %half{level + 1}\nhalf{level + 1}:"
+        for k, (_, place) in enumerate(vectors):
+            ways = f"%store{level} ], [", f"%half{level} ]"
+            yield f"%rest{k}.{level} = phi <{wide} x KIND> [ %high{k}.{level}, {ways[0]} %low{k}.{level}, {ways[1]}"
+            yield f"%at{k}.{level} = phi ptr [ %later{k}.{level}, {ways[0]} {place}, {ways[1]}"
+        vectors = [(f"%rest{k}.{level}", f"%at{k}.{level}") for k in range(len(vectors))]
 
 
 def _load(name: str, place: str, mask: str) -> str:
     if not mask:
         return f"{name} = load VECTOR, ptr {place}, align SIZE"
     return f"{name} = call VECTOR @llvm.masked.load.SHORT.p0(ptr {place}, i32 SIZE, {mask}, VECTOR zeroinitializer)"
-
-
-def _store(value: str, place: str, mask: str) -> str:
-    if not mask:
-        return f"store VECTOR {value}, ptr {place}, align SIZE"
-    return f"call void @llvm.masked.store.SHORT.p0(VECTOR {value}, ptr {place}, i32 SIZE, {mask})"
 
 
 def _across(lanes: int) -> Iterator[str]:

@@ -124,6 +124,8 @@ def _native(given: Sequence[Matrix], onto: Sequence[bool]) -> Callable[..., Any]
     if not all(out.flags.c_contiguous for out in given[2::3]):
         return None
     sides = [_side(*given[k : k + 3]) for k in range(0, len(given), 3)]
+    if len(sides) == 1 and hows[:2] == [TRANSPOSED, TRANSPOSED] and _of_columns_is_slow(dtype, given):
+        return _of_columns(given, onto[0])
     if len(sides) == 1 and _meet_in_rows(hows) and _LITTLE * given[1].size <= given[0].size:
         turned = _turned(dtype, given, sides[0], onto[0])
         if turned is not None:
@@ -217,7 +219,7 @@ def _patches(image: Matrix, matrix: Matrix, window: Sequence[int], transposed: b
     entry = _entry(image.dtype)
     assert entry is not None, "who asks for a plan has asked for that"
     (count, height, width, depth), columns = image.shape, matrix.shape[1]
-    (high, wide), size, lanes = window, image.itemsize, binding.vector() // image.itemsize
+    (high, wide), size = window, image.itemsize
     down, across, line, patch = height - high + 1, width - wide + 1, width * depth, wide * depth
     if transposed:
         parts = min(_EACH, patch) if threads.number() > 1 else 1
@@ -226,19 +228,17 @@ def _patches(image: Matrix, matrix: Matrix, window: Sequence[int], transposed: b
                 begin, end = (patch * i // parts for i in (part, part + 1))
                 sizes = (TRANSPOSED, AS_IT_IS, end - begin, columns, across)
                 far = (place * line + begin) * size, 0, 0, 0, 0, (place * patch + begin) * columns * size
-                tiles = entry.tiles[product_tiles.beside(end - begin, columns, lanes)]
                 jumps = count, height * line, down * across * columns, 0, line, across * columns
-                yield ProductPart(0, 1, 2, *sizes, 0, 0, 2, *far, columns, down, tiles, 0, *jumps)
+                yield ProductPart(0, 1, 2, *sizes, 0, 0, 2, *far, columns, down, entry.tiles["beside"], 0, *jumps)
         return
     parts = min(down, -(-_EACH * threads.number() // count)) if threads.number() > 1 else 1
-    tiles = entry.tiles[product_tiles.beside(across, columns, lanes)]
     for number in range(count):
         for part in range(parts):
             begin, end = (down * i // parts for i in (part, part + 1))
             sizes = (AS_IT_IS, AS_IT_IS, across, columns, patch)
             far = (number * height + begin) * line * size, 0, 0, 0, 0, (number * down + begin) * across * columns * size
             jumps = end - begin, line, 0, across * columns, line, patch * columns
-            yield ProductPart(0, 1, 2, *sizes, 0, 0, 2, *far, columns, high, tiles, 0, *jumps)
+            yield ProductPart(0, 1, 2, *sizes, 0, 0, 2, *far, columns, high, entry.tiles["beside"], 0, *jumps)
 
 
 def _planned(dtype: Any, parts: Sequence[ProductPart]) -> Callable[..., Any]:
@@ -327,39 +327,64 @@ def _turned(dtype: Any, given: Sequence[Matrix], side: int | None, adds: bool) -
     meeting, parts = (list(_parts(0, given, (AS_IT_IS, how), cut, adds)) for how in (TRANSPOSED, AS_IT_IS))
     if side != 0 and (_tiles(meeting[0], dtype) is not None or _tiles(parts[0], dtype) is None):
         return None
-    run, spare = _planned(dtype, parts), list[Matrix]()
+    run = _planned(dtype, parts)
 
-    def product(x: Matrix, y: Matrix, out: Matrix) -> bool:
-        try:
-            rows = spare.pop()
-        except IndexError:  # another thread has it
-            rows = np.empty(y.shape, y.dtype)
+    def product(x: Matrix, y: Matrix, out: Matrix, rows: Matrix) -> bool:
         rows[...] = y
-        done: bool = run(x, rows, out)
-        spare.append(rows)
+        return bool(run(x, rows, out))
+
+    return _with_spare(given[1].shape, dtype, product)
+
+
+def _of_columns_is_slow(dtype: np.dtype[Any], given: Sequence[Matrix]) -> bool:
+    """Whether a product of factors that lie by columns is slower than the one of these columns as rows."""
+    rows, columns, inner = _lengths(given)
+    how = {"size": dtype.itemsize, "vector": binding.vector()}
+    return product_tiles.function(columns, rows, inner, AS_IT_IS, AS_IT_IS, **how) is not None
+
+
+def _of_columns(given: Sequence[Matrix], adds: bool) -> Callable[..., Any] | None:
+    """A product of factors that lie by columns: of these as rows, in the other order, which gives its transpose."""
+    x, y, out = given
+    run = _native((y.T, x.T, np.empty(out.shape[::-1], out.dtype)), (False,))
+
+    def product(x: Matrix, y: Matrix, out: Matrix, turned: Matrix) -> bool:
+        done = run is not None and bool(run(y.T, x.T, turned))
+        if done:
+            np.add(out, turned.T, out=out) if adds else np.copyto(out, turned.T)
         return done
 
-    return product
+    return _with_spare(out.shape[::-1], out.dtype, product)
 
 
 def _summed(run: Callable[..., Any], many: int, like: Matrix, adds: bool) -> Callable[..., Any]:
     """A product from parts of its sums."""
-    spare: list[Matrix] = []
 
-    def product(x: Matrix, y: Matrix, out: Matrix) -> bool:
-        try:
-            parts = spare.pop()
-        except IndexError:  # another thread has it
-            parts = np.empty((many, *like.shape), like.dtype)
-        done: bool = run(x, y, parts)
+    def product(x: Matrix, y: Matrix, out: Matrix, parts: Matrix) -> bool:
+        done = bool(run(x, y, parts))
         if done and adds:
             np.add(out, np.add.reduce(parts, 0), out=out)
         elif done:
             np.add.reduce(parts, 0, out=out)
-        spare.append(parts)
         return done
 
-    return product
+    return _with_spare((many, *like.shape), like.dtype, product)
+
+
+def _with_spare(shape: tuple[int, ...], dtype: Any, product: Callable[..., bool]) -> Callable[..., bool]:
+    """A product that needs an array of its own while it runs, which is kept for the next time."""
+    spare: list[Matrix] = []
+
+    def run(*given: Matrix) -> bool:
+        try:
+            own = spare.pop()
+        except IndexError:  # another thread has it
+            own = np.empty(shape, dtype)
+        done = product(*given, own)
+        spare.append(own)
+        return done
+
+    return run
 
 
 def _how(matrix: Matrix) -> int:

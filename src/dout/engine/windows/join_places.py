@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -254,11 +255,11 @@ def _at(key: Sequence[Any] | None, axes: Sequence[int]) -> bool:
 
 def _number_of_places(turn: Node) -> int:
     """How many places there are, by the first array of which a turn takes elements at a place; 0 where none is seen."""
-    waiting = [turn]
-    for _ in range(8):  # steps: a turn is short
+    waiting = deque([turn])
+    for _ in range(8):  # the nearest steps: a turn is short, and its array may come from a long way
         if not waiting:
             return 0
-        node = waiting.pop()
+        node = waiting.popleft()
         if node.primitive is _GETITEM and (axes := numbered(node, node.inputs[0])):
             return math.prod(node.inputs[0].shape[axis] for axis in axes)
         waiting += node.inputs

@@ -12,7 +12,7 @@ from dout.graph import Shape
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _FEW = 1 << 17  # multiplications, below which NumPy's calls take longer than they
 _VECTOR = 32  # bytes
-_HEIGHTS, _TALL = (5, 6), (12, 13)  # rows of tiles; of those one vector wide
+_ROWS, _TALL = 4, 8  # of a tile, at least; of one that is one vector wide
 _BEGUN = 4  # turns of a sum, in whose time a tile begins and ends
 _CALL = 2000  # multiplications, in whose time the tiles of a line begin
 _LINE = 330  # multiplications, in whose time one line of a window is copied, short as lines are
@@ -41,9 +41,8 @@ def _read(image: Shape, window: Shape, columns: int, dtype: np.dtype[Any], trans
     lanes, line = _VECTOR // dtype.itemsize, image[2] - window[1] + 1
     wide = _whole(columns, lanes)
     sums, rows = (line, window[1] * image[3]) if transposed else (window[1] * image[3], line)
-    high = min(_TALL if columns <= lanes else _HEIGHTS, key=lambda height: _whole(rows, height))
-    many = _many(image, window)
-    return many * wide * _whole(rows, high) / rows * (1 + _BEGUN / sums) + _CALL * many / (rows * sums)
+    many, computed = _many(image, window), max(rows, _TALL if columns <= lanes else _ROWS)
+    return many * wide * computed / rows * (1 + _BEGUN / sums) + _CALL * many / (rows * sums)
 
 
 def written(image: Shape, window: Shape, columns: int, *, alone: bool) -> float:

@@ -201,7 +201,7 @@ def _multiplied(node: Node, number: int, found: _Patches, lies: StrideModel, *, 
     lengths = [math.prod(base.shape[a] for a in stacks), *(base.shape[a] for a in axes)]
     shape = (*lengths, math.prod(base.shape[a] for a in channels))
     dtype, ordered = np.dtype(node.dtype), number == 0 and [*many] == [*stacks, *axes]
-    other_way = min(written(shape, window, results, alone=alone), _around(base, shape, window, results))
+    other_way = min(written(shape, window, results, alone=alone), _around(windows, shape, results))
     if base.dtype != dtype or not (alone or ordered):
         return None
     if not reading_pays(shape, window, results, other_way, dtype, transposed=not along_places):
@@ -218,9 +218,12 @@ def _multiplied(node: Node, number: int, found: _Patches, lies: StrideModel, *, 
     return made.node  # type: ignore[no-any-return]
 
 
-def _around(base: Node, image: Shape, window: Shape, results: int) -> float:
+def _around(windows: Node, image: Shape, results: int) -> float:
     """What products of the elements of an image with a border cost, which are added up around their places."""
+    (base,), window, axes = windows.inputs, windows.static["window"], windows.static["axes"]
     if base.primitive is not PRIMITIVES["pad"]:
+        return math.inf
+    if any(max(base.static["width"][a]) >= n for a, n in zip(axes, window, strict=True)):  # windows of zeros alone
         return math.inf
     return folded(math.prod(base.inputs[0].shape) // image[3] * math.prod(window) * results, image[3])
 

@@ -198,7 +198,7 @@ _LOGIC = primitives("logical_and logical_or logical_not bitwise_and bitwise_or i
 
 
 def applied_form(node: Node, *operands: Any) -> Any:
-    """The expression of a node from those of its inputs, where its row has a form."""
+    """The expression of a node from the expressions of its inputs."""
     form = form_of(node.primitive)
     assert form is not None, f"{node.primitive} has no form"
     return form(*operands)
@@ -216,7 +216,7 @@ Condition = tuple[Expr, Expr]  # left and right of a comparison on which a switc
 def switch(
     node: Node, value: float, values: Sequence[float], operands: Sequence[Any]
 ) -> tuple[Any, list[Condition]] | None:
-    """What a row that switches is near a point, of its value and those of its inputs, and between what it switches.
+    """The branch that a switching row takes near a point, and the comparisons that decide it.
 
     None of a row that does not switch.
     """

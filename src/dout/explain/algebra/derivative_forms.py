@@ -96,7 +96,7 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
 
 
 def _finite_forms(graph: Pointwise, of: Node, piece: Piece, place: int, short: list[ShortForm]) -> list[ShortForm]:
-    """The forms that have a value where the input is 0, or ±1, if that lies in the piece and the derivative has one."""
+    """The forms that are finite at 0 and ±1, wherever these lie in the piece and the derivative is finite."""
     for at in (0.0, 1.0, -1.0):
         values = graph.at({n: np.array([at if n is of else column[place]]) for n, column in graph.sample.items()})
         here = graph.piece({node: values[node][0] for node in graph.nodes})
@@ -105,7 +105,7 @@ def _finite_forms(graph: Pointwise, of: Node, piece: Piece, place: int, short: l
 
 
 def _most_general(found: Sequence[_Form], graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> list[_Form]:
-    """Those that are the derivative with other numbers of the layer, too; else those with other positive ones."""
+    """The forms that hold with other numbers of the layer; if none, those that hold with other positive numbers."""
     for others in (_OTHER_NUMBERS, _OTHER_SIZES):
         if general := [one for one in found if _holds_with(one.term, graph, of, names, others)]:
             return general
@@ -117,8 +117,8 @@ def _holds_with(term: Term, graph: Pointwise, of: Node, names: Mapping[Node, Ter
 
     Of max(alpha · x, x) the slope is 1 where x > 0 only as long as alpha < 1.
     """
-    free = [node for node in graph.numbers if np.dtype(node.dtype).kind == "f"]
-    whole = [node for node in graph.numbers if np.dtype(node.dtype).kind in "iu"]
+    free = [node for node in graph.numbers if node.kind == "f"]
+    whole = [node for node in graph.numbers if node.kind in "iu"]
     for step, factor in enumerate(others if free or whole else (), 1):
         changed = {node: graph.numbers[node] * factor ** (i + 1) or factor for i, node in enumerate(free)}
         changed |= {node: graph.numbers[node] + step for node in whole}
@@ -167,7 +167,7 @@ def _shared(regions: list[_Region]) -> Iterator[ShortForm]:
 
 
 def _valid_everywhere(regions: list[_Region], checked: _Checked) -> list[ShortForm]:
-    """Forms of one region that hold in the others as well: 2 · √y, which is 0 where y is."""
+    """Forms of one region that also hold in the others: 2 · √y is 0 at y = 0."""
     few = [form for region in regions for form in region.forms[:FEW] if form.uses]
     found = [form for form in few if all(checked.holds(form.term, region.places) for region in regions)]
     return sorted(found, key=lambda form: (form.length, len(form.uses)))

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from dout.explain.axes.indices import substituted
 from dout.explain.axes.term_values import Meanings, NoValueError, value_of
 from dout.explain.terms.terms import Partial, Symbol, Term
+from dout.explain.terms.walk import substituted
 from dout.judge.ball_numbers import ball
 from dout.judge.outcomes import NoRuleError
 

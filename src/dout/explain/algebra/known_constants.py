@@ -17,7 +17,7 @@ _values: dict[Any, float] = {}
 
 
 def as_number(value: Any) -> Any:
-    """A constant as SymPy's number, if it is a short fraction or one that is recognised; else a symbol for it."""
+    """A constant as SymPy's number if it is a short fraction or a recognised number; else a symbol."""
     if isinstance(value, bool | np.bool_):
         return sympy.Integer(int(value))
     if isinstance(value, int | np.integer):

@@ -251,7 +251,7 @@ class Piece:
 
 @cache
 def solutions(expression: Any, symbol: Any) -> tuple[Any, ...]:
-    """Where an expression is 0; none where SymPy does not know."""
+    """The zeros of an expression; none if SymPy does not find any."""
     try:
         return tuple(sympy.solve(expression, symbol))
     except NotImplementedError:

@@ -9,6 +9,7 @@ import sympy
 
 from dout.explain.algebra.known_constants import value_of
 from dout.explain.terms.known_numbers import known_number
+from dout.explain.terms.notation import plain_name
 from dout.explain.terms.terms import FunctionCall, Number, Power, Symbol, Term, negated, number, product, total
 
 Naming = Mapping[Any, Term]  # a symbol of SymPy's → what it is called
@@ -28,14 +29,8 @@ def term(expression: Any, names: Naming) -> Term:
         return rule(expression, names)
     if expression.is_number and not expression.args:
         return Symbol("π") if expression is sympy.pi else Symbol("e") if expression is sympy.E else Symbol("?")
-    name = _NAMES.get(type(expression).__name__, type(expression).__name__)
-    return FunctionCall(name, tuple(term(argument, names) for argument in expression.args))
-
-
-_NAMES = {
-    "Abs": "abs", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh",
-    "atanh": "arctanh", "atan2": "arctan2",
-}  # fmt: skip
+    arguments = tuple(term(argument, names) for argument in expression.args)
+    return FunctionCall(plain_name(type(expression).__name__), arguments)
 
 
 def _rational(value: Any) -> Term:

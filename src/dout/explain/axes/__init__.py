@@ -7,6 +7,5 @@ __all__ = [
     "axis_parts",
     "element_rules",
     "index_forms",
-    "indices",
     "term_values",
 ]

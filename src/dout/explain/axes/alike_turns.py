@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dout.explain.axes.axis_classes import Axis
-from dout.graph import Node, with_inputs
+from dout.graph import Node, computed_from, uses_of, with_inputs
 from dout.ops import primitives
 
 FEWEST_TURNS = 3
@@ -68,17 +68,16 @@ def with_loops_in_one(steps: list[Node], loops: list[AlikeTurns]) -> tuple[list[
     """
     turns = [turn for loop in loops if loop.is_long for turn in loop.turns]
     inside = {node for turn in turns for node in turn if any(one.primitive not in _VIEWS for one in turn)}
-    lines, after = {node.where for node in inside}, set[Node]()
-    for node in steps:
-        if node.where in lines or not after.isdisjoint(node.inputs):
-            after.add(node)
+    lines = {node.where for node in inside}
+    beside = {node for node in steps if node.where in lines}
+    after = beside | computed_from(steps, beside)
     moved = [*_by_form([node for node in steps if node not in after]), *(node for node in steps if node in after)]
     found = alike_turns(moved) if inside and moved != steps else loops
     return (moved, found) if len(found) < len(loops) else (steps, loops)
 
 
 def _by_form(steps: list[Node]) -> list[Node]:
-    """The steps with alike ones beside each other, where each still comes after what it reads."""
+    """The steps with equal ones next to each other, if each step still comes after its inputs; else unchanged."""
     first: dict[Hashable, int] = {}
     forms = [first.setdefault(_form(node), place) for place, node in enumerate(steps)]
     found = [steps[i] for i in sorted(range(len(steps)), key=forms.__getitem__)]
@@ -98,7 +97,7 @@ def _places(steps: Sequence[Node]) -> Iterator[tuple[int, tuple[int, ...]]]:
 
 
 def with_own_views(nodes: Sequence[Node]) -> dict[Node, list[Node]]:
-    """Each node with a view of its own where several share one, as turns that read one window do; what became of each.
+    """Each node with the nodes that replace it: a view that several steps share is copied for each of them.
 
     The last of several copies is that of the last use.
     """
@@ -118,15 +117,11 @@ def with_own_views(nodes: Sequence[Node]) -> dict[Node, list[Node]]:
 
 
 def places_of_use(steps: Sequence[Node]) -> dict[Node, Node]:
-    """Each step with the one beside which it may stand: a view that one step alone reads, `w[j]`, with that step."""
-    uses: dict[Node, list[Node]] = {}
-    for node in steps:
-        for read in dict.fromkeys(node.inputs):
-            uses.setdefault(read, []).append(node)
-    found: dict[Node, Node] = {}
+    """The step beside which each step may stand: a view with one reader (`w[j]`) stands beside that reader."""
+    uses, found = uses_of(steps), dict[Node, Node]()
     for node in reversed(steps):  # each comes before the steps that read it
-        by = uses.get(node, []) if node.primitive in _VIEWS else []
-        found[node] = found[by[0]] if len(by) == 1 else node
+        by = {user for user, _ in uses.get(node, ())} if node.primitive in _VIEWS else set()
+        found[node] = found[by.pop()] if len(by) == 1 else node
     return found
 
 
@@ -143,6 +138,6 @@ def _turns(forms: Sequence[Hashable], start: int, length: int) -> int:
 
 
 def _form(node: Node) -> Hashable:
-    """What is the same in every turn: the step, its line, and the shape that it makes."""
+    """The key of a step that is equal in every turn: its row, its line, and its shapes."""
     fixed = {} if node.primitive in _PLACED else node.static
     return (node.primitive, node.where, node.shape, repr(sorted(fixed.items())), tuple(i.shape for i in node.inputs))

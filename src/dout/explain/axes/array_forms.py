@@ -1,4 +1,4 @@
-"""A gradient as a formula of whole arrays, how the shapes in it go together, and the reason for its form."""
+"""A gradient as a formula of whole arrays, and how the shapes in it go together."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from dout.explain.axes.element_arithmetic import combine
 from dout.explain.axes.element_rules import reduced_axes
 from dout.explain.axes.index_forms import constant_term, size_term
 from dout.explain.axes.indices import NotReadableError
-from dout.explain.model.explanation import Phrase
+from dout.explain.terms.axis_row_terms import AXIS_FORMS
 from dout.explain.terms.terms import (
-    ONE,
-    ZERO,
     FunctionCall,
     MatrixProduct,
     Symbol,
@@ -21,7 +19,6 @@ from dout.explain.terms.terms import (
     Transposed,
     is_negative,
     negated,
-    product,
 )
 from dout.graph import CONSTANT, Node
 from dout.ops import by_primitive, primitives
@@ -34,11 +31,10 @@ _QUIET = primitives("reshape broadcast_to astype copy asarray")  # whole arrays 
 
 @dataclass(frozen=True)
 class ArrayForm:
-    """A formula of whole arrays: dout · Wᵀ, with shapes (N, M)·(M, D) → (N, D); the reason where its form has one."""
+    """A formula of whole arrays: dout · Wᵀ, with shapes (N, M)·(M, D) → (N, D)."""
 
     term: Term
     shapes: str
-    reason: Phrase | None = None
 
 
 def array_form(node: Node, names: Mapping[Node, str], letters: Letters) -> ArrayForm | None:
@@ -47,7 +43,7 @@ def array_form(node: Node, names: Mapping[Node, str], letters: Letters) -> Array
         term = _Arrays(names, letters).write(node)
     except NotReadableError:
         return None
-    return ArrayForm(term, shapes_of(node, names, letters), _reason(node, names, letters))
+    return ArrayForm(term, _shapes(node, names, letters))
 
 
 def shape_text(letters: Sequence[str]) -> str:
@@ -59,7 +55,7 @@ def shape_text(letters: Sequence[str]) -> str:
     return f"({letters[0]},)" if len(letters) == 1 else f"({', '.join(letters)})"
 
 
-def shapes_of(node: Node, names: Mapping[Node, str], letters: Letters) -> str:
+def _shapes(node: Node, names: Mapping[Node, str], letters: Letters) -> str:
     """How shapes go together in the last matrix product or sum of a node; "" if each element stays in its place."""
     core = _core(node, names)
     if core.primitive in _PRODUCTS:
@@ -78,18 +74,6 @@ def _core(node: Node, names: Mapping[Node, str]) -> Node:
     return node
 
 
-def _reason(node: Node, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
-    core = _core(node, names)
-    if core.primitive in _SUMS:
-        return Phrase("sum over repeats", {"axis": axes_text(core, letters), "name": names.get(node, "it")})
-    return None
-
-
-def axes_text(node: Node, letters: Letters) -> str:
-    """The axes that a reduction goes over: N, H, W."""
-    return ", ".join(letters[node.inputs[0]][axis] for axis in reduced_axes(node))
-
-
 class _Arrays:
     """Writes nodes as formulas of whole arrays."""
 
@@ -97,13 +81,12 @@ class _Arrays:
         self.names, self.letters = names, letters
 
     def write(self, node: Node) -> Term:
-        """The formula of a node; its operands stand there by name where they have one."""
-        rule = _RULES.get(node.primitive)
+        """The formula of a node from its operands, by name if they have one."""
         if not node.inputs:
             return self.operand(node)
-        if rule is not None:
-            return rule(self, node)
-        if is_elementwise(node) or node.primitive in _QUIET:
+        if node.primitive in _RULES:
+            return _RULES[node.primitive](self, node)
+        if is_elementwise(node):
             return combine(node, [self.operand(i) for i in node.inputs])
         raise NotReadableError(f"no array form for {node.primitive}")
 
@@ -119,10 +102,7 @@ class _Arrays:
 
 
 def _matmul(arrays: _Arrays, node: Node) -> Term:
-    x, y = node.inputs
-    if not x.shape or not y.shape:
-        return product(arrays.operand(x), arrays.operand(y))
-    return MatrixProduct(arrays.operand(x), arrays.operand(y))
+    return AXIS_FORMS[node.primitive](node, tuple(map(arrays.operand, node.inputs)))
 
 
 def _inner(arrays: _Arrays, node: Node) -> Term:
@@ -175,7 +155,5 @@ _ROWS: dict[str, Callable[[_Arrays, Node], Term]] = {
     "transpose": _transpose,
     **dict.fromkeys(["sum", "mean", "max", "min", "prod", "var", "std"], _reduction),
     **dict.fromkeys(["reshape", "ravel", "flatten", "broadcast_to", "full", "item", "float"], _quiet),
-    "zeros": lambda arrays, node: ZERO,
-    "ones": lambda arrays, node: ONE,
 }
 _RULES = by_primitive(_ROWS)

@@ -171,7 +171,7 @@ def selecting_rows(
     source = node.inputs[argument]
     if source.primitive is not INPUT or node.primitive not in _CHOOSING or len(indices) != 1:
         return None
-    alone = sum(np.dtype(i.dtype).kind in "iu" for i in node.inputs) < 2
+    alone = sum(i.kind in "iu" for i in node.inputs) < 2
     value = values.get(source)
     if value is None or (source in names and alone) or not np.array_equal(value, np.arange(len(value))):
         return None

@@ -10,7 +10,7 @@ import numpy as np
 
 from dout.explain.axes.axis_classes import Axis, AxisClasses, length
 from dout.grad import Gradients
-from dout.graph import INPUT, Node, topological
+from dout.graph import INPUT, Node, topological, uses_of
 from dout.ops import primitives
 
 Letters = Mapping[Node, tuple[str, ...]]
@@ -35,7 +35,7 @@ _INDEX = {"KH": "p", "KW": "q", "FH": "p", "FW": "q", "OH": "i", "OW": "j"}
 def axis_letters(
     nodes: Sequence[Node],
     names: Mapping[Node, str],
-    values: Mapping[Node, Any] | None = None,
+    values: Mapping[Node, Any],
     told: Mapping[str, Sequence[str]] | None = None,
     known: Letters | None = None,
     gradients: Gradients | None = None,
@@ -51,7 +51,7 @@ def axis_letters(
     alike = list(_of_values(gradients)) if gradients else []
     forward = topological([*(known or ()), *nodes])
     every = topological([*forward, *(node for pair in alike for node in pair)])
-    classes = AxisClasses(every, names, values or {}, alike, same)
+    classes = AxisClasses(every, names, values, alike, same)
     naming = _Naming(classes, forward, names, {gradient for _, gradient in alike})
     for node, letters in (known or {}).items():
         for axis, letter in enumerate(letters):
@@ -65,6 +65,11 @@ def _of_values(gradients: Gradients) -> Iterator[tuple[Node, Node]]:
     """Each value, and each input of a step, with its gradient."""
     yield from gradients.of.items()
     yield from ((node.inputs[argument], gradient) for (node, argument), gradient in gradients.on.items())
+
+
+def lengths_of(letters: Letters) -> dict[str, int]:
+    """The length that each letter stands for."""
+    return {letter: n for node, own in letters.items() for letter, n in zip(own, node.shape, strict=True)}
 
 
 def index_name(letter: str) -> str:
@@ -92,10 +97,7 @@ class _Naming:
         self.names = names
         self.images = False
         self.given: dict[Axis, str] = {}
-        self.users: dict[Node, list[tuple[Node, int]]] = {}
-        for node in nodes:
-            for i, x in enumerate(node.inputs):
-                self.users.setdefault(x, []).append((node, i))
+        self.uses = uses_of(nodes)
 
     def give(self, axis: Axis, letter: str, *, shared: bool = False) -> None:
         """Give a class its letter, if it has none and no other class has that one."""
@@ -141,7 +143,7 @@ class _Naming:
             self.give(place, letter)
 
     def by_position(self) -> None:
-        """Letters from the place of an axis: of the first input, of weights, of what comes out, of what is between."""
+        """Letters by the place of an axis: in the first input, in weights, in outputs, and in between."""
         for node in self.inputs:
             self._recurs(node)
         data = [n for n in self.inputs if not self._is_weight(n)]
@@ -160,7 +162,7 @@ class _Naming:
         for node in made:
             for axis in range(len(node.shape)):
                 if self._is_open((node, axis)):
-                    self._prefer((node, axis), *(("H",) if axis and self._uses(node) else ()), *_OUT)
+                    self._prefer((node, axis), *(("H",) if axis and node in self.uses else ()), *_OUT)
 
     def _is_open(self, axis: Axis) -> bool:
         """Whether an axis still needs a letter of its own."""
@@ -168,7 +170,7 @@ class _Naming:
 
     def _recurs(self, node: Node) -> None:
         """The state of a recurrent cell has the axes that it has in the next step: h · Wh, with Wh (H, H)."""
-        for user, i in self.users.get(node, []):
+        for user, i in self.uses.get(node, ()):
             if user.primitive in _PRODUCTS and i == 0 and self.names[node].startswith("h") and user.shape == node.shape:
                 matrix = user.inputs[1]
                 if matrix.primitive is INPUT and matrix.shape == node.shape[-1:] * 2:
@@ -176,35 +178,35 @@ class _Naming:
 
     def _is_weight(self, node: Node) -> bool:
         """Whether a node reads it as weights: the right matrix of a product, or rows that are looked up."""
-        return any(_first_is_index(user) and i == 0 for user, i in self._uses(node)) or self._is_right_matrix(node)
+        return self._is_right_matrix(node) or self._is_looked_up(node)
 
-    def _uses(self, node: Node) -> list[tuple[Node, int]]:
-        return self.users.get(node, [])
+    def _is_looked_up(self, node: Node) -> bool:
+        return any(_first_is_index(user) and i == 0 for user, i in self.uses.get(node, ()))
 
     def _is_right_matrix(self, node: Node) -> bool:
-        places = {i for user, i in self._uses(node) if user.primitive in _PRODUCTS}
+        places = {i for user, i in self.uses.get(node, ()) if user.primitive in _PRODUCTS}
         return len(node.shape) == 2 and places == {1}
 
     def _is_multiplied(self, node: Node) -> bool:
-        return any(user.primitive in _PRODUCTS for user, _ in self._uses(node))
+        return any(user.primitive in _PRODUCTS for user, _ in self.uses.get(node, ()))
 
     def _of_first(self, node: Node, data: list[Node]) -> list[str]:
         """The letters of the first input: rows of numbers, sequences, images, heads of attention; or classes."""
         ndim = len(node.shape)
-        if np.dtype(node.dtype).kind in "iu":
+        if node.kind in "iu":
             return ["N", "T", *_OUT][:ndim]
         letters = _BY_NDIM.get(ndim, "N").split()
         if self._is_multiplied(node):
             letters = ["D"] if ndim == 1 else _BATCHED.get(ndim, " ".join(letters)).split()
             return ["N", *letters[1:]] if letters[0] == "B" and "b" in self.names.values() else letters
-        if ndim == 2 and any(n is not node and np.dtype(n.dtype).kind in "iu" for n in data):
+        if ndim == 2 and any(n is not node and n.kind in "iu" for n in data):
             letters[-1] = "C"
         return letters
 
     def _weight(self, node: Node) -> None:
         """Letters for what the other inputs have of their own: rows looked up, kernels, numbers in and out."""
         wanted: dict[int, tuple[str, ...]] = {}
-        if any(_first_is_index(user) and i == 0 for user, i in self._uses(node)):
+        if self._is_looked_up(node):
             wanted = {0: ("V",), 1: ("D",)}
         elif len(node.shape) == 4 and self.images:
             wanted = {axis: (letter,) for axis, letter in enumerate(_KERNEL)}

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import prod
 from typing import Any
 
-import numpy as np
-
 from dout.explain.axes.array_forms import array_form, shape_text
-from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters
+from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters, lengths_of
 from dout.explain.axes.element_rules import reduced_axes
 from dout.explain.axes.index_forms import element_of, fresh_indices, index_form, index_names, indices_of
 from dout.explain.axes.term_values import equal_values, holds, sources
@@ -20,6 +17,7 @@ from dout.explain.terms.length_numbers import Length, LengthFormula
 from dout.explain.terms.terms import Symbol, Term
 from dout.graph import CONSTANT, INPUT, Node, renewed, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.ops.reduce import count_along
 from dout.rewrite.node_facts import applied, constant
 from dout.rewrite.simplify import is_elementwise, simplified
 
@@ -184,7 +182,7 @@ def _count(node: Node, letters: Letters, also: _Also) -> Callable[[Node], Node]:
         return _as_it_is
     source = node.inputs[0]
     axes = reduced_axes(node)
-    number = prod(source.shape[axis] for axis in axes) - node.static.get("ddof", 0)
+    number = count_along(source.shape, node.static.get("axis")) - node.static.get("ddof", 0)
     made = _length(source, axes, letters, also)
     if node.static.get("ddof"):
         made = applied(PRIMITIVES["subtract"], [made, constant(node.static["ddof"])], {})
@@ -201,7 +199,7 @@ def _count(node: Node, letters: Letters, also: _Also) -> Callable[[Node], Node]:
 def _length(source: Node, axes: list[int], letters: Letters, also: _Also) -> Node:
     """The number of elements along some axes, as a product of lengths."""
     sizes: list[Node] = []
-    lengths = {a: n for node, own in letters.items() for a, n in zip(own, node.shape, strict=True)}
+    lengths = lengths_of(letters)
     for axis in axes:
         for letter in letters[source][axis].split(JOIN) if source.shape[axis] != 1 else ():
             stand_in = Node(INPUT, (), {}, (), int)
@@ -217,7 +215,7 @@ def _length(source: Node, axes: list[int], letters: Letters, also: _Also) -> Nod
 
 
 def reason_for(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
-    """Why the input of a step gets the gradient that it gets, where that is about axes."""
+    """The reason for the gradient of a step's input, if the reason lies in its axes."""
     make = _REASONS.get(node.primitive)
     if make is not None:
         return make(node, argument, names, letters)
@@ -237,7 +235,7 @@ def _repeated(node: Node, argument: int, names: Mapping[Node, str], letters: Let
 
 
 def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
-    """An operand of a matrix product: each element meets those of the other one along the axis that it lacks."""
+    """An operand of a matrix product: each element meets the other operand's elements along the axis that it lacks."""
     if len(node.inputs) != 2 or any(len(i.shape) < 2 for i in node.inputs):
         return None
     one, other = node.inputs[argument], node.inputs[1 - argument]
@@ -272,7 +270,7 @@ def _said(key: str) -> Callable[..., Phrase | None]:
 def _chosen(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
     key = node.static.get("key")
     each_once = isinstance(key, tuple) and any(isinstance(part, range) for part in key)
-    is_mask = len(node.inputs) == 2 and node.inputs[1].dtype == np.bool_
+    is_mask = len(node.inputs) == 2 and node.inputs[1].kind == "b"
     repeats = len(node.inputs) == 2 and node.inputs[1].shape != () and not each_once and not is_mask
     return Phrase("looked up" if repeats else "chosen", {"name": Symbol(names.get(node.inputs[0], "it"))})
 

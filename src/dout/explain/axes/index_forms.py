@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.axes.axis_classes import selecting_rows
-from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters, index_name
+from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters, index_name, lengths_of
 from dout.explain.axes.element_rules import number_term, rule_of
 from dout.explain.axes.indices import (
     Digit,
@@ -26,26 +26,11 @@ from dout.explain.terms.terms import ONE, ZERO, Product, SumOver, Symbol, Term, 
 from dout.explain.terms.walk import names_in, parts_of
 from dout.graph import CONSTANT, INPUT, Node
 
-LONGEST = 60  # terms in a formula that is still read
-
-
-def element(
-    node: Node,
-    indices: Sequence[Term],
-    names: Mapping[Node, str],
-    letters: Letters,
-    values: Mapping[Node, Any] | None = None,
-) -> Term | None:
-    """The element of a node at these indices, of elements of the named nodes; None if there is no readable form.
-
-    The node itself is written out, though it has a name. An axis whose letter is "1" has no index.
-    """
-    found = _written(node, indices, names, letters, values)
-    return None if found is None or any(isinstance(p, Digit | JoinedIndex) for p in parts_of(found)) else found
+_LONGEST = 60  # terms in a formula that is still read
 
 
 def index_form(
-    name: str, node: Node, names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any] | None = None
+    name: str, node: Node, names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any]
 ) -> tuple[Symbol, Term] | None:
     """Both sides of the formula of one element of a node that is called `name`; None if there is no readable form.
 
@@ -53,12 +38,10 @@ def index_form(
     """
     try:
         indices = indices_of(node, names, letters)
+        right = _written(node, indices, names, letters, values)
     except NotReadableError:
         return None
-    right = _written(node, indices, names, letters, values)
     left: Term = element_of(name, indices, letters[node])
-    if right is None:
-        return None
     reader = _Reader(names, letters, {})
     for index in indices:
         digits = {p for p in parts_of(right) if isinstance(p, Digit) and p.index == index}
@@ -72,18 +55,18 @@ def index_form(
 
 
 def _written(
-    node: Node, indices: Sequence[Term], names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any] | None
-) -> Term | None:
+    node: Node, indices: Sequence[Term], names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any]
+) -> Term:
+    """The element of a node at these indices. The node itself is written out, though it has a name."""
     if any(n not in letters for n in (node, *node.inputs)):
         letters = axis_letters([node], names, values, known=letters)
     if not node.inputs and node in names:
         return element_of(names[node], indices, letters[node])
-    reader = _Reader(names, letters, values or {})
-    try:
-        found = _View(reader, node, tuple(indices), frozenset()).element()
-    except NotReadableError:
-        return None
-    return None if len(list(parts_of(found))) > LONGEST else found
+    reader = _Reader(names, letters, values)
+    found = _View(reader, node, tuple(indices), frozenset()).element()
+    if len(list(parts_of(found))) > _LONGEST:
+        raise NotReadableError("too long to be read")
+    return found
 
 
 def indices_of(node: Node, names: Mapping[Node, str], letters: Letters) -> tuple[Term, ...]:
@@ -94,7 +77,7 @@ def indices_of(node: Node, names: Mapping[Node, str], letters: Letters) -> tuple
 def fresh_indices(
     node: Node, axes: Iterable[int], besides: Sequence[Term], names: Mapping[Node, str], letters: Letters
 ) -> tuple[Term, ...]:
-    """An index for each of some axes of a node, other than those that are there already."""
+    """An unused index for each of some axes of a node."""
     view = _View(_Reader(names, letters, {}), node, (), frozenset())
     found: list[Term] = []
     for axis in axes:
@@ -126,7 +109,7 @@ def size_term(letter: str, length: int) -> Term:
 
 
 class _Reader:
-    """What all nodes of one formula have in common."""
+    """The context that all nodes of one formula share."""
 
     def __init__(self, names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any]) -> None:
         self.names, self.letters, self.values = names, letters, values
@@ -136,11 +119,6 @@ class _Reader:
         whole = {n: x for n, x in values.items() if names.get(n) == COUNTER.name and n.primitive is INPUT}
         self.counters = {n for n, x in whole.items() if np.array_equal(np.ravel(x), np.arange(np.size(x)))}
         self.steps = 0
-
-
-def lengths_of(letters: Letters) -> dict[str, int]:
-    """The length that each letter stands for."""
-    return {letter: n for node, own in letters.items() for letter, n in zip(own, node.shape, strict=True)}
 
 
 class _View:
@@ -153,7 +131,7 @@ class _View:
     def element(self) -> Term:
         """Its formula."""
         self.reader.steps += 1
-        if self.reader.steps > 20 * LONGEST:
+        if self.reader.steps > 20 * _LONGEST:
             raise NotReadableError("a long formula")
         return rule_of(self.node)(self)
 
@@ -196,7 +174,7 @@ class _View:
         return size_term(self.reader.letters[source][axis], source.shape[axis])
 
     def over(self, indices: Sequence[Term], make: Callable[[], Term], symbol: str = "Σ") -> Term:
-        """What is added up, with the indices that it is added up over."""
+        """The term inside a sum, with the indices of the sum."""
         names = index_names(indices)
         before, self.scope = self.scope, self.scope | set(names)
         body = make()

@@ -1,14 +1,14 @@
-"""Symbolic indices: those that a reshape joins into one or splits one into, and indices put in the place of others."""
+"""Symbolic indices: joining and splitting by a reshape, and substitution of indices."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from dout.errors import ShapeError
 from dout.explain.terms.terms import ZERO, Number, Term, product, total
+from dout.explain.terms.walk import substituted
 from dout.ops.shape import axis_groups
 
 
@@ -58,7 +58,7 @@ def _flat(parts: Sequence[Term], lengths: Sequence[int], sizes: Sequence[Term]) 
 
 
 def _all_digits(parts: list[tuple[Term, int]], index: Term) -> bool:
-    """Whether the parts are all digits of one index, so that they join into it again."""
+    """Whether the parts are all digits of one index, so that joining them gives the index back."""
     inner = 1
     for part, length in reversed(parts):
         if not (isinstance(part, Digit) and part.index == index and part.inner == inner and part.length == length):
@@ -115,29 +115,6 @@ def explicit(index: Term) -> Term:
     if not isinstance(index, JoinedIndex):
         return index
     return total(*(product(part, *index.sizes[i + 1 :]) for i, part in enumerate(index.parts)))
-
-
-def substituted(term: Term, change: Callable[[Term], Term | None]) -> Term:
-    """The term with each part for which `change` gives another one replaced by that."""
-    changed = change(term)
-    if changed is not None:
-        return changed
-    new: dict[str, Any] = {}
-    for part in fields(term):
-        old = getattr(term, part.name)
-        after = _within(old, change)
-        if after is not old:
-            new[part.name] = after
-    return replace(term, **new) if new else term
-
-
-def _within(item: Any, change: Callable[[Term], Term | None]) -> Any:
-    if isinstance(item, Term):
-        return substituted(item, change)
-    if isinstance(item, tuple):
-        after = tuple(_within(part, change) for part in item)
-        return item if all(a is b for a, b in zip(after, item, strict=True)) else after
-    return item
 
 
 def exchanged(term: Term, places: Mapping[Term, Term]) -> Term:

@@ -40,7 +40,7 @@ def places_of(view: Any, key: Any, shape: Sequence[int], at: Sequence[Term], fir
     """
     parts = _whole(key, len(shape))
     arrays = {p: view.node.inputs[first + p] for p in parts if isinstance(p, Slot)}
-    if any(np.dtype(a.dtype).kind not in "iu" for a in arrays.values()):
+    if any(a.kind not in "iu" for a in arrays.values()):
         raise NotReadableError("a mask selects: how many elements depends on values")
     counted = any(isinstance(p, range) for p in parts)
     wide = max([*(len(a.shape) for a in arrays.values()), int(counted)], default=0)
@@ -95,7 +95,7 @@ def _whole(key: Any, ndim: int) -> list[Any]:
 def solved(
     new: Sequence[Term], places: Sequence[KeyPlace], view: Any
 ) -> tuple[tuple[Term, ...], list[Term], list[Term]]:
-    """Which element a key puts in the place that `view` looks at: its indices, those left to go over, the conditions.
+    """The element that a key puts in the place of `view`: its indices, the indices to sum over, and the conditions.
 
     An index that is itself a place along an axis is known; a condition says where a place is one of those chosen.
     """

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from flint import arb, ctx
 
-from dout.explain.axes.axis_letters import JOIN, Letters, index_name
+from dout.explain.axes.axis_letters import JOIN, Letters, index_name, lengths_of
 from dout.explain.terms.known_numbers import known_number, shortest_float
 from dout.explain.terms.terms import (
     ORDER,
@@ -122,7 +122,7 @@ def equal_values(one: Node, given: Mapping[Node, Any], other: Node, known: Mappi
 
 
 def constants_meant(nodes: Iterable[Node]) -> dict[Node, Any]:
-    """What formulas take constants for where that is not their float: √2, 2 / 3, and 0.1 for a float32."""
+    """The exact numbers behind constants that are not their float: √2, 2 / 3, and 0.1 for a float32."""
     ctx.prec = PRECISION  # π has as many digits as what it is compared with
     floats = {n: n.static["value"] for n in nodes if n.primitive is CONSTANT and np.ndim(n.static["value"]) == 0}
     known = {node: number for node, value in floats.items() if (number := known_number(value)) is not None}
@@ -173,11 +173,7 @@ def _setting(names: Mapping[Node, str], letters: Letters, given: Mapping[Node, A
             if name in found:
                 raise NoValueError(f"two values are called {name}")
             found[name] = _indexed(exact(np.asarray(given[node])), letters[node])
-    return Meanings(found, _lengths(letters))
-
-
-def _lengths(letters: Letters) -> dict[str, int]:
-    return {a: n for node, own in letters.items() for a, n in zip(own, node.shape, strict=True) if JOIN not in a}
+    return Meanings(found, {a: n for a, n in lengths_of(letters).items() if JOIN not in a})
 
 
 def _indexed(value: Any, letters: tuple[str, ...]) -> Any:
@@ -289,7 +285,7 @@ def _compare(term: Any, places: Mapping[str, int], setting: Meanings) -> bool:
 
 
 def _is_true(condition: Term, places: Mapping[str, int], setting: Meanings) -> bool:
-    """Whether a condition holds; one that is a value holds where that is not 0."""
+    """Whether a condition holds; a value counts as a condition that holds unless it is 0."""
     return bool(ball(value_of(condition, places, setting)) != 0)
 
 

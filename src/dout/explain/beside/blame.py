@@ -31,7 +31,7 @@ _NAMED = re.compile(r"d_?(\w+)|grad_(\w+)|(\w+)_grad")
 
 @dataclass(frozen=True, eq=False)
 class Blame:
-    """A line that is wrong: its value `node` should be the gradient of `of`, or of one `use` of it, which is `right`.
+    """A wrong line: its value `node` should be `right`, the gradient of `of` or of one `use` of it.
 
     `before` are the values as they are, where earlier lines may have been mended, and `after` those where this one is,
     too. `results` are the gradients that are right then, or handed out by this line.
@@ -94,7 +94,7 @@ class BlameSearch:
             self._handed_out,
             self._named_for_it,
         )
-        for search in (*searches, self._anyhow, self._at_last):
+        for search in (*searches, self._mended, self._at_last):
             for statement, place in places:
                 if (blame := search(statement, place, wrong, values)) is not None:
                     return blame
@@ -122,7 +122,7 @@ class BlameSearch:
         return Blame(statement, node, refuted.of, right, values, after, tuple(affected) if fixed else (), layer=layer)
 
     def _alone(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
-        """All that the line reads is right, and once it is right itself, so is what is computed from it."""
+        """Everything that the line reads is right, and correcting the line corrects all results that follow from it."""
         return self._mended(statement, place, wrong, values) if self._settled(statement, values) else None
 
     def _by_itself(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
@@ -132,11 +132,8 @@ class BlameSearch:
         on_the_way = all(match is not None and match.kind is not MatchKind.OPPOSITE for match in read)
         return self._mended(statement, place, wrong, values) if handed_out and on_the_way else None
 
-    def _anyhow(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
-        """The same, whatever the line reads."""
-        return self._mended(statement, place, wrong, values)
-
     def _mended(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
+        """Correcting the line corrects all results that follow from it, whatever the line reads."""
         node = statement.last[place]
         own = [r for r in wrong if r.gradient is node]
         if own:
@@ -156,7 +153,7 @@ class BlameSearch:
         return None
 
     def _in_pair(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
-        """The line is not what it is named for, and once it is, one other line alone is to blame."""
+        """The line misses the gradient in its name, and after correcting it, one other line alone is to blame."""
         node = statement.last[place]
         if any(r.gradient is node for r in wrong) or not any(self.quantities.leads(r.gradient, node) for r in wrong):
             return None
@@ -173,7 +170,7 @@ class BlameSearch:
     def _on_the_way(
         self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues
     ) -> Blame | None:
-        """The line multiplies a gradient; once it is another one, the several results that follow from it are right."""
+        """The line multiplies a gradient; with another gradient in its place, several results become right."""
         node = statement.last[place]
         match, affected = (
             self.matcher.match(node, values),
@@ -188,7 +185,7 @@ class BlameSearch:
         return None
 
     def _in_a_turn(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
-        """A line in a loop that goes wrong in one turn, of what is right, by what one small change accounts for."""
+        """A line in a loop goes wrong in one turn although its inputs are right, and one small change explains it."""
         turns = statement.results[place]
         affected = tuple(r for r in wrong if self.quantities.leads(r.gradient, turns[0]))
         if len(turns) == 1 or self.adds_up(turns) or not affected:
@@ -206,7 +203,7 @@ class BlameSearch:
     def _named_for_it(
         self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues
     ) -> Blame | None:
-        """The line does not compute the gradient that it is named for, though all that it reads is right."""
+        """The line does not compute the gradient in its name, although all its inputs are right."""
         node = statement.last[place]
         leads = any(self.quantities.leads(r.gradient, node) for r in wrong)
         if not leads or self._is_settled(node, values) or not self._settled(statement, values):
@@ -219,9 +216,7 @@ class BlameSearch:
         self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues
     ) -> Blame | None:
         """The line hands out a wrong gradient, and all that it reads is right."""
-        own = [r for r in wrong if r.gradient is statement.last[place]]
-        settled = own and self._settled(statement, values)
-        return self._blame(statement, statement.last[place], own[0], values) if settled else None
+        return self._at_last(statement, place, wrong, values) if self._settled(statement, values) else None
 
     def _at_last(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
         """The line hands out a wrong gradient, and nothing tells in which line that went wrong."""
@@ -282,7 +277,7 @@ class BlameSearch:
         return self.named(target) if self.last.get(target) is statement else ()
 
     def _options(self, statement: Statement, place: int, values: PointValues) -> Iterator[Option]:
-        """What a line may be meant to be: the gradient that it is named for; any, where it is nothing known."""
+        """The gradients that a line may be meant to be: the one in its name; any, if its value is not recognised."""
         node = statement.last[place]
         yield from self._by_name(statement, place, values)
         match = self.matcher.match(node, values)

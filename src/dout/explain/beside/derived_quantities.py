@@ -78,16 +78,20 @@ class DerivedQuantities:
         """The gradient of each value of forward, from the output to the inputs."""
         found = {}
         for value in reversed(self.forward):
-            parts = [node for edge, node in self.edges.items() if edge[0].inputs[edge[1]] is value]
+            parts = [self.edges[edge] for edge in self.edges_from(value)]
             whole = self.gradients.of.get(value) if self._is_inside(value) else total(parts)
             if whole is not None:
                 found[value] = whole
         return found
 
+    def edges_from(self, value: Node) -> list[Edge]:
+        """The uses of a value."""
+        return [edge for edge in self.edges if edge[0].inputs[edge[1]] is value]
+
     def gradient_inside(self, value: Node, layer: LayerCall) -> Numbers | None:
-        """What a layer inside gives to a value that it reads."""
-        edges = [(user, node) for (user, i), node in self.edges.items() if user.inputs[i] is value]
-        parts = [self.values[n] for user, n in edges if (c := self.trace.call_of.get(user)) and c.inside(layer)]
+        """The gradient that an inner layer passes to one of its inputs."""
+        calls = ((edge, self.trace.call_of.get(edge[0])) for edge in self.edges_from(value))
+        parts = [self.values[self.edges[edge]] for edge, call in calls if call and call.inside(layer)]
         found = parts[0] if parts else None
         for part in parts[1:]:
             found = found and part and found.made(lambda a, b: a + b, part)
@@ -119,7 +123,7 @@ class DerivedQuantities:
 
     @cached_property
     def ignores_dout(self) -> bool:
-        """Whether this is a loss whose backward takes it that its upstream gradient is 1."""
+        """Whether this is the backward of a loss that assumes an upstream gradient of 1."""
         axes = max((len(node.shape) for node in self.call.inputs), default=0)
         reduced = all(len(o.shape) < axes or np.prod(o.shape, dtype=int) == 1 for o in self.seeds)
         return reduced and not any(self.is_of_dout(result.gradient) for result in self.results)
@@ -180,7 +184,7 @@ class DerivedQuantities:
         return {outcome.judged.gradient for outcome in outcomes if outcome.word == Word.REFUTED}
 
     def right(self, result: HandedOut) -> Numbers | None:
-        """What a gradient that is handed out should be."""
+        """The right value of a gradient that is handed out."""
         if result.derived is not None:
             return self.values[result.derived]
         value = self.values[result.of]

@@ -46,7 +46,7 @@ class GradientDifference:
 
     @cached_property
     def mine(self) -> Numbers:
-        """What the line computes."""
+        """The value that the line computes."""
         numbers = self.values[self.node]
         assert numbers is not None
         return numbers
@@ -82,8 +82,8 @@ class GradientDifference:
             yield Phrase("beside_transposed")
 
     def _edges(self) -> list[tuple[Edge, Node]]:
-        edges = self.quantities.edges.items()
-        return [(e, node) for e, node in edges if (e == self.use if self.use else e[0].inputs[e[1]] is self.of)]
+        uses = [self.use] if self.use else self.quantities.edges_from(self.of)
+        return [(edge, self.quantities.edges[edge]) for edge in uses]
 
     @cached_property
     def _unsummed(self) -> tuple[Numbers, tuple[int, ...], Node] | None:

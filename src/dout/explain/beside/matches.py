@@ -60,7 +60,7 @@ class Matcher:
         self._found: dict[tuple[int, Node], Match | None] = {}
 
     def match(self, node: Node, values: PointValues) -> Match | None:
-        """What a node equals, with the values that nodes have here; None where that is nothing known."""
+        """The quantity that a node equals under these values; None if it equals none that is known."""
         key = id(values), node
         if key not in self._found:
             self._found[key] = None  # a node is not made of itself

@@ -51,7 +51,7 @@ def right_without_repeats(statement: Statement, node: Node, quantities: DerivedQ
     entered = set(quantities.call.inputs)
 
     def may_repeat(made: Node) -> bool:
-        places = [i for i in made.inputs[2:] if i.shape and np.dtype(i.dtype).kind in "iu"]
+        places = [i for i in made.inputs[2:] if i.shape and i.kind in "iu"]
         return bool(places) and all(entered & set(topological([place])) for place in places)
 
     writes = {n: PRIMITIVES["add_at"] for n in statement.made if n.primitive is PRIMITIVES["setitem"] and may_repeat(n)}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import Node, Primitive, topological
+from dout.graph import Node, Primitive, computed_from, topological
 from dout.judge.ball_numbers import exact, is_exact, middle
 from dout.judge.ball_values import Balls
 from dout.judge.exact_judge import relation
@@ -29,12 +29,12 @@ class Numbers:
 
     @cached_property
     def near(self) -> np.ndarray[Any, Any]:
-        """The first value in float64: most of what is different is so there."""
+        """The first value in float64. Most different arrays already differ here."""
         return np.asarray(middle(self.values[0]), dtype=float)
 
     @cached_property
     def mean_and_largest(self) -> tuple[float, float]:
-        """What reshaping and repeating leave as they are: most of what is different differs in its mean."""
+        """Two numbers that reshaping and repeating preserve. Most different arrays differ in their mean."""
         with np.errstate(all="ignore"):
             return (float(self.near.mean()), float(np.abs(self.near).max())) if self.near.size else (0.0, 0.0)
 
@@ -128,7 +128,7 @@ class PointValues:
         return cls(points, [_computed(nodes, point, exactly) for point in points], nodes, exactly)
 
     def __getitem__(self, node: Node) -> Numbers | None:
-        """What a node is; None where that is not known, or is no number."""
+        """The values of a node; None if they are unknown or no numbers."""
         if node not in self._known:
             try:
                 found: Numbers | None = Numbers(tuple(_array(values[node]) for values in self.points))
@@ -138,11 +138,8 @@ class PointValues:
         return self._known[node]
 
     def changed(self, instead: Mapping[Node, Numbers]) -> PointValues:
-        """The values where some nodes are something else, and what is computed from them follows."""
-        moved: set[Node] = set(instead)
-        for node in self.nodes:
-            if any(i in moved for i in node.inputs):
-                moved.add(node)
+        """The values with some nodes replaced, and everything that depends on them computed again."""
+        moved = computed_from(self.nodes, instead)
         later = [node for node in self.nodes if node in moved and node not in instead]
         points = []
         for at, values in enumerate(self.points):
@@ -152,7 +149,7 @@ class PointValues:
         return PointValues(self.given, points, self.nodes, self.exactly)
 
     def rewritten(self, result: Node, rows: Mapping[Node, Primitive]) -> Numbers | None:
-        """What a node would be if some nodes were of other primitives; None where that is nothing."""
+        """The value of a node if some nodes had other primitives; None if it cannot be computed."""
         new: dict[Node, Node] = {}
         for node in topological([result]):
             if node in rows or any(i in new for i in node.inputs):
@@ -166,7 +163,7 @@ class PointValues:
             return None
 
     def applied(self, node: Node, inputs: Sequence[Node], **static: Any) -> Numbers | None:
-        """What a node would be over other inputs, or with other options; None where that is nothing."""
+        """The value of a node with other inputs or other options; None if it cannot be computed."""
         made = Node(node.primitive, tuple(inputs), {**node.static, **static}, node.shape, node.dtype)
         try:
             found = [_computed([made], {i: values[i] for i in inputs}, self.exactly)[made] for values in self.points]

@@ -22,7 +22,7 @@ _WRITES = (ast.Name, ast.Attribute)
 
 @dataclass(frozen=True, eq=False)
 class Statement:
-    """A statement that ran: the nodes it made, what each of its values was in each turn, and the names it gave them.
+    """A statement that ran: the nodes it made, the results of each turn, and the names it assigned.
 
     An `alias` computes nothing: it gives a value that was there another name, or returns it. `layer` is the layer
     inside whose backward it calls.
@@ -38,7 +38,7 @@ class Statement:
 
     @property
     def last(self) -> tuple[Node, ...]:
-        """What its values were in the end."""
+        """The final value of each result."""
         return tuple(turns[-1] for turns in self.results)
 
 
@@ -152,7 +152,7 @@ class _Reader:
 
     @cached_property
     def _bodies(self) -> dict[Function, str]:
-        """The functions whose lines are shown, each with its file: backward, and those that ran in it alone."""
+        """The functions whose lines are shown, each with its file: backward, and functions that ran only inside it."""
         trace = self.trace
         shared = {_around(n.where) for n in trace.graph.nodes if n.where and n not in trace.backward}
         files = {n.where.file for n in trace.graph.nodes if n.where and trace.call_of.get(n) is self.call}
@@ -199,7 +199,7 @@ class _Reader:
         return found
 
     def _given(self, value: ast.expr, made: list[Node], function: Function, syntax: _Simple) -> list[Turns]:
-        """The nodes that an expression gave: its own last ones, those of a function it calls, or of a name."""
+        """The last nodes of an expression: its own, those of a function it calls, or those of a name."""
         if isinstance(value, ast.Call) and not isinstance(syntax, ast.AugAssign):
             outermost = _Span.of(value)
             written = any(isinstance(t, ast.Subscript) for t in getattr(syntax, "targets", ()))
@@ -236,7 +236,7 @@ class _Reader:
         return []
 
     def _returned(self, syntax: _Simple, function: Function) -> list[Turns]:
-        """What a function gave that handed on what it was given, where backward returns it under that name."""
+        """The gradients that backward returns under the names that a statement of a helper assigns."""
         ends = [s for s in _simple(function) if isinstance(s, ast.Return)]
         names = [ast.unparse(value) for value in _values(ends[-1])] if ends and function.name == "backward" else []
         last = {target: s for s in _simple(function) for target in _targets(s)}

@@ -91,7 +91,7 @@ class _Comparison:
     # --------------------------------------------------------------------------------------------------- right lines
 
     def _match(self, statement: Statement, place: int) -> tuple[Match | None, Blame | None]:
-        """What a value of a line is; where it is that only once an earlier line is mended, with the blame for that."""
+        """The quantity that a line computes, and the blame for an earlier line that must be corrected first, if any."""
         result = self._handed_out(statement, place)
         ways: list[tuple[PointValues, Blame | None]] = [(self.quantities.values, None)]
         ways += [(blame.after, blame) for blame in self.blames]
@@ -126,7 +126,7 @@ class _Comparison:
             reason = Phrase("beside_given", {"name": self._name(given)})
         elif reason is None and right_without_repeats(statement, node, self.quantities, self.quantities.values):
             reason = Phrase("beside_no_repeats")
-        elif reason is None and self._is_nearly(node, match):
+        elif reason is None and self._is_nearly(node):
             reason = self._nearly()
         step = steps[0] if len(steps) == 1 else None
         return BackwardLine(statement.where, statement.source, step, term, steps=steps, reason=reason)
@@ -137,7 +137,7 @@ class _Comparison:
         numbers = tuple(dict.fromkeys(term_of_number(self.quantities.data[node]) for node in tiny))
         return Phrase("beside_finite", {"numbers": numbers}) if numbers else Phrase("beside_nearly")
 
-    def _is_nearly(self, node: Node, match: Match) -> bool:
+    def _is_nearly(self, node: Node) -> bool:
         """Whether a gradient that is handed out is right, but not the same number."""
         result = self.results.get(node)
         return result is not None and not self.quantities.is_right(result, self.quantities.values)
@@ -183,7 +183,7 @@ class _Comparison:
         return (gradient if len(steps) == 1 else self._written(statement, node) or gradient), None
 
     def _written(self, statement: Statement, node: Node, known: Mapping[Node, Term] | None = None) -> Term | None:
-        """The formula of a line in what it reads; None of a long line or a loop, and where something has no name.
+        """The formula of a line; None for a long line, a loop, or an input without a name.
 
         None also where a number in it is not one of the line's own: it may be the size of a batch, or come from one.
         """
@@ -200,7 +200,7 @@ class _Comparison:
 
     @cached_property
     def _known(self) -> dict[Node, Term]:
-        """The terms of what lines may read: values of forward, upstream gradients, what other lines computed."""
+        """The terms of everything a line may read: values of forward, upstream gradients, results of other lines."""
         known = {n: term for n in self.quantities.forward if (term := self.meaning.term(n)) is not None}
         for output, dout in self.quantities.seeds.items():
             known[dout] = self.meaning.gradient(output)
@@ -221,7 +221,7 @@ class _Comparison:
     # -------------------------------------------------------------------------------------------------------- steps
 
     def _steps(self, statement: Statement, match: Match, value: Node | None) -> tuple[int, ...]:
-        """The steps of the derivation that a line takes, from the gradients that it reads to its own."""
+        """The numbers of the derivation steps from the gradients that a line reads to its own."""
         if value is None or match.kind not in (
             MatchKind.GRADIENT,
             MatchKind.USE,
@@ -232,7 +232,7 @@ class _Comparison:
         if not (self.quantities.is_of_dout(statement.last[-1]) or self.quantities.ignores_dout):
             return ()
         values, uses = self._read(statement, value)
-        waiting = [e for e in match.edges if e[0].inputs[e[1]] is value] or self._edges_from(value)
+        waiting = [e for e in match.edges if e[0].inputs[e[1]] is value] or self.quantities.edges_from(value)
         seen: set[Edge] = set()
         steps: set[int] = set()
         while waiting and value not in values:
@@ -243,11 +243,8 @@ class _Comparison:
             if (step := self.meaning.step(edge[0])) is not None:
                 steps.add(step)
             if edge[0] not in values:
-                waiting += self._edges_from(edge[0])
+                waiting += self.quantities.edges_from(edge[0])
         return tuple(sorted(steps))
-
-    def _edges_from(self, value: Node) -> list[Edge]:
-        return [edge for edge in self.quantities.edges if edge[0].inputs[edge[1]] is value]
 
     def _read(self, statement: Statement, value: Node) -> tuple[set[Node], set[Edge]]:
         """The values whose gradients a statement reads, and the single uses.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from dout.explain.axes.axis_parts import axis_part
-from dout.explain.axes.element_rules import reduced_axes
 from dout.explain.derivation.closed_steps import SOFTMAX
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of, over_cases
 from dout.explain.derivation.forward_graph import Forward
@@ -28,6 +26,7 @@ from dout.explain.terms.text_printer import text
 from dout.explain.terms.walk import calls_in
 from dout.graph import CONSTANT, Graph, Node, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.ops.reduce import count_along
 from dout.rewrite.simplify import is_elementwise, simplified, simplify
 
 _INFIX = primitives("add subtract multiply divide matmul dot pow power square")
@@ -77,7 +76,7 @@ class AxisSteps:
             if node in self.forward.left_out:
                 self._leave_out(node)
                 continue
-            found += self._of_turns(node, found)
+            found += self._of_turns(found)
             self.upstream.setdefault(gradient, f"d{self.forward.names[node]}")
             parts = tuple(self._parts(node)) or tuple(self._passed_on(node))
             if parts:
@@ -87,7 +86,7 @@ class AxisSteps:
                 if node.primitive in _CLOSED:
                     says = Phrase("closed", {"name": _CLOSED[node.primitive]})
                 found.append(DerivationStep(number, self._operator(node), name, node, parts, says))
-        found += self._of_turns(None, found)
+        found += self._of_turns(found)
         return tuple(found)
 
     def _leave_out(self, node: Node) -> None:
@@ -99,8 +98,8 @@ class AxisSteps:
                 part = StepPart(self.forward.names[input_], Symbol(f"d{self.forward.names[input_]}"), None, share=share)
                 self.shares.setdefault(input_, []).append(part)
 
-    def _of_turns(self, after: Node | None, told: Sequence[DerivationStep]) -> Iterator[DerivationStep]:
-        """What is said of the turns that were left out just before a step, and the gradients that are whole by then."""
+    def _of_turns(self, told: Sequence[DerivationStep]) -> Iterator[DerivationStep]:
+        """The step for the turns that were just left out, with the gradients that are complete by now."""
         turns, self.waiting = self.waiting, []
         if not turns:
             return
@@ -156,14 +155,14 @@ class AxisSteps:
 
     def _has_gradient(self, node: Node, argument: int) -> bool:
         input_ = node.inputs[argument]
-        counts = input_ in self.forward.varying and np.dtype(input_.dtype).kind == "f"
+        counts = input_ in self.forward.varying and input_.kind == "f"
         return (node, argument) in self.forward.gradients.on and counts
 
     @cached_property
     def _counts(self) -> frozenset[int]:
         """How many elements the means of forward are of."""
         means = [n for n in self.forward.steps if n.primitive in _MEANS]
-        return frozenset(math.prod(n.inputs[0].shape[axis] for axis in reduced_axes(n)) for n in means)
+        return frozenset(count_along(n.inputs[0].shape, n.static.get("axis")) for n in means)
 
     @cached_property
     def _uses(self) -> Counter[Node]:
@@ -218,7 +217,7 @@ class AxisSteps:
         return () if not forms or isinstance(forms[-1], Symbol | Number) or forms[-1] == negated(ONE) else forms
 
     def _written(self, edge: Node, called: Mapping[Node, Term]) -> Term | None:
-        """A gradient as it is computed; None of a long one, and where a number in it may be that of a mean."""
+        """The gradient as it is computed; None if it is long, or if a number in it may be the count of a mean."""
         plain = simplified(edge)
         constants = [n.static["value"] for n in topological([plain], known=called) if n.primitive is CONSTANT]
         counted = any(value in self._counts for value in constants if np.ndim(value) == 0)
@@ -229,7 +228,7 @@ class AxisSteps:
         return re.sub(r"\w+", lambda word: self.forward.multiples.get(word[0], word[0]), text)
 
     def _upstream(self, node: Node) -> Symbol:
-        """The gradient that arrives at a step: by its own name, once a step has said what that is."""
+        """The upstream gradient of a step; by its own name once a step has introduced it."""
         if node in self.told:
             return Symbol(f"d{self.forward.names[node]}")
         return self.handed_on.get(node) or Symbol(self.upstream[self.forward.gradients.of[node]])

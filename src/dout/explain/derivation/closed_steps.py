@@ -1,4 +1,4 @@
-"""Formulas that are one step of a derivation: softmax and its kin, and a sigmoid that is a part of a layer."""
+"""Formulas that a derivation shows as one step: softmax and its kin, and a sigmoid inside a layer."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Collection, Mapping
 from dout.graph import Graph, Node, rebuild, renewed
 from dout.ops import PRIMITIVES, primitives
 from dout.rewrite.node_facts import applied, is_constant
+from dout.rewrite.sigmoid_forms import power_and_one
 from dout.rewrite.softmax_forms import softmax_forms
 
 SOFTMAX = ("softmax", "log_softmax", "logsumexp")
 SIGMOID = "sigmoid"
-_DIVIDE, _ADD, _MULTIPLY = primitives("divide"), primitives("add"), primitives("multiply")
-_EXP, _NEGATIVE = primitives("exp"), primitives("negative")
+_DIVIDE, _MULTIPLY, _NEGATIVE = primitives("divide"), primitives("multiply"), primitives("negative")
 
 
 def closed_steps(graph: Graph, outputs: Collection[Node], opened: Collection[str]) -> tuple[Graph, Mapping[Node, Node]]:
-    """Return the graph in which such a formula is one step, unless it is `opened` by name, or "all" is.
+    """Return the graph in which each such formula is one step, unless `opened` names it or "all".
 
     A sigmoid that is an output is what the layer is for: it stays as it is written. Also the products with a negated
     factor whose place others take: −β · x, where σ(β · x) is one step.
@@ -40,11 +40,10 @@ def _sigmoid(node: Node, new: Mapping[Node, Node], outputs: Collection[Node], tu
 
 def _behind(quotient: Node, turned: dict[Node, Node]) -> Node | None:
     """The u of 1 / (1 + exp(−u)), also where a factor of it is negated."""
-    bottom = quotient.inputs[1]
-    terms = [i for i in bottom.inputs if not is_constant(i, 1)] if bottom.primitive in _ADD else []
-    if len(terms) != 1 or terms[0].primitive not in _EXP:
+    power = power_and_one(quotient.inputs[1])
+    if power is None:
         return None
-    (inside,) = terms[0].inputs
+    (inside,) = power.inputs
     if inside.primitive in _NEGATIVE:
         return inside.inputs[0]
     if inside.primitive not in _MULTIPLY:

@@ -161,7 +161,7 @@ def _quantities(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> It
 
 
 def _before(forward: Forward) -> Iterator[tuple[str, Phrase]]:
-    """What is said before a step of forward: how many turns of its loop come before this one, and what they make."""
+    """The sentence before a step of forward: how many turns of its loop come first, and what they compute."""
     for loop in forward.loops:
         left: list[Node] = []
         for turn in loop.turns:

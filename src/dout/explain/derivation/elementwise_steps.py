@@ -99,7 +99,7 @@ class ElementwiseSteps:
     def _parts(self, node: Node) -> Iterator[StepPart]:
         for input_ in dict.fromkeys(node.inputs):
             edges = self.edges(node, input_)
-            if not edges or input_ not in self.forward.varying or np.dtype(input_.dtype) == np.bool_:
+            if not edges or input_ not in self.forward.varying or input_.kind == "b":
                 continue
             try:
                 local, slope = self.local(node, input_)

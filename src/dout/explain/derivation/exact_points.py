@@ -54,8 +54,8 @@ class ExactPoints:
         generator = np.random.default_rng(3)
         forward = self.forward
         recorded: dict[Node, Any] = {n: forward.values[n] for n in forward.nodes if n.primitive is INPUT}
-        free = [n for n in forward.inputs if np.dtype(n.dtype).kind == "f" or isinstance(n.dtype, type)]
-        held = [n for n in recorded if n not in forward.inputs and np.dtype(n.dtype).kind == "f"]
+        free = [n for n in forward.inputs if n.kind == "f" or isinstance(n.dtype, type)]
+        held = [n for n in recorded if n not in forward.inputs and n.kind == "f"]
         anywhere = {node: generator.normal(size=node.shape)[()] * SPREAD for node in free}
         moved = {n: _moved(recorded[n], generator) for n in held}
         seeds = {seed: generator.normal(size=seed.shape)[()] for seed in forward.seeds.values()}

@@ -35,7 +35,7 @@ from dout.explain.derivation.length_runs import (
 from dout.explain.derivation.partial_tracer import PartialTracer
 from dout.explain.terms.notation import COUNTER
 from dout.grad import Gradients, backpropagate
-from dout.graph import CONSTANT, INPUT, Graph, Node, Where, evaluate, rebuild, renewed, topological
+from dout.graph import CONSTANT, INPUT, Graph, Node, Where, computed_from, evaluate, rebuild, renewed, topological
 from dout.rewrite.easier_steps import with_squares
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
@@ -72,7 +72,7 @@ class Forward:
 
     @cached_property
     def parameters(self) -> tuple[Node, ...]:
-        """What forward reads besides its inputs: arrays and numbers that the layer holds."""
+        """The arrays and numbers of the layer that forward reads."""
         return tuple(n for n in self.nodes if n.primitive is INPUT and n not in self.inputs)
 
     @cached_property
@@ -90,11 +90,8 @@ class Forward:
     @cached_property
     def varying(self) -> frozenset[Node]:
         """The values that depend on an input, or on a parameter that gets a gradient."""
-        found: set[Node] = set()
-        for node in self.nodes:
-            if node in self.inputs or node in self.learned or not found.isdisjoint(node.inputs):
-                found.add(node)
-        return frozenset(found)
+        given = {*self.inputs, *self.learned}
+        return frozenset(given | computed_from(self.nodes, given))
 
     @cached_property
     def steps(self) -> tuple[Node, ...]:
@@ -296,7 +293,7 @@ def _with_example(named: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]
 
 
 def _with_backward_that_runs(target: Target, found: Example) -> tuple[Trace, str]:
-    """The recording; where the user's backward raises, one without it, and what was raised."""
+    """The recording and ""; if the user's backward raises, a recording of forward alone and the error."""
     try:
         return _recorded(target, found), ""
     except Exception as error:  # whatever the user's code raises
@@ -310,7 +307,7 @@ def _with_backward_that_runs(target: Target, found: Example) -> tuple[Trace, str
 
 
 def _recorded(target: Target, found: Example) -> Trace:
-    """The recording; where a step has no rule, one in which the gradient ends there."""
+    """The recording; gradients end at a step that has no rule."""
     try:
         return _recorded_by(Tracer(), target, found)
     except (UnsupportedError, EscapeError):
@@ -357,7 +354,7 @@ def _forward(trace: Trace, opened: Collection[str], known: KnownLengths = NO_LEN
     given = [n for n in outputs if n.primitive is INPUT]
     outputs = tuple(dict.fromkeys(n for n in outputs if n.primitive not in (INPUT, CONSTANT)))
     lost = next((event for event in trace.events if event.kind in LOSSES), None)
-    if lost is not None and (not outputs or any(np.dtype(node.dtype).kind == "c" for node in before)):
+    if lost is not None and (not outputs or any(node.kind == "c" for node in before)):
         raise UnsupportedError(str(lost))
     if not outputs:
         nothing = "computes nothing from its inputs that a gradient could flow through"
@@ -383,7 +380,7 @@ def _forward(trace: Trace, opened: Collection[str], known: KnownLengths = NO_LEN
 
 
 def _with_loops(forward: Forward) -> Forward:
-    """The forward in which each turn of a loop has views of its own, where most of its steps are then in loops."""
+    """The forward with a view of its own for each turn of a loop, if most of its steps then lie in loops."""
     made = with_own_views(forward.nodes)
     new = {node: copies[-1] for node, copies in made.items()}
     recorded: dict[Node, list[Node]] = {}

@@ -19,7 +19,7 @@ def value_names(
     outputs: Sequence[Node],
     steps: Sequence[Node],
     own: Mapping[Node, str],
-    left_out: Collection[Node] = (),
+    left_out: Collection[Node],
 ) -> dict[Node, str]:
     """A name of its own for every value: `given` says what inputs and parameters are called, `own` all others.
 

@@ -74,7 +74,7 @@ def _name(target: ast.expr) -> str:
 
 
 def _returned(nodes: Sequence[Node], helper: CodeType, trace: Trace) -> Iterator[Node | None]:
-    """What each call of a helper returned; None for one whose last node is not the whole of what it returns."""
+    """The node that each call of a helper returned; None if its last node is not the whole returned value."""
     values = _values_returned(helper)
     before, last = -1, None
     for node in nodes:

@@ -1,11 +1,11 @@
-"""Other examples of a recorded forward: which of its numbers are lengths of axes is seen when these are others."""
+"""Recordings of other examples of a forward: they show which of its numbers are lengths of axes."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from dout.explain.terms.length_numbers import Length, LengthFormula, formula_of,
 from dout.graph import CONSTANT, INPUT, Node, same_kind
 from dout.ops import PRIMITIVES
 from dout.rewrite.node_facts import applied, constant
-from dout.run import quiet
+from dout.run import mapped, quiet
 from dout.trace.record.trace import Trace
 
 MOST_RUNS, MOST_SECONDS = 100, 3.0
@@ -104,7 +104,7 @@ def _of(name: str, *inputs: Node) -> Node:
 
 
 def known_lengths(trace: Trace, found: Example, letters: Letters, again: Callable[[Example], Trace]) -> KnownLengths:
-    """Read the lengths of a recording off others, which `again` makes of an example; none that it raises on."""
+    """The lengths in a recording, read off recordings of other examples by `again`; it may raise on some."""
     return _Search(trace, found, letters, again).result()
 
 
@@ -137,7 +137,7 @@ class _Search:
     until: float = field(default_factory=lambda: spent() + MOST_SECONDS)
 
     def result(self) -> KnownLengths:
-        """What is found with each letter changed alone; then with those together that go together."""
+        """The lengths found by changing each letter alone, then letters that must change together."""
         lengths = self.lengths()
         others: dict[str, tuple[int, Trace]] = {}
         groups = {letter: frozenset({letter}) for letter in lengths}
@@ -184,7 +184,7 @@ class _Search:
 
     @staticmethod
     def _groups(letter: str, bound: Sequence[str], lengths: Mapping[str, int]) -> Iterator[frozenset[str]]:
-        """Letters that may have to change with one: few of its length, and those of multiples of it."""
+        """Groups of letters that may have to change together: few of equal length, and multiples of it."""
         n = lengths[letter]
         equal = [b for b in bound if lengths[b] == n and b != letter]
         multiple = frozenset(b for b in bound if lengths[b] > n and lengths[b] % n == 0)
@@ -224,20 +224,16 @@ class _Search:
         """The example with other lengths of some letters; `whole`: numbers of the constructor, too."""
         numbers = {lengths[letter]: n for letter, n in after.items()} if whole else {}
 
-        def changed(item: Any, name: str = "") -> Any:
+        def changed(name: str, item: Any) -> Any:
             if isinstance(item, np.ndarray):
                 for axis, letter in enumerate(self._letters_of(item, name)):
                     if letter in after:
                         item = np.take(item, np.arange(after[letter]) % item.shape[axis], axis)
                 return item
-            if isinstance(item, dict):
-                return {key: changed(part) for key, part in item.items()}
-            if type(item) in (list, tuple):
-                return type(item)(map(changed, item))
             return numbers.get(item, item) if type(item) is int else item
 
-        given = {name: changed(item, name) for name, item in self.found.init.items()}
-        inputs = {n: changed(x, n) if type(x) is not int else x for n, x in self.found.inputs.items()}
+        given = {name: mapped(item, partial(changed, name)) for name, item in self.found.init.items()}
+        inputs = {n: mapped(x, partial(changed, n)) if type(x) is not int else x for n, x in self.found.inputs.items()}
         return replace(self.found, init=given, inputs=inputs)
 
     def _letters_of(self, item: Any, name: str) -> tuple[str, ...]:
@@ -269,7 +265,7 @@ class _Search:
     # --- what is read off them --------------------------------------------------------------------------------------
 
     def _alike(self, same: Mapping[str, str]) -> list[tuple[Axis, Axis]]:
-        """An axis of each letter that has to be another one, with one of that."""
+        """Pairs of axes whose letters must be equal."""
         first: dict[str, Axis] = {}
         for node in self._inputs:
             for axis, letter in enumerate(self.letters[node]):

@@ -39,7 +39,7 @@ _CHOOSING = primitives("where less less_equal greater greater_equal equal not_eq
 
 @dataclass(frozen=True)
 class LossForm:
-    """A gradient in one formula, the condition under which it holds, and what a function in it stands for."""
+    """A gradient in one formula, the condition for it, and the meaning of a function in it."""
 
     term: Term
     condition: Phrase | None = None
@@ -94,7 +94,7 @@ class LossForms:
         """Values of arrays, those with names first, each with its term."""
         forward, found = self.forward, dict[Node, Term]()
         for node in forward.nodes:
-            if node.shape and np.dtype(node.dtype).kind == "f":
+            if node.shape and node.kind == "f":
                 term = self._called.get(node) or term_of(node, self._called, short=SHORT)
                 if term is not None:
                     found[node] = term
@@ -109,11 +109,11 @@ class LossForms:
     @cached_property
     def _one_hot(self) -> dict[Node, Node]:
         """For each array of labels of the rows of a softmax or of an input, these labels as rows of zeros and a one."""
-        floats = [n for n in self.forward.nodes if len(n.shape) > 1 and np.dtype(n.dtype).kind == "f"]
+        floats = [n for n in self.forward.nodes if len(n.shape) > 1 and n.kind == "f"]
         found: dict[Node, Node] = {}
         for node in self.forward.inputs:
             like = next((n for n in floats if n.shape[:-1] == node.shape), None)
-            if np.dtype(node.dtype).kind in "iu" and node.shape and like is not None:
+            if node.kind in "iu" and node.shape and like is not None:
                 found[node] = Node(INPUT, (), {}, like.shape, np.dtype(float))
         return found
 
@@ -223,7 +223,7 @@ class LossForms:
     @cached_property
     def _moved(self) -> list[Node]:
         """The inputs that are arrays of floats."""
-        return [node for node in self.forward.inputs if node.shape and np.dtype(node.dtype).kind == "f"]
+        return [node for node in self.forward.inputs if node.shape and node.kind == "f"]
 
     @cached_property
     def _given(self) -> dict[Node, Any]:
@@ -250,7 +250,7 @@ class LossForms:
         return {
             node: _adding_up_to_one(given[node])
             for node in self.forward.inputs
-            if node not in below and any(n.shape == node.shape for n in softmaxes) and np.dtype(node.dtype).kind == "f"
+            if node not in below and any(n.shape == node.shape for n in softmaxes) and node.kind == "f"
         }
 
     @cached_property
@@ -277,7 +277,7 @@ def _adding_up_to_one(rows: Any) -> Any:
 
 
 def _ratio(wanted: Any, made: Any) -> float:
-    """The number that one array is of another, in each element that is not 0; 0 where there is none."""
+    """The constant ratio of one array to another, over the elements that are not 0; 0 if it is not constant."""
     made = np.broadcast_to(made, np.shape(wanted))
     inside = made != 0
     if not np.all(np.isfinite(made)) or not np.any(inside) or np.any(wanted[~inside]):

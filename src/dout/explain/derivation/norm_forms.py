@@ -31,7 +31,7 @@ class NormForms:
     points: ExactPoints
 
     def of(self, value: Node) -> tuple[Term, Node] | None:
-        """The gradient of an input from that of the normalised array, also as a node; None where it is no such one."""
+        """The formula and node of an input's gradient from that of the normalised array; None if there is none."""
         gradient = self.forward.gradients.of.get(value)
         if gradient is None or not value.shape or len(self.forward.outputs) != 1:
             return None

@@ -22,7 +22,7 @@ SAME = 1e-9  # of numbers in float64
 
 @dataclass(eq=False)
 class _OneRecording:
-    """What rows ask of the text they stand in, where only one recording is known."""
+    """The context of a row's text if there is only one recording."""
 
     sizes: SizeWords
     last_axis: bool = False

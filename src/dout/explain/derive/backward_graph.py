@@ -39,7 +39,7 @@ _USUAL = 2 + 3  # points; the others where none of these crosses a bound
 
 
 class DerivedDiffersError(DoutError):
-    """The steps of a gradient are others at other sizes; `where` is the line of forward that it is the gradient of."""
+    """The steps of a gradient differ between sizes; `where` is the line of forward that it belongs to."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -93,7 +93,7 @@ class BackwardGraph:
 
 
 def wanted_inputs(run: ForwardRun) -> dict[str, Node]:
-    """Which inputs of a forward get a gradient, by name: floats that it is given, and arrays of floats it holds.
+    """The inputs of a forward that get a gradient, by name: floats among its arguments, and float arrays it holds.
 
     And numbers that it holds for which the class has a backward that keeps a gradient: `self.dbeta` for `self.beta`.
     """
@@ -109,24 +109,13 @@ def _is_real(node: Node) -> bool:
     return node.dtype in (int, float) if isinstance(node.dtype, type) else node.dtype.kind == "f"
 
 
-def backward_graph(
-    run: ForwardRun, way: WritingWay, simplify_elementwise: Callable[[Node], Node] | None = None
-) -> BackwardGraph:
-    """Derive the gradients of a recorded forward.
-
-    `simplify_elementwise` gives a shorter node for a gradient that acts on each element by itself.
-    """
-    return BackwardGraph(run, *gradients_of(run.graph, wanted_inputs(run), _counts(run), way, simplify_elementwise))
+def backward_graph(run: ForwardRun, way: WritingWay) -> BackwardGraph:
+    """Derive the gradients of a recorded forward."""
+    return BackwardGraph(run, *gradients_of(run.graph, wanted_inputs(run), _counts(run), way))
 
 
 def gradients_of(
-    graph: Graph,
-    inputs: Mapping[str, Node],
-    counts: Mapping[Node, Any],
-    way: WritingWay,
-    simplify_elementwise: Callable[[Node], Node] | None = None,
-    *,
-    at_one: bool = False,
+    graph: Graph, inputs: Mapping[str, Node], counts: Mapping[Node, Any], way: WritingWay, *, at_one: bool = False
 ) -> tuple[tuple[Node, ...], Mapping[str, Node], tuple[Node, ...], Gradients, tuple[Node, ...]]:
     """The fields of a `BackwardGraph` after its run: the gradients of a graph's outputs by some of its `inputs`.
 
@@ -152,9 +141,6 @@ def gradients_of(
     near = [after.outputs[name] for name in known]
     after = log_softmax_by_sums(with_known_reductions(sigmoid_forms(after, near), near), near)
     wanted = {name.removeprefix("d "): node for name, node in after.outputs.items() if name.startswith("d ")}
-    if simplify_elementwise is not None:
-        each = {name for name, node in wanted.items() if act_on_each(topological([node]))}
-        wanted = {name: simplify_elementwise(node) if name in each else node for name, node in wanted.items()}
     order = topological([*(after.outputs[name] for name in graph.outputs), *wanted.values()])
     last = tuple(after.outputs[name] for name in graph.outputs)
     return order, wanted, tuple(seeds.values()), raw, last
@@ -206,10 +192,10 @@ class Twins:
         raise DerivedDiffersError(str(differs.where or "") or _line_of(graphs[0], differs))
 
 
-def _sides(one: BackwardGraph, other: BackwardGraph) -> Iterator[tuple[Graph, Graph]]:
-    yield _as_graph(one.nodes), _as_graph(other.nodes)
-    yield one.run.graph, other.run.graph
-    yield _as_graph(_raw(one)), _as_graph(_raw(other))
+def _sides(one: BackwardGraph, other: BackwardGraph) -> Iterator[tuple[Sequence[Node], Sequence[Node]]]:
+    yield one.nodes, other.nodes
+    yield one.run.graph.nodes, other.run.graph.nodes
+    yield topological(one.raw.of.values()), topological(other.raw.of.values())
 
 
 def _difference(one: BackwardGraph, other: BackwardGraph) -> Node | None:
@@ -217,12 +203,12 @@ def _difference(one: BackwardGraph, other: BackwardGraph) -> Node | None:
 
 
 def _pairs(one: BackwardGraph, other: BackwardGraph) -> dict[Node, Node] | None:
-    """The twin of each node of `one` in `other`; None where the steps are others."""
+    """The twin of each node of `one` in `other`; None if the steps differ."""
     if _difference(one, other) is not None:
         return None
     pairs: dict[Node, Node] = {}
     for mine, theirs in _sides(one, other):
-        pairs = {**dict(zip(mine.nodes, theirs.nodes, strict=True)), **pairs}
+        pairs = {**dict(zip(mine, theirs, strict=True)), **pairs}
     return pairs
 
 
@@ -234,12 +220,9 @@ def _line_of(graph: BackwardGraph, differs: Node) -> str:
     return graph.run.subject.name
 
 
-def _raw(graph: BackwardGraph) -> tuple[Node, ...]:
-    return topological(graph.raw.of.values())
-
-
-def _as_graph(nodes: Sequence[Node]) -> Graph:
-    return Graph(tuple(nodes), {}, {})
+def _every(graph: BackwardGraph) -> tuple[Node, ...]:
+    """All that forward computes, and backward as it is derived and as it is written."""
+    return topological([*graph.nodes, *graph.run.graph.nodes, *graph.raw.of.values()])
 
 
 def points(graph: BackwardGraph, count: int = _USUAL) -> Iterator[Point]:
@@ -249,7 +232,7 @@ def points(graph: BackwardGraph, count: int = _USUAL) -> Iterator[Point]:
     and further out, on both sides of conditions.
     """
     data = graph.run.trace.data
-    leaves = [n for n in topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)]) if n.primitive is INPUT]
+    leaves = [n for n in _every(graph) if n.primitive is INPUT]
     wanted = set(wanted_inputs(graph.run).values())
     for seed in range(count):
         generator = np.random.default_rng(seed + 100)
@@ -331,7 +314,7 @@ class EqualValues:
 
     def __post_init__(self) -> None:
         for graph in self.twins.graphs:
-            nodes = topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)])
+            nodes = _every(graph)
             values = list(_computed_at(nodes, (*points(graph), tied(graph), met(graph))))
             bounds = [(n, i) for n in nodes if n.primitive in BOUNDS for i in n.inputs if i.shape == n.shape]
             for point in itertools.islice(points(graph, 2 + len(_SCALES)), _USUAL, None):

@@ -98,7 +98,7 @@ class BackwardText:
         return next((text for text, one in pairs if self.shapes(one) == shapes and np.dtype(one.dtype) == dtype), None)
 
     def special(self, name: str) -> str:
-        """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""
+        """The user's name for a function of scipy.special. Raises UnspelledError if the module has none."""
         return scipy_name(self.globals_, name)
 
     # --- statements -------------------------------------------------------------------------------------------------
@@ -361,7 +361,7 @@ class BackwardText:
     def _bare(self, node: Node) -> Node:
         """A mask is a factor without a conversion."""
         inner = self.same(node.inputs[0]) if node.primitive is PRIMITIVES["astype"] else node
-        return inner if inner is not node and inner.dtype == np.bool_ and node not in self.texts else node
+        return inner if inner is not node and inner.kind == "b" and node not in self.texts else node
 
     def _terms(self, root: Node) -> Iterator[tuple[int, Node]]:
         waiting = [(root, 1, True)]

@@ -1,4 +1,4 @@
-"""Written methods in; the source of the class, and the class itself, out."""
+"""The class with its imports."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class DerivedClass:
 
     @property
     def methods(self) -> tuple[str, str]:
-        """What the class calls its forward and its backward."""
+        """The names of the class's forward and backward."""
         return self.subject.methods if self.subject else ("forward", "backward")
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,6 @@ from dout.explain.derive.backward_graph import (
     WAYS,
     DerivedDiffersError,
     Twins,
-    WritingWay,
     backward_graph,
     wanted_inputs,
 )
@@ -52,9 +51,8 @@ from dout.explain.model.reasons import REASONS
 from dout.explain.parts.called_parts import inner_layer, is_of_a_layer, why_no_call
 from dout.explain.parts.part_calls import PART
 from dout.explain.spelling.size_words import UnspelledError
-from dout.graph import CONSTANT, Graph, Node, topological
+from dout.graph import CONSTANT, Graph, topological
 from dout.ops import PRIMITIVES
-from dout.run import drawing_alike
 
 
 class NotDerivedError(DoutError):
@@ -64,23 +62,6 @@ class NotDerivedError(DoutError):
         once = {(reason.key, tuple(map(str, reason.fields.values()))): reason for reason in reversed(reasons)}
         self.reasons = tuple(reversed(once.values()))
         super().__init__("; ".join(REASONS[reason.key].format(**reason.fields) for reason in self.reasons))
-
-
-def derived(
-    target: Any,
-    init: Mapping[str, Any] | None = None,
-    inputs: Any = None,
-    simplify_elementwise: Callable[[Node], Node] | None = None,
-) -> DerivedClass:
-    """Derive the backward of what has a forward: a class, an instance, or a function.
-
-    `init` are arguments of the constructor, `inputs` those of forward (by name, or in their order); what is not given
-    is chosen. `simplify_elementwise` may give a shorter node for a gradient that acts on each element; where what comes
-    of it does not hold, it is left out. Raises TargetError where no example runs,
-    NotDerivedError where nothing can be written that holds.
-    """
-    with drawing_alike(target):
-        return derived_for(subject_of(target, init, inputs), simplify_elementwise)
 
 
 def subject_of(target: Any, init: Mapping[str, Any] | None = None, inputs: Any = None) -> ForwardSubject:
@@ -97,8 +78,11 @@ def subject_of(target: Any, init: Mapping[str, Any] | None = None, inputs: Any =
     return subject if init or inputs else with_small_windows(subject)
 
 
-def derived_for(subject: ForwardSubject, simplify_elementwise: Callable[[Node], Node] | None = None) -> DerivedClass:
-    """Derive as `derived` does, for a target with its example."""
+def derived_for(subject: ForwardSubject) -> DerivedClass:
+    """Derive the backward of a target with its example; its loops are written out.
+
+    Raises NotDerivedError where nothing can be written that holds.
+    """
     refuse_other_interfaces(subject)
     runs, others = _runs(subject)
     unequal, cut = _unequal_axes(runs, each=bool(others))
@@ -106,7 +90,7 @@ def derived_for(subject: ForwardSubject, simplify_elementwise: Callable[[Node], 
     more, fixed = _other_numbers(runs)
 
     def written(more: Iterable[ForwardRun], notes: Sequence[Phrase] = ()) -> DerivedClass:
-        made = _written(subject, [*runs, *more], others, [*notes, *fixed], simplify_elementwise)
+        made = _written(subject, [*runs, *more], others, [*notes, *fixed])
         return replace(made, notes=(*made.notes, *same_lengths(cut, made.layer)))
 
     ways: list[Iterable[ForwardRun]] = [more.values(), *([[*others, *more.values()]] if others else [])]
@@ -130,7 +114,6 @@ def _written(
     runs: Sequence[ForwardRun],
     others: Sequence[ForwardRun],
     notes: Sequence[Phrase],
-    simplify_elementwise: Callable[[Node], Node] | None,
 ) -> DerivedClass:
     """The class in the first way of writing that holds in all runs and in `others`. Raises NotDerivedError."""
     failed: list[Phrase] = []
@@ -140,11 +123,10 @@ def _written(
     def told(text: ClassText) -> list[Phrase]:
         return [*notes, *notes_on(subject, every), *other_shapes(subject, text.make)]
 
-    ways: list[tuple[WritingWay, Callable[[Node], Node] | None]] = [(way, None) for way in WAYS]
-    for way, shorter in [(WAYS[0], simplify_elementwise), *ways] if simplify_elementwise else ways:
+    for way in WAYS:
         check_time()
         try:
-            graphs = [backward_graph(run, way, shorter) for run in runs]
+            graphs = [backward_graph(run, way) for run in runs]
             if not graphs[0].wanted:
                 raise NotDerivedError([why_flat(runs[0])])
             draft = Drafting(Twins.paired(graphs), way).draft()
@@ -186,7 +168,7 @@ def _why(error: Exception) -> Phrase:
 
 
 def made_class(text: ClassText, draft: BackwardDraft, verdicts: Verdicts, notes: Sequence[Phrase]) -> DerivedClass:
-    """The class that was written, with what the exact judge says of it and what a reader should know."""
+    """The written class, with the verdicts of the exact judge and notes for the reader."""
     return DerivedClass(
         text.subject.name, text.source, text.module, text.cls, (*notes, *draft.notes), verdicts.words, text.subject
     )
@@ -208,10 +190,10 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
         raise NotDerivedError([why_no_call(inside, base.layer, base.called)])
     found: list[ForwardRun] = []
     longer = _tried_once(with_rows(base.subject)) if len(base.graph.nodes) > _MANY_STEPS else None
-    if longer is not None and same_structure(base.graph, longer.graph) and not _is_steered(base, longer):
+    if longer is not None and same_structure(base.graph.nodes, longer.graph.nodes) and not _is_steered(base, longer):
         raise NotDerivedError([_unrolled(base.graph, longer.graph)])
     for i, run in _tried(base):
-        if same_structure(base.graph, run.graph) is None:
+        if same_structure(base.graph.nodes, run.graph.nodes) is None:
             found.append(run)
         elif i > 3 or not _is_steered(base, run):
             raise NotDerivedError([_unrolled(base.graph, run.graph)])
@@ -227,7 +209,7 @@ def _is_steered(one: ForwardRun, other: ForwardRun) -> bool:
 
 
 def _unrolled(one: Graph, other: Graph) -> Phrase:
-    """The reason that two recordings take other steps: the first line that one of them runs more often."""
+    """The reason why two recordings differ in their steps: the first line that runs more often in one."""
     mine, theirs = (Counter(str(node.where) for node in graph.nodes if node.where) for graph in (one, other))
     often = (line for line, count in {**mine, **theirs}.items() if mine[line] != theirs[line])
     return Phrase("unrolled", {"where": next(often, next(iter(mine), "forward"))})
@@ -261,7 +243,7 @@ def _other_numbers(runs: Sequence[ForwardRun]) -> tuple[dict[str, ForwardRun], l
 
 def _differ(one: ForwardRun, other: ForwardRun) -> bool:
     """Whether two recordings take other steps, or other axes have the length 1."""
-    return same_structure(one.graph, other.graph) is not None or _is_accident(one.graph, other.graph)
+    return same_structure(one.graph.nodes, other.graph.nodes) is not None or _is_accident(one.graph, other.graph)
 
 
 def _reversed(runs: Sequence[ForwardRun]) -> list[ForwardRun]:
@@ -273,7 +255,7 @@ def _reversed(runs: Sequence[ForwardRun]) -> list[ForwardRun]:
 def _other_batch(run: ForwardRun) -> list[ForwardRun]:
     """The recording with more rows, for lengths that were equal by accident."""
     more = _tried_once(with_rows(run.subject))
-    return [more] if more is not None and same_structure(run.graph, more.graph) is None else []
+    return [more] if more is not None and same_structure(run.graph.nodes, more.graph.nodes) is None else []
 
 
 def _unequal_axes(runs: Sequence[ForwardRun], *, each: bool) -> tuple[list[ForwardRun], list[ForwardRun]]:
@@ -302,7 +284,7 @@ def _unequal_axes(runs: Sequence[ForwardRun], *, each: bool) -> tuple[list[Forwa
         more = next((run for run in tried if run and not _is_accident(runs[0].graph, run.graph)), None)
         if more is None:
             continue
-        if same_structure(runs[0].graph, more.graph) is None:
+        if same_structure(runs[0].graph.nodes, more.graph.nodes) is None:
             (cut if tied and not alone and is_left_out(more.subject, axis) else found).append(more)
         elif alone:
             raise NotDerivedError([_unrolled(runs[0].graph, more.graph)])
@@ -314,7 +296,7 @@ def _is_accident(one: Graph, other: Graph) -> bool:
 
     Lengths that do not go together may run by being repeated: 16 columns in four parts of 5.
     """
-    if same_structure(one, other) is not None:
+    if same_structure(one.nodes, other.nodes) is not None:
         return False
     pairs = zip(one.nodes, other.nodes, strict=True)
     return any((a == 1) != (b == 1) for m, n in pairs for a, b in zip(m.shape, n.shape, strict=True))
@@ -334,6 +316,3 @@ def _tried(base: ForwardRun) -> Iterator[tuple[int, ForwardRun]]:
         run = _tried_once(other)
         if run is not None:
             yield i, run
-
-
-__all__ = ["DerivedClass", "NotDerivedError", "derived"]

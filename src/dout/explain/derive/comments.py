@@ -24,7 +24,7 @@ class Rules:
     name: Callable[[Node], str | None]
 
     def of(self, node: Node) -> str | None:
-        """The rule by which a gradient comes about: of the one step that passes it on, or that uses add up."""
+        """The rule behind a gradient: the rule of the one step that passes it on, or the sum over uses."""
         for (user, argument), gradient in self.graph.raw.on.items():
             if self.equal.same(node, gradient):
                 return self._rule(user, argument)

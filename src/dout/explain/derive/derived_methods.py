@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from dout.explain.derive.backward_graph import act_on_each, wanted_inputs
 from dout.explain.derive.backward_text import BackwardText
@@ -179,7 +177,7 @@ class Drafting(KeptChoice):
         return tuple(twin.shape for twin in self.twins.of.get(node, (node,)))
 
     def _dout_names(self) -> list[str]:
-        """What backward calls the gradients that arrive, one for each output."""
+        """The names of the upstream gradients in backward, one for each output."""
         outputs = list(dict.fromkeys(self.graph.outputs))
         if len(outputs) == 1:
             return ["dout"]
@@ -197,7 +195,7 @@ class Drafting(KeptChoice):
 
     @staticmethod
     def _is_real(node: Node) -> bool:
-        return np.dtype(node.dtype).kind == "f" or node.dtype is int
+        return node.kind == "f" or node.dtype is int
 
     def _gradient_name(self, node: Node) -> str | None:
         """The name of a gradient, `dxhat`, or of a value that is computed again."""
@@ -247,7 +245,8 @@ class Drafting(KeptChoice):
         taken = ", ".join([*names[: last + 1], *(f"{name}=None" for name in names[last + 1 :])])
         is_loss = len(self.graph.douts) == 1 and self.graph.douts[0].shape == () and self._is_loss
         head = f"def {self.run.subject.methods[1]}(self, {taken}{'=1' if is_loss else ''}):"
-        return [head, *(f"    {line}" for line in lines), "", f"    return {self._returned(targets)}"]
+        returned = returned_text(self.run.arguments.values(), targets)
+        return [head, *(f"    {line}" for line in lines), "", f"    return {returned}"]
 
     def _roots(self, wanted: Sequence[str]) -> dict[str, Node]:
         """The gradients by name; one that is an earlier one with the other sign says so."""
@@ -309,7 +308,7 @@ class Drafting(KeptChoice):
         return name
 
     def _commented(self, text: BackwardText) -> Iterator[list[str]]:
-        """The lines, each after a comment that says its rule, where that is another than before."""
+        """The lines; a comment with the rule stands in front wherever the rule changes."""
         slope = self._slope(text)
         rules = Rules(self.graph, self.equal, self._name_of_value)
         last = None
@@ -349,7 +348,7 @@ class Drafting(KeptChoice):
         return slope_comment(str(formula), text.lines[0].text.partition(" = ")[2], letters)
 
     def _name_of_value(self, node: Node) -> str | None:
-        """What the user calls a value of forward: by a name, or as what the layer holds."""
+        """The user's name for a value of forward, or its attribute."""
         if node.primitive is CONSTANT:
             return None
         for member in self.members.get(self.same(node), [node]):
@@ -363,11 +362,13 @@ class Drafting(KeptChoice):
         """Whether arrays go in, and one number comes out."""
         return any(node.shape for node in self.run.arguments)
 
-    def _returned(self, targets: Mapping[str, str]) -> str:
-        names = [targets.get(name, "None") for name in self.run.arguments.values()]
-        while len(names) > 1 and names[-1] == "None":
-            names.pop()
-        return ", ".join(names)
+
+def returned_text(arguments: Iterable[str], gradients: Mapping[str, str]) -> str:
+    """The expression that a backward returns: one gradient an argument, or None. Trailing Nones are dropped."""
+    names = [gradients.get(name, "None") for name in arguments]
+    while len(names) > 1 and names[-1] == "None":
+        names.pop()
+    return ", ".join(names)
 
 
 def _whole_numbers(item: Any) -> tuple[int, ...]:

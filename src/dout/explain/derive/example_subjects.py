@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +24,7 @@ from dout.explain.derivation.length_runs import sizes_by_default
 from dout.explain.derive.forward_runs import PLAIN, ForwardSubject, is_same, recorded, same_structure
 from dout.explain.derive.forward_source import outputs_alone
 from dout.judge.judged_run import is_label
-from dout.run import arrays, attributes_of, copied, fresh, is_float_array, places, quiet
+from dout.run import arrays, attributes_of, copied, flat, fresh, is_float_array, mapped, places, quiet
 from dout.trace.session.layer_calls import KINDS
 
 _WITH_A_CACHE = 2  # arguments of a backward: dout, or a target, and the cache
@@ -69,7 +68,7 @@ def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any
 
 
 def _without_cache(target: Target, found: Example) -> Target:
-    """The class whose forward returns its outputs alone: backward finds in self what it needs.
+    """The class with a forward that returns outputs alone; its backward reads the cache from self.
 
     So it is only where the user's backward takes more than an upstream gradient: a state that is returned is an output.
     """
@@ -108,7 +107,7 @@ def _with_floats(subject: ForwardSubject) -> ForwardSubject:
         if type(item) is int:
             one, other = (replace(subject, defaults={**subject.defaults, name: float(n)}) for n in (item, item + 1))
             with suppress(Exception):  # the user's code: it counts with this number, or raises in any case
-                if same_structure(recorded(one).graph, recorded(other).graph) is None:
+                if same_structure(recorded(one).graph.nodes, recorded(other).graph.nodes) is None:
                     subject = one
     return subject
 
@@ -235,13 +234,7 @@ def _lengths(subject: ForwardSubject) -> set[int]:
 
 
 def _lengths_in(item: Any) -> set[int]:
-    if isinstance(item, np.ndarray):
-        return {n for n in item.shape if n > 1}
-    if isinstance(item, dict):
-        item = list(item.values())
-    if isinstance(item, list | tuple):
-        return set(itertools.chain.from_iterable(map(_lengths_in, item)))
-    return set()
+    return {n for part in flat(item) if isinstance(part, np.ndarray) for n in part.shape if n > 1}
 
 
 def _lengths_held(layer: Any) -> set[int]:
@@ -263,16 +256,14 @@ def _longer_batch(item: Any, firsts: list[int]) -> Any:
 
 
 def _resized(item: Any, lengths: Mapping[int, int], *, whole: bool = False) -> Any:
-    if isinstance(item, np.ndarray):
-        for axis, n in enumerate(item.shape):
-            if n in lengths:
-                item = _longer(item, axis, lengths[n])
-        return item
-    if isinstance(item, dict):
-        return {key: _resized(part, lengths, whole=whole) for key, part in item.items()}
-    if isinstance(item, list | tuple) and type(item) in (list, tuple):
-        return type(item)(_resized(part, lengths, whole=whole) for part in item)
-    return lengths.get(item, item) if whole and type(item) is int else copied(item)
+    def changed(part: Any) -> Any:
+        if isinstance(part, np.ndarray):
+            for axis, n in enumerate(part.shape):
+                part = _longer(part, axis, lengths[n]) if n in lengths else part
+            return part
+        return lengths.get(part, part) if whole and type(part) is int else part
+
+    return mapped(item, changed)
 
 
 def _longer(item: Any, axis: int, length: int) -> Any:

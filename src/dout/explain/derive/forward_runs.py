@@ -30,7 +30,7 @@ PLAIN = Interface()
 
 @dataclass(frozen=True, eq=False)
 class ForwardSubject:
-    """What a backward is derived for, with an example on which it runs.
+    """The target of a derived backward, with an example on which it runs.
 
     `init` are arguments of the constructor; of an instance, attributes. `interface` says how the class is called.
     `defaults` are numbers that arguments of forward have in the place of their defaults.
@@ -59,7 +59,7 @@ class ForwardSubject:
         return passed(self.target.inputs(), copies({**self.inputs, **floats}))
 
     def argument_names(self, count: int) -> list[str]:
-        """What forward calls the arguments that it is given, `count` of them."""
+        """The names in forward of the arguments that it is given, `count` of them."""
         names: list[str] = []
         for p in self.target.inputs():
             if p.kind is p.VAR_POSITIONAL:
@@ -144,7 +144,7 @@ class ForwardSubject:
         return self.with_defaults(self.target.named) if self.target.is_function else self.bare().forward
 
     def run(self, seed: int = 0) -> Any:
-        """What forward returns on the example, from a random state. Raises what the user's code raises."""
+        """The output of forward on the example, from a fixed random state. Raises any error of the user's code."""
         with quiet(seed):
             ordered, keywords = self.arguments
             return self.forward()(*ordered, **keywords)
@@ -169,7 +169,7 @@ class ForwardSubject:
 
     @property
     def methods(self) -> tuple[str, str]:
-        """What the class calls its forward and its backward; one that gives but the local derivative is no backward."""
+        """The names of the class's forward and backward; one that gives only the local derivative is no backward."""
         return self.interface.forward, PLAIN.backward if self.interface.local else self.interface.backward
 
     def instance(self, cls: type) -> Any:
@@ -191,7 +191,7 @@ class ForwardSubject:
 
 @dataclass(frozen=True, eq=False)
 class ForwardRun:
-    """One recorded forward: its graph, and for the inputs of that what they are.
+    """One recorded forward: its graph, and where each input of the graph comes from.
 
     `arguments` are those of forward, `held` what the layer holds, as an expression of `self`; `written` are those of
     them that forward changes; `parts` stand for the layers it holds whose backward is called, with their paths.
@@ -300,13 +300,13 @@ def is_same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and isinstance(one, bool | int | float) and one == other
 
 
-def same_structure(one: Graph, other: Graph) -> Node | None:
-    """None where two graphs are the same steps; else the first step of `one` that the other has not."""
-    place = {node: i for i, node in enumerate(one.nodes)}
-    there = {node: i for i, node in enumerate(other.nodes)}
-    for mine, theirs in itertools.zip_longest(one.nodes, other.nodes):
+def same_structure(one: Sequence[Node], other: Sequence[Node]) -> Node | None:
+    """None if two lists of nodes are the same steps; else the first step of `one` that `other` lacks."""
+    place = {node: i for i, node in enumerate(one)}
+    there = {node: i for i, node in enumerate(other)}
+    for mine, theirs in itertools.zip_longest(one, other):
         if mine is None or theirs is None:
-            return mine or one.nodes[-1]
+            return mine or one[-1]
         alike = mine.primitive is theirs.primitive and len(mine.shape) == len(theirs.shape)
         if not alike or [place[i] for i in mine.inputs] != [there[i] for i in theirs.inputs]:
             return mine

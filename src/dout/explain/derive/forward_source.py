@@ -203,7 +203,7 @@ def is_rewritten(function: Any) -> bool:
 
 
 def outputs_alone(function: Any, ordered: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
-    """The function that returns its outputs alone on these arguments: `return out` where it has `return out, cache`.
+    """The function that returns its outputs alone: `return out` in the place of `return out, cache`.
 
     Behind the outputs, tuples, whole numbers, arrays that it was given, and an output once more are for a backward.
     """

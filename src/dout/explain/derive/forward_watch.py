@@ -22,7 +22,7 @@ class Watch:
 
     @property
     def hooks(self) -> dict[str, Any]:
-        """What the code that is watched calls, by name."""
+        """The functions that watched code calls, by name."""
         return {_HERE: self.here, _VALUE: self.value}
 
     def here(self, line: int, names: Mapping[str, Any]) -> None:

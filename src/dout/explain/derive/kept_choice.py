@@ -18,11 +18,12 @@ from dout.explain.derive.forward_source import ForwardSource, SourcePlace
 from dout.explain.derive.forward_watch import Watch, digest, span_of
 from dout.explain.derive.kept_values import bytes_of
 from dout.explain.parts.part_calls import PART, PART_GRADIENT, read_by
-from dout.explain.spelling.numpy_text import COSTLY, SLOW, is_elementwise
+from dout.explain.spelling.numpy_text import COSTLY, SLOW
 from dout.explain.spelling.spare_names import word_for
-from dout.graph import CONSTANT, INPUT, Node
+from dout.graph import CONSTANT, INPUT, Node, computed_from
 from dout.judge.judging_points import ACROSS
 from dout.ops import by_primitive
+from dout.ops.registry import broadcast
 from dout.run import attributes_of, is_float_array
 
 
@@ -42,7 +43,7 @@ class _Call:
 
 @dataclass(frozen=True)
 class _OtherRun:
-    """A run on other inputs: the values of its nodes, which node of the first run is which there, and what was seen."""
+    """A run on other inputs: its values, the twin of each node of the first run, and the observed source values."""
 
     data: Mapping[Node, Any]
     twins: Mapping[Node, Node]
@@ -62,7 +63,7 @@ class _OtherRun:
 
 
 class KeptChoice:
-    """What is known of the values of a forward: which are equal, at hand, costly, and what they are called."""
+    """Facts about the values of a forward: which are equal, at hand or costly, and their names."""
 
     def __init__(self, twins: Twins, way: WritingWay) -> None:
         """Raises OSError where there is no source."""
@@ -85,7 +86,7 @@ class KeptChoice:
         first: dict[Node, Node] = {}
         seen: dict[Any, list[Node]] = {}
         for node in self.graph.nodes:
-            bucket = seen.setdefault((node.shape, np.dtype(node.dtype).kind), [])
+            bucket = seen.setdefault((node.shape, node.kind), [])
             is_call = node.primitive is PART_GRADIENT  # of two parts with one array, each has its own call
             found = None if is_call else next((n for n in bucket if self.equal.same(n, node)), None)
             first[node] = node if found is None else found
@@ -107,14 +108,11 @@ class KeptChoice:
 
     def has_dout(self, node: Node) -> bool:
         """Whether a value depends on an upstream gradient."""
-        return self._with_dout.get(node, False)
+        return node in self._with_dout
 
     @cached_property
-    def _with_dout(self) -> dict[Node, bool]:
-        found: dict[Node, bool] = {}
-        for node in self.graph.nodes:
-            found[node] = node in self.graph.douts or any(found[i] for i in node.inputs)
-        return found
+    def _with_dout(self) -> set[Node]:
+        return {*self.graph.douts} | computed_from(self.graph.nodes, self.graph.douts)
 
     # --- what is kept -------------------------------------------------------------------------------------------------
 
@@ -130,7 +128,7 @@ class KeptChoice:
         for member in self.members.get(node, ()):
             if member not in data:
                 continue
-            if not (member in self.run.arguments or member.dtype == np.bool_ or self._is_trusted(member, node)):
+            if not (member in self.run.arguments or member.kind == "b" or self._is_trusted(member, node)):
                 continue
             value = data[member]
             for name, item in self._attributes().items():
@@ -162,7 +160,7 @@ class KeptChoice:
             }
             with suppress(Exception):  # the user's own: forward does not take them
                 other = recorded(replace(run.subject, inputs=inputs))
-                if same_structure(run.graph, other.graph) is None:
+                if same_structure(run.graph.nodes, other.graph.nodes) is None:
                     call = _Call(other.subject)
                     watch = self.source.watched(call, other.subject.seed)
                     twins = dict(zip(run.graph.nodes, other.graph.nodes, strict=True))
@@ -201,7 +199,7 @@ class KeptChoice:
             return True
         if not node.inputs or self.has_dout(node) or node.primitive in COSTLY:
             return False
-        is_part = node.dtype == np.bool_ and user.dtype == np.bool_
+        is_part = node.kind == user.kind == "b"
         is_smaller = math.prod(node.shape) < math.prod(user.shape)
         return (is_part or is_smaller) and all(self._is_ready(i, node) for i in map(self.same, node.inputs))
 
@@ -212,7 +210,7 @@ class KeptChoice:
         return max(math.prod(node.shape) for node in nodes)
 
     def _read_by(self, node: Node) -> dict[Node, SourcePlace]:
-        """What a value that forward makes reads, with its places."""
+        """The values from which a value is computed and that have a place in the source, with their places."""
         found: dict[Node, SourcePlace] = {}
         waiting = [self.same(i) for i in node.inputs]
         while waiting:
@@ -328,12 +326,12 @@ class KeptChoice:
         return (0, place.line, 1, names.index(place.name) if place.name in names else 0)
 
     def _word(self, node: Node, place: SourcePlace | None) -> str:
-        if place is None and node.dtype == np.bool_:
+        if place is None and node.kind == "b":
             return "mask"
         return word_for(next(iter(self.members.get(node, ())), node) if place is None else node)
 
     def _name_of(self, node: Node) -> str | None:
-        """What the user calls a value; what is returned without a name is `out`."""
+        """The user's name for a value; `out` for an output without a name."""
         for member in self.members.get(node, ()):
             name = self.run.arguments.get(member) or self.run.trace.names.get(member)
             if name and name.isidentifier():
@@ -346,7 +344,7 @@ _MADE = by_primitive({"divide": 0})  # rather than what is divided: a division t
 
 def _is_cheap(node: Node) -> bool:
     """Whether a value takes one short pass over arrays, or is a mask."""
-    return node.dtype == np.bool_ or (is_elementwise(node) and node.primitive not in SLOW)
+    return node.kind == "b" or (node.primitive.infer is broadcast and node.primitive not in SLOW)
 
 
 def _counts(value: Any) -> bool:

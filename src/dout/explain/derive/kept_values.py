@@ -32,7 +32,7 @@ def kept(
     cost: Callable[[Node], int | None],
     again: Callable[[Node], bool],
 ) -> list[Node] | None:
-    """The values to keep, so that all that the gradients `read` can be computed; None where there is no way.
+    """The values to keep so that every value in `read` can be computed; None if that is impossible.
 
     `recipe` has what each is computed from; `cost` its bytes, or None where it cannot be kept; `again` says whether it
     may be computed a second time.

@@ -27,7 +27,7 @@ _MOST_NODES = 80  # of a gradient: a person would not write a longer one in one 
 
 @dataclass(frozen=True, eq=False)
 class LineScene:
-    """One run in which a line stands: a `value` of its forward, the upstream gradients, and what the names there are.
+    """One run of a line: a `value` of its forward, the upstream gradients, and the values of its names.
 
     `data` are the values of all nodes, `seeds` the upstream gradients by the output that they belong to. They are 1
     where backward is not given them: `at_one`. `shapes` are names that hold a shape.
@@ -107,7 +107,8 @@ class _LineText:
         if len(graph.nodes) > _MOST_NODES:
             raise UnspelledError("derive unrolled gradient", where="")
         pairs = zip(gradients, scenes, strict=True)  # a batch of 2 is another graph where there is a factor 2
-        gradients, scenes = zip(*(pair for pair in pairs if same_structure(graph, pair[0][0]) is None), strict=True)
+        same = (pair for pair in pairs if same_structure(graph.nodes, pair[0][0].nodes) is None)
+        gradients, scenes = zip(*same, strict=True)
         self.nodes, (self.root,), self.literals, self.dot = graph.nodes, graph.outputs.values(), literals, dot
         self.of = dict(zip(graph.nodes, zip(*(one.nodes for one, _ in gradients), strict=True), strict=True))
         self.values = {
@@ -149,7 +150,7 @@ class _LineText:
         return lines, expression
 
     def _leaf(self, node: Node) -> str | None:
-        """The name of a value, where it has one; of a number that is the length of an axis, that."""
+        """The name of a value, or of the length that a constant stands for; None if it has none."""
         if node.primitive is CONSTANT:
             return self.sizes.leaf(self.values[node])
         return next((text for text, items in self.terms.items() if self._are_equal(items, self.values[node])), None)

@@ -71,7 +71,7 @@ def why_flat(run: ForwardRun) -> Phrase:
 
 def _makes_whole(node: Node) -> bool:
     """Whether a step makes whole numbers of floats."""
-    return np.dtype(node.dtype).kind in "iub" and any(np.dtype(i.dtype).kind == "f" for i in node.inputs)
+    return node.kind in "iub" and any(i.kind == "f" for i in node.inputs)
 
 
 def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase]:
@@ -186,7 +186,7 @@ def _lines_of_parts(run: ForwardRun) -> set[tuple[str, int]]:
 
 
 def on_images(subject: ForwardSubject) -> ForwardSubject:
-    """The same on images, where forward reshapes a table to the shape that it has: what flattens is meant for more.
+    """The subject with images as inputs if forward reshapes a table to its own shape: such a layer flattens more axes.
 
     To be asked where the inputs were chosen.
     """
@@ -255,7 +255,7 @@ def with_small_windows(subject: ForwardSubject) -> ForwardSubject:
 
 
 def _output_shape(subject: ForwardSubject) -> tuple[int, ...]:
-    """The shape of what forward returns; (0,) where it raises."""
+    """The shape of forward's output; (0,) if forward raises."""
     with suppress(Exception):  # the user's own
         return np.shape(subject.run())
     return (0,)
@@ -322,7 +322,7 @@ def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:
 
 
 def same_lengths(runs: Sequence[ForwardRun], layer: type) -> list[Phrase]:
-    """The note that arrays have one length, where forward leaves out what is more and backward is not right there."""
+    """A note that some arrays must have one length, if forward drops the rest and backward is then wrong."""
     if all(judged_again(run.subject, lambda subject: subject.made(layer)) is None for run in runs):
         return []
     names = [name for run in runs for name, x in run.subject.inputs.items() if isinstance(x, np.ndarray)]

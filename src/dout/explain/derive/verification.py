@@ -233,14 +233,14 @@ def _judged(
 
 
 def _kept_upstream(judge: ExactJudge) -> Point:
-    """The upstream gradient as it was given, 1, where it is a number that no gradient depends on: that of a loss."""
+    """The upstream gradient 1 of a loss, which no gradient depends on; else nothing."""
     read = set(topological([judged.gradient for judged in judge.judged]))
     douts = judge.seeds.values()
     return {} if any(dout in read or dout.shape for dout in douts) else {dout: judge.base[dout] for dout in douts}
 
 
 def _points(judge: ExactJudge) -> Iterator[Point]:
-    """Where to judge: near the example, and on the other sides of what chooses by value."""
+    """The points to judge at: near the example, and on the other sides of all comparisons."""
     yield from (judge.base, generic(judge, 0), generic(judge, 1), spread_out(judge, 0))
     if _chooses(judge):
         numbers = [node.static["value"] for node in judge.nodes if node.primitive is CONSTANT]
@@ -249,7 +249,7 @@ def _points(judge: ExactJudge) -> Iterator[Point]:
 
 
 def _few_points(judge: ExactJudge) -> Iterator[Point]:
-    """One generic point; of what chooses by value the example too, where two numbers may be equal."""
+    """One generic point; with comparisons the example too, where two numbers may be equal."""
     yield from (judge.base,) if _chooses(judge) else ()
     yield generic(judge, 0)
 
@@ -259,7 +259,7 @@ def _chooses(judge: ExactJudge) -> bool:
 
 
 def _names_of(path: str, paths: Sequence[str]) -> set[str]:
-    """What a parameter may be called: by its path, that of an object that holds it alone, or its key in a dict."""
+    """The names that a parameter may have: its path, the object that holds it alone, or its key in a dict."""
     holder = member_of(path)[0]
     alone = holder and [member_of(other)[0] for other in paths].count(holder) == 1
     found = {path, holder} if alone else {path}
@@ -318,7 +318,7 @@ def _finite(subject: ForwardSubject, make: Make) -> Phrase | None:
         far = replace(subject, inputs={n: _far(v, signs) for n, v in subject.inputs.items()})
         try:
             trace = _recorded(far, make)
-            if same_structure(near.graph, trace.graph) is not None:
+            if same_structure(near.graph.nodes, trace.graph.nodes) is not None:
                 continue
             judge = judge_of(trace, far)
             if _balls_of(judge) > _LARGE and signs != (-1.0, 1.0):

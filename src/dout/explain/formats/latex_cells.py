@@ -17,15 +17,12 @@ from dout.explain.formats.outline_cells import (
 )  # fmt: skip
 from dout.explain.formats.words import Sentence
 from dout.explain.terms import latex_printer
+from dout.explain.terms.notation import IN_TEX
 from dout.explain.terms.terms import Symbol, Term
 from dout.number_text import format_number
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}",
-}  # fmt: skip
-_SIGNS = {
+_SPELT = IN_TEX | {
+    '"': r"\textquotedbl{}", "`": r"\textasciigrave{}",
     "×": r"$\times$", "−": "$-$", "·": r"$\cdot$", "→": r"$\to$", "Σ": r"$\sum$", "√": r"$\surd$", "∂": r"$\partial$",
     "≥": r"$\geq$", "≤": r"$\leq$", "≠": r"$\neq$", "²": "$^2$", "³": "$^3$", "ᵀ": r"$^\top$",
 }  # fmt: skip
@@ -46,7 +43,7 @@ def tex_text(text: str) -> str:
     >>> tex_text("100% of x_1"), tex_text("×(−1)")
     ('100\\% of x\\_1', '$\\times$($-$1)')
     """
-    return "".join(_SPECIAL.get(sign) or _SIGNS.get(sign, sign) for sign in visible(text))
+    return "".join(_SPELT.get(sign, sign) for sign in visible(text))
 
 
 def sentence_in_math(sentence: Sentence) -> str:

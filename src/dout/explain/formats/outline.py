@@ -88,7 +88,7 @@ def _backward(explanation: Explanation, numbers: bool, language: Language) -> Ou
 
 
 def _upstream_row(explanation: Explanation, output: Quantity) -> OutlineRow:
-    """The gradient that comes in for one of several outputs: the first of those that add up, if forward uses it."""
+    """The upstream gradient of one of several outputs: the first of several terms if forward uses the output, too."""
     used = any(part.of == output.name for step in explanation.steps for part in step.parts)
     left = gradient_name(explanation, output.name, int(used))
     cells: dict[str, Cell] = {"index": equation(left, Partial(output.name), of=output.name)}
@@ -144,7 +144,7 @@ def _part_cells(explanation: Explanation, step: DerivationStep, part: StepPart) 
 
 
 def _simplified(explanation: Explanation, language: Language) -> OutlinePart:
-    """The forms of each gradient; where there is one only, and a step has shown it, nothing."""
+    """The forms of each gradient, except a single form that a step has shown already."""
     shown = {part.of: part.gradient for step in explanation.steps for part in step.parts}
     rows = []
     for simplified in explanation.simplified:
@@ -194,7 +194,7 @@ def _not_explained(explanation: Explanation, language: Language) -> OutlinePart:
 
 
 def equation(left: Term, *sides: Term | None, of: str = "") -> Equation:
-    """An equation of what is known of its sides."""
+    """An equation from the known sides."""
     return Equation(left, tuple(side for side in sides if side is not None), of)
 
 
@@ -227,7 +227,7 @@ _SAYS_INSTEAD = {"beside_axis", "beside_axis_here", "beside_not_summed", "beside
 
 
 def judgement_of(line: BackwardLine, language: Language = "en", forms: Collection[Term] = ()) -> LineJudgement | None:
-    """What there is to say of a line of the user's: which step it is, or which value; None where it is neither.
+    """The judgement of a line of the user's backward: its step, or its value; None if neither is known.
 
     A line that takes several steps is told as a formula where that is one of the `forms` of a whole gradient.
     """
@@ -256,13 +256,11 @@ def _ranges(numbers: tuple[int, ...]) -> str:
     return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
-def keeping_sentence(explanation: Explanation, language: Language = "en") -> Sentence:
+def keeping_sentence(explanation: Explanation, language: Language) -> Sentence:
     """What forward has to keep for backward: the best choice, and for which gradient each value is."""
     if not explanation.keeping:
         return ()
-    best = explanation.keeping[0]
-    key = "keep values" if set(best.names) & set(explanation.outputs) else "keep the inputs"
-    reason = best.reason or (Phrase(key, {"names": best.names}) if best.names else Phrase("keep nothing"))
+    reason = explanation.keeping[0].reason
     if "names" not in reason.fields:
         return said_reason(reason, language)
     names = _kept_names(explanation, reason.fields["names"], language)
@@ -288,7 +286,7 @@ def _kept_names(explanation: Explanation, names: Iterable[str], language: Langua
 
 
 def formula_of(explanation: Explanation) -> Equation | None:
-    """The output from the inputs, where that is short."""
+    """The output as a formula of the inputs, if that is short."""
     if explanation.formula is None or len(explanation.outputs) != 1:
         return None
     return Equation(Symbol(explanation.outputs[0]), (explanation.formula,), explanation.outputs[0])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _SIGNS = {
     "∂": "d", "−": "-", "·": "*", "×": "x", "÷": "/", "→": "->", "✓": "ok", "✗": "WRONG", "…": "...", "∞": "inf",
     "≈": "~", "≤": "<=", "≥": ">=", "≠": "!=", "∧": "and", "∨": "or", "¬": "not ", "√": "sqrt", "Σ": "sum",
     "Π": "prod", "ᵀ": "^T", "π": "pi", "⊙": "*", "±": "+-", "∈": "in", "ℓ": "l", "’": "'", "“": '"', "”": '"', "–": "-",
 }  # fmt: skip
-_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣ", "0123456789+-nx")
-_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "0123456789+-aehijklmnoprstuvx")
 
 
 def in_ascii(text: str) -> str:
@@ -24,7 +23,7 @@ def in_ascii(text: str) -> str:
     if text.isascii():
         return text
     text = re.sub(r"√(\w+)", r"√(\1)", text)
-    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣ]+", lambda run: "^" + run[0].translate(_RAISED), text)
-    text = re.sub("[₀-₋ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ]+", lambda run: "_" + run[0].translate(_LOWERED), text)
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣ]+", lambda run: "^" + unicodedata.normalize("NFKC", run[0]), text)
+    text = re.sub("[₀-₋ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ]+", lambda run: "_" + unicodedata.normalize("NFKC", run[0]), text)
     spelt = "".join(_SIGNS.get(sign, sign) for sign in text)
     return spelt.encode("ascii", "backslashreplace").decode()

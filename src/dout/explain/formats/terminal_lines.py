@@ -228,7 +228,7 @@ class _Press:
 
 
 class _Table:
-    """The rows of one part: how wide each column is, where it stands, and on which line of its row."""
+    """The layout of one part's rows: the width, place and line of each column."""
 
     def __init__(self, press: _Press, part: OutlinePart) -> None:
         self.press = press

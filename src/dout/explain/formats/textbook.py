@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from dout.explain.axes.indices import substituted
 from dout.explain.formats.outline import (
     equation,
     formula_of,
@@ -18,7 +17,7 @@ from dout.explain.formats.words import Language, said_reason
 from dout.explain.model.explanation import Explanation, Quantity, StepPart
 from dout.explain.terms.notation import PUTTING
 from dout.explain.terms.terms import ONE, Partial, Product, Sum, Symbol, Term, negated, product, total
-from dout.explain.terms.walk import calls_in, names_in
+from dout.explain.terms.walk import calls_in, names_in, parts_of, substituted
 
 
 def brief(explanation: Explanation, language: Language = "en") -> tuple[Cell, ...]:
@@ -42,7 +41,7 @@ def brief(explanation: Explanation, language: Language = "en") -> tuple[Cell, ..
 
 
 def _forward(explanation: Explanation, spoken: Collection[str]) -> Iterator[tuple[Quantity, Term]]:
-    """The steps of forward; one that a single later step uses, and nothing else speaks of, is written out there.
+    """The steps of forward. A step with a single later use, and no other mention, is written out there.
 
     What is written into an array keeps a line of its own.
     """
@@ -72,15 +71,11 @@ def _plain_name(part: Any) -> str:
     return part.name if isinstance(part, Symbol) and not part.indices else ""
 
 
-def _every_name(term: Any) -> Iterator[str]:
+def _every_name(term: Term) -> Iterator[str]:
     """The names in a term, each as often as it stands there; that of an array of which elements are chosen twice."""
-    if isinstance(term, Symbol):
-        yield from (term.name,) * (2 if term.indices else 1)
-        term = term.indices
-    if isinstance(term, Term):
-        term = tuple(vars(term).values())
-    for part in term if isinstance(term, tuple) else ():
-        yield from _every_name(part)
+    for part in parts_of(term):
+        if isinstance(part, Symbol):
+            yield from (part.name,) * (2 if part.indices else 1)
 
 
 def _derivatives(explanation: Explanation) -> list[Equation]:

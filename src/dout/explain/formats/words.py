@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from string import Formatter
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from dout.explain.formats.words_ja import JAPANESE, ROWS
 from dout.explain.model.explanation import Phrase
@@ -61,7 +61,6 @@ ENGLISH: Mapping[str, str] = {
 }  # fmt: skip
 
 TABLES: Mapping[Language, Mapping[str, str]] = {"en": {**ENGLISH, **REASONS}, "ja": JAPANESE}
-LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 def said(key: str, language: Language = "en", **fields: Any) -> Sentence:

@@ -94,7 +94,7 @@ class BackwardFlow:
         return [*begun, *(line for line in lines if not line.endswith(" = []"))]
 
     def spelled(self, lines: Sequence[str]) -> list[str]:
-        """The lines of backward, in which what forward itself keeps, and shapes of what is kept, are read there."""
+        """The lines of backward. Values that forward keeps itself, and shapes of kept values, are read from there."""
         text, own = "\n".join(lines), self.pieces.kept_as
         for kept in self.before.values():
             for line in list(kept):

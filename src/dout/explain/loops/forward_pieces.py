@@ -26,7 +26,7 @@ class NoLoopError(Exception):
 
 @dataclass(eq=False)
 class ForwardLoop:
-    """A `for`; `position` counts its turns, and `given` makes its targets from that, unless it is the target itself."""
+    """A `for`. `position` counts its turns; `given` computes its targets from that, unless the target counts itself."""
 
     node: ast.For
     around: tuple[ForwardLoop, ...]
@@ -42,7 +42,7 @@ class ForwardLoop:
 
     @property
     def inside(self) -> tuple[ForwardLoop, ...]:
-        """The loops around what stands in its body."""
+        """The loops around a statement in its body."""
         return (*self.around, self)
 
     @cached_property
@@ -66,7 +66,7 @@ class Store:
 
     @property
     def is_whole(self) -> bool:
-        """Whether what was there is replaced."""
+        """Whether the write replaces the old value."""
         return isinstance(self.statement, ast.Assign)
 
 

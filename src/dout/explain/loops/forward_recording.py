@@ -49,7 +49,7 @@ class ForwardRecording:
         self._record()
 
     def _refuse_long_counts(self) -> None:
-        """Raise NoLoopError where a loop counts modulo a number that no example reaches: what comes then is unseen."""
+        """Raise NoLoopError if a loop counts modulo a number that no example reaches."""
         most = max((turn + 1 for _, one in self.captured for turn in one.turn.values()), default=0)
         for loop in (one.node for one in self.pieces.top if isinstance(one, ForwardLoop)):
             for node in ast.walk(loop):
@@ -75,7 +75,7 @@ class ForwardRecording:
                 yield subject, Captures(self.pieces, subject)
 
     def _with_other_numbers(self, subjects: Sequence[ForwardSubject]) -> Iterator[tuple[ForwardSubject, Captures]]:
-        """Each number by itself, else together with those that are the same: a kernel that has to be its stride."""
+        """The subject with each number changed alone; if that fails, with equal numbers changed together."""
         numbers = {name: value for name, value in self.subject.settings.items() if is_numbers(value)}
         for name, value in numbers.items():
             equal = [other for other in numbers if numbers[other] == value]

@@ -51,7 +51,7 @@ class _Helper:
 
     @classmethod
     def called(cls, source: ForwardSource, owner: type | None, call: ast.Call) -> _Helper | None:
-        """The function that is called; None where it is of another kind, or names mean something else in forward."""
+        """The function that is called; None for other callables, or if its names mean something else in forward."""
         function, is_method = _function(source, owner, call.func)
         if function is None or not is_user_code(function.__code__.co_filename):
             return None
@@ -78,7 +78,7 @@ class _Helper:
         return cls(source, definition, call, given) if known and function.__name__ not in free else None
 
     def lines(self, statement: ast.stmt) -> list[str] | None:
-        """The lines that take the place of the statement; None where it has no value that is returned."""
+        """The lines that replace the statement; None if the function returns no value."""
         value = self.end.value if isinstance(self.end, ast.Return) else None
         targets: list[ast.expr] = getattr(statement, "targets", [])
         if value is None or len(targets) > 1:  # self.out = out = f(x)
@@ -104,7 +104,7 @@ class _Helper:
         return whole.replace(part, result, 1).splitlines() if part and whole.count(part) == 1 else None
 
     def _names(self, value: ast.expr, target: ast.expr | None) -> dict[str, str | ast.expr]:
-        """What the function's names are in forward: what is given, the names that the result gets, or free ones."""
+        """The names of the function's variables in forward: its arguments, the names of the result, or free names."""
         used = names_of(self.source.tree) | set(self.source.parameters)
         own = set(stored(self.body))
         plain = {n: item for n, item in self.given.items() if n not in own and _is_plain(item)}
@@ -126,7 +126,7 @@ class _Helper:
 
 
 def _assigned(target: ast.expr, value: ast.expr) -> list[str]:
-    """The lines that give a target what is returned: several names one by one; none where it is that name already."""
+    """The lines that assign the returned value to a target, name by name; none for a name that has it already."""
     pairs = list(zip(items_of(target), items_of(value), strict=False))
     if len(items_of(target)) != len(items_of(value)) or not all(isinstance(one, ast.Name) for _, one in pairs):
         pairs = [(target, value)]

@@ -93,7 +93,7 @@ def with_sizes_named(lines: Sequence[str], forward: Sequence[ast.stmt]) -> list[
 
 
 def _constant(statements: Sequence[tuple[ast.stmt, Loops]]) -> tuple[ast.stmt, ast.For] | None:
-    """The first value of a name that does not depend on the loop in which it is computed, and that loop."""
+    """The first assignment whose value does not depend on the loop around it, and that loop."""
     stores = [n for one, _ in statements for n in _targets(one)]
     for statement, loops in statements:
         if not loops or not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
@@ -138,7 +138,7 @@ def _is_zeros(statement: ast.stmt, name: str) -> bool:
 
 
 def _since_zeros(name: str, loops: Loops, statements: Sequence[tuple[ast.stmt, Loops]]) -> Loops:
-    """The loops between the one line that makes zeros and the one in them that names these; none if there are more."""
+    """The loops between the line that makes zeros and the only line that names them; none if there are several."""
     made = [around for one, around in statements if _is_zeros(one, name)]
     if len(made) != 1 or loops[: len(made[0])] != made[0]:
         return ()
@@ -185,6 +185,3 @@ def _summed(
     own = [axis] if isinstance(axis, int) else list(axis)
     kept = [i for i, k in enumerate(key) if ast.unparse(k) == ":"]
     return key, ((kept, own) if all(i >= 0 for i in own) else None)
-
-
-__all__ = ["constants_moved_out", "sums_moved_out", "with_sizes_named", "written_once"]

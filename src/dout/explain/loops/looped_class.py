@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -18,7 +18,7 @@ from dout.errors import DoutError
 from dout.explain.derive.backward_graph import WAYS, BackwardGraph, WritingWay, backward_graph
 from dout.explain.derive.class_text import ClassText, DerivedClass
 from dout.explain.derive.class_writer import NotDerivedError, derived_for, made_class, subject_of
-from dout.explain.derive.derived_methods import BackwardDraft
+from dout.explain.derive.derived_methods import BackwardDraft, returned_text
 from dout.explain.derive.forward_runs import ForwardSubject, recorded
 from dout.explain.derive.validity import notes_on, one_side, other_shapes, with_padding
 from dout.explain.derive.verification import verified
@@ -32,33 +32,30 @@ from dout.explain.loops.plain_loops import called, stored
 from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.gradient_places import GradientPlaces
 from dout.explain.spelling.size_words import UnspelledError
-from dout.graph import Graph, Node, topological
+from dout.graph import Graph, topological
 from dout.run import drawing_alike
 from dout.trace.capture.call_watch import is_users
 
 
-def derived(
-    target: Any,
-    init: Mapping[str, Any] | None = None,
-    inputs: Any = None,
-    simplify_elementwise: Callable[[Node], Node] | None = None,
-) -> DerivedClass:
-    """Derive the backward of what has a forward, as `class_writer.derived` does; a loop over an axis becomes one, too.
+def derived(target: Any, init: Mapping[str, Any] | None = None, inputs: Any = None) -> DerivedClass:
+    """Derive the backward of what has a forward: a class, an instance, or a function.
 
-    Raises TargetError where no example runs, NotDerivedError where nothing can be written that holds.
+    `init` are arguments of the constructor, `inputs` those of forward (by name, or in their order); what is not given
+    is chosen. A loop over an axis becomes one, too. Raises TargetError where no example runs, NotDerivedError where
+    nothing can be written that holds.
     """
     with drawing_alike(target):
         subject = subject_of(target, init, inputs)
         padded = with_padding(subject, init or {})
         if padded is not subject:
             with suppress(NotDerivedError):
-                return _derived_for(padded, simplify_elementwise)
-        return _derived_for(subject, simplify_elementwise)
+                return _derived_for(padded)
+        return _derived_for(subject)
 
 
-def _derived_for(subject: ForwardSubject, simplify_elementwise: Callable[[Node], Node] | None) -> DerivedClass:
+def _derived_for(subject: ForwardSubject) -> DerivedClass:
     try:
-        return derived_for(subject, simplify_elementwise)
+        return derived_for(subject)
     except NotDerivedError as error:
         found = _in_reverse(subject)
         if isinstance(found, DerivedClass):
@@ -105,7 +102,7 @@ class _LoopedClass:
     # --- the walk -----------------------------------------------------------------------------------------------------
 
     def written(self) -> DerivedClass | Phrase:
-        """The class; the reason where what was written does not hold."""
+        """The class, or the reason why the written text does not hold."""
         outputs = self._outputs()
         lines = self._backward(self.pieces.top)
         judged, run = self.recording.by_length()
@@ -136,7 +133,7 @@ class _LoopedClass:
         return [way for i, way in enumerate(ways) if way not in ways[:i]]
 
     def _outputs(self) -> list[str]:
-        """What backward calls the gradients that arrive."""
+        """The names of the upstream gradients in backward."""
         last = self.pieces.top[-1]
         if not isinstance(last, ForwardPiece) or not last.is_end:
             raise NoLoopError
@@ -322,13 +319,10 @@ class _LoopedClass:
         held = [name for name in flow.live if name.startswith("self.")]
         if not arguments and not held:
             raise UnspelledError("derive nowhere", where=self.subject.name)
-        returned = [flow.live.get(name, "None") for name in given]
-        while len(returned) > 1 and returned[-1] == "None":
-            returned.pop()
         head = f"def {self.subject.methods[1]}(self, {', '.join(outputs)}):"
         own = [line for name in arguments if flow.live[name] in outputs for line in flow.owned(name)]
         body = [f"    {line}" for line in flow.spelled([*lines, *own])]
-        backward = [head, *body, "", f"    return {', '.join(returned)}"]
+        backward = [head, *body, "", f"    return {returned_text(given, flow.live)}"]
         forward = [*self.source.lines[: self.pieces.head], *self._forward(self.pieces.top)]
         names = (*arguments, *(self._places[path].inside[path] for path in held))
         return BackwardDraft(self.source, forward[self.source.definition.lineno - 1 :], backward, names)
@@ -353,6 +347,3 @@ class _LoopedClass:
                     else [indent + line if line.strip() else "" for line in lines]
                 )
         return found
-
-
-__all__ = ["derived"]

@@ -121,7 +121,7 @@ class PieceDraft(Drafting):
         return [leaf for leaf, _ in self._sums()]
 
     def _sums(self) -> Iterator[tuple[str, str]]:
-        """What the gradient of each output is called, with the sum that it is where an output has two names."""
+        """The name of each output's gradient, and the sum that it is if the output has two names."""
         outputs = self.graph.outputs
         if len(dict.fromkeys(outputs)) != len(self.graph.douts):
             raise UnspelledError("derive nowhere", where=self.run.subject.name)

@@ -187,7 +187,7 @@ def recorded_piece(
     captured: Sequence[tuple[ForwardSubject, Captures]],
     returned: Sequence[str],
 ) -> PieceRuns:
-    """Record a piece on what it was given. Raises NoLoopError where it never ran, and what the recording raises."""
+    """Record a piece on its captured inputs. Raises NoLoopError if it never ran, and any error of the recording."""
     lines = pieces.lines[piece]
     turns = [_begun(all_.of[piece], piece)[-_TURNS if i < _MANY else -1 :] for i, (_, all_) in enumerate(captured)]
     chosen = [(subject, one) for (subject, _), some in zip(captured, turns, strict=True) for one in some]
@@ -230,7 +230,7 @@ def _begun(captures: Sequence[PieceCapture], piece: ForwardPiece) -> list[PieceC
 
 
 def _some(count: int) -> set[int]:
-    """A few turns of many: not the first one, if there are more, where what is carried may be a plain 0."""
+    """A few turns of many. The first is left out of several: a carried value may still be a plain 0 there."""
     return {count - 1, 1, count // 2} if count > 1 else {0}
 
 

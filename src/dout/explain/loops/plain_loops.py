@@ -291,7 +291,7 @@ def _of_generator(source: ForwardSource, owner: type) -> str | None:
 def _inlined(
     source: ForwardSource, method: FunctionType, given: Sequence[str], loop: ast.For
 ) -> Callable[[list[str]], list[str]] | None:
-    """What makes of the lines of a turn the loops of a method that yields once; None where it is of another kind."""
+    """A function from the lines of a turn to the loops of a method that yields once; None for another method."""
     try:
         tree = ast.parse(dedented(inspect.getsource(method))).body[0]
     except (OSError, SyntaxError):

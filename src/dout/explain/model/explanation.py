@@ -39,7 +39,7 @@ class Quantity:
 
 @dataclass(frozen=True, eq=False)
 class StepPart:
-    """What one step of backward gives to one of its inputs.
+    """The gradient that one backward step passes to one of its inputs.
 
     `local` are equal forms of the local derivative, for steps on each element (−1/c², −y²). `gradient` is what the
     input gets, with all that came from downstream (−∂L/∂y · y²). For steps along axes `index` has both sides of the
@@ -87,7 +87,7 @@ class Keeping:
     names: tuple[str, ...]
     numbers: int  # elements that are kept, of the example
     bytes: int  # that these take
-    reason: Phrase | None = None
+    reason: Phrase
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,3 +1,3 @@
-"""A recorded forward that calls other layers in; the same with each such call as one step out."""
+"""Calls of other layers in a recorded forward: each becomes one step."""
 
 __all__ = ["called_parts", "part_calls", "part_graph"]

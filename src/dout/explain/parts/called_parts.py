@@ -51,7 +51,7 @@ def called_parts(layer: Any, run: Callable[[], object]) -> list[str]:
 
 
 def _parts_in(item: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """What has a forward among what an object holds, in its lists and dicts too, with the path of each."""
+    """The parts with a forward inside an object, also in its lists and dicts, each with its path."""
     if depth > _DEEPEST:
         return
     is_object = not isinstance(item, dict | list | tuple)
@@ -96,7 +96,7 @@ def inner_layer(layer: Any, called: Sequence[str]) -> str | None:
 
 
 def item_at(layer: Any, path: str) -> Any:
-    """What a layer holds at a path: `first`, `layers[0]`, `layers["Affine1"]`; None where there is nothing."""
+    """The item that a layer holds at a path (`first`, `layers[0]`, `layers["Affine1"]`); None if there is none."""
     with suppress(Exception):  # attributes of the user's
         item = layer
         for name, key in re.findall(r"(\w+)|\[([^\]]*)\]", path):

@@ -92,7 +92,7 @@ PART_GRADIENT = Primitive("part gradient", forward=_gradient, infer=_infer)
 
 
 def read_by(node: Node, called: set[PartCall] | None = None) -> tuple[Node, ...]:
-    """What a step of backward reads of its inputs: a part has kept those of its forward by itself.
+    """The inputs that a backward step reads; a part keeps the inputs of its forward itself.
 
     All gradients of a part come of one call: those of the ones that are `called` read nothing.
     """

@@ -92,7 +92,7 @@ def _held_parts(trace: Trace, layer: Any, called: Sequence[str]) -> Iterator[_He
 
 
 def _chains(held: Iterable[_Held], graph: Graph, layer: Any) -> Iterator[list[_Held]]:
-    """The calls, with those of all items of a container as one chain where each is given what the last one gave."""
+    """The calls; those of all items of a container form one chain if each takes the output of the one before."""
     uses = Counter(i for node in graph.nodes for i in node.inputs) + Counter(graph.outputs.values())
     for container, group in groupby(held, lambda one: one.container):
         calls = list(group)
@@ -122,7 +122,7 @@ def _part_call(chain: Sequence[_Held], number: int, trace: Trace, layer: Any) ->
         container = chain[0].container
         path = f"self.{container}.values()" if isinstance(item_at(layer, container), dict) else f"self.{container}"
     call = PartCall(path, parts, number)
-    real = [i for i, node in enumerate(first.inputs) if np.dtype(node.dtype).kind == "f"]
+    real = [i for i, node in enumerate(first.inputs) if node.kind == "f"]
     try:
         output, after = call.after(given)
         (dout,) = upstream([output])

@@ -14,7 +14,7 @@ from dout.rewrite.node_facts import is_constant
 
 
 def grouped(root: Node, above: Sequence[Node], below: Sequence[Node]) -> tuple[list[Node], list[Node]]:
-    """Factors and divisors, those of one shape smaller than the product's as one: a pass over all of it is saved.
+    """Factors and divisors; those of one shape smaller than the product's are multiplied first, which saves a pass.
 
     Single numbers go with the first smaller shape.
     """
@@ -54,7 +54,7 @@ def is_masked(node: Node) -> bool:
     if node.primitive is not PRIMITIVES["where"]:
         return False
     test, side, other = node.inputs
-    is_mask = test.dtype == np.bool_ and test.shape == side.shape == node.shape != ()
+    is_mask = test.kind == "b" and test.shape == side.shape == node.shape != ()
     return is_mask and is_constant(other, 0)
 
 
@@ -65,5 +65,5 @@ def literal(node: Node) -> Any:
 
 
 def whole(number: Any) -> Any:
-    """A number as a whole one where it is."""
+    """A float without a fraction as an int; any other number unchanged."""
     return int(number) if isinstance(number, float) and abs(number) < 1e15 and number == int(number) else number

@@ -30,7 +30,7 @@ class GradientPlaces:
         self.alone = len({path.partition("[")[0] for path in self.inside.values() if "[" in path}) == 1
 
     def holder(self, path: str) -> tuple[str, str]:
-        """The container of the gradient of a parameter that is in one, and its key: `self.grads`, `["W1"]`; else ""."""
+        """The container of a parameter's gradient, and its key: `self.grads`, `["W1"]`; "" if it is in none."""
         return ("", "") if self._beside(path) else _holder_of(self.inside[path], alone=self.alone)
 
     def there(self, holder: str) -> Any:
@@ -89,12 +89,18 @@ class GradientPlaces:
 
 
 def _holder_of(path: str, *, alone: bool) -> tuple[str, str]:
-    """The container that has the gradient of a parameter in one, and its key there: `self.grads`, `["W1"]`.
+    """The container of a parameter's gradient, and its key there: `self.grads`, `["W1"]`; "" for a plain attribute.
 
     It is called so where there is one container `alone`, a dict, or where that is called params.
     """
-    attribute, bracket, key = path.removeprefix("self.").partition("[")
+    holder, bracket, key = gradient_path(path).partition("[")
     if not bracket:
         return "", ""
-    name = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
-    return "self.grads" if alone and name[0] == "d" and key[0] == '"' else f"self.{name}", f"[{key}"
+    return "self.grads" if alone and holder.startswith("self.d") and key[0] == '"' else holder, f"[{key}"
+
+
+def gradient_path(path: str) -> str:
+    """What the gradient of a parameter is called by its path alone: `self.dW`, `self.grads["W"]`."""
+    attribute, bracket, key = path.removeprefix("self.").partition("[")
+    holder = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
+    return f"self.{holder}{bracket}{key}"

@@ -88,7 +88,7 @@ def _owned(writing: Writing, node: Node) -> str:
 
 
 def _counts_all(writing: Writing, rows: Node, places: Sequence[Node]) -> bool:
-    """Whether every place of an index has a row of its own, so that none is there twice."""
+    """Whether every place of an index has a row of its own, so that no element is selected twice."""
     every = zip(writing.shapes(rows), *map(writing.shapes, places), strict=True)
     return all(math.prod(mine) == math.prod(np.broadcast_shapes(*shapes)) for mine, *shapes in every)
 
@@ -108,7 +108,7 @@ def _started(writing: Writing, node: Node, name: str | None, made: str) -> str:
 
 
 def repeated(writing: Writing, node: Node) -> WrittenText:
-    """A value that is repeated along axes, as an array of its own: `np.repeat` along one axis, else `np.full`."""
+    """A repeated value as an array of its own: `np.repeat` along one axis, else `np.full`."""
     (x,) = node.inputs
     longer = [axis for axis, (n, m) in enumerate(zip(x.shape, node.shape, strict=False)) if n != m]
     if len(x.shape) == len(node.shape) and len(longer) == 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,6 @@ from dout.explain.spelling.written_text import (
 )
 from dout.graph import CONSTANT, Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive, primitives
-from dout.ops.registry import broadcast
 
 Row = Callable[[Spelling, Node, Operands], WrittenText]
 
@@ -67,7 +66,7 @@ SLOW = primitives(  # elementwise, and several times as long as a product
 
 
 def scipy_name(globals_: Mapping[str, Any], name: str) -> str:
-    """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""
+    """The user's name for a function of scipy.special. Raises UnspelledError if the module has none."""
     module = sys.modules.get("scipy.special")
     for key, item in globals_.items() if module is not None else ():
         if item is getattr(module, name, None):
@@ -78,7 +77,7 @@ def scipy_name(globals_: Mapping[str, Any], name: str) -> str:
 
 
 def spelled(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    """The text of one node, of the texts of its inputs. Raises UnspelledError where there is none."""
+    """The text of one node from the texts of its inputs. Raises UnspelledError if it cannot be written."""
     row = node.primitive
     if row is CONSTANT:
         return number_text(spelling, node)
@@ -189,51 +188,34 @@ def _reshape(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     if "order" in node.static or ("order" in x.static and node.primitive is not PRIMITIVES["reshape"]):
         raise UnspelledError("derive order")
     before, after = spelling.shapes(x), spelling.shapes(node)
-    inserted = _inserted(before, after)
-    if inserted is not None:
-        return WrittenText(f"{operands[0].within(ATOM)}[{inserted}]")
+    if (inserted := _ones_between(after, before)) is not None:
+        return WrittenText(f"{operands[0].within(ATOM)}[{_index_with(inserted, len(after[0]))}]")
     if len(after[0]) == 1:
         return method(operands[0], "ravel")
-    dropped = _dropped(before, after)
-    if dropped is not None:
-        return called("np.squeeze", str(operands[0]), f"axis={dropped}")
+    if (dropped := _ones_between(before, after)) is not None:
+        return called("np.squeeze", str(operands[0]), f"axis={one_or_tuple(list(map(str, dropped)))}")
     return method(operands[0], "reshape", spelling.sizes.shape(after))
 
 
-def _inserted(before: Shapes, after: Shapes) -> str | None:
-    """The index that only inserts axes of length one, where that is all that a reshape does."""
-    parts: list[str] = []
-    one, two = list(zip(*before, strict=True)), list(zip(*after, strict=True))
-    for sizes in two:
-        if one and one[0] == sizes:
-            parts.append(":")
-            one.pop(0)
-        elif set(sizes) == {1}:
-            parts.append("np.newaxis")
-        else:
-            return None
-    if one or "np.newaxis" not in parts:
-        return None
-    last = parts[-1]
-    while parts[-1] == ":":
-        parts.pop()
-    if last == "np.newaxis" and len(parts) > 2 and parts.count("np.newaxis") == 1:
+def _index_with(axes: Collection[int], ndim: int) -> str:
+    """The index that inserts some axes of length one."""
+    if list(axes) == [ndim - 1] and ndim > 2:
         return "..., np.newaxis"
-    return ", ".join(parts)
+    return ", ".join("np.newaxis" if axis in axes else ":" for axis in range(max(axes) + 1))
 
 
-def _dropped(before: Shapes, after: Shapes) -> str | None:
-    """The axes of length one that a reshape drops, where that is all that it does."""
+def _ones_between(longer: Shapes, shorter: Shapes) -> list[int] | None:
+    """The axes of length one that `longer` has more than `shorter`; None if the shapes differ otherwise."""
     axes: list[int] = []
-    one, two = list(zip(*before, strict=True)), list(zip(*after, strict=True))
-    for axis, sizes in enumerate(one):
-        if two and two[0] == sizes:
-            two.pop(0)
+    rest = list(zip(*shorter, strict=True))
+    for axis, sizes in enumerate(zip(*longer, strict=True)):
+        if rest and rest[0] == sizes:
+            rest.pop(0)
         elif set(sizes) == {1}:
             axes.append(axis)
         else:
             return None
-    return None if two or not axes else one_or_tuple(list(map(str, axes)))
+    return axes if axes and not rest else None
 
 
 def _broadcast_to(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
@@ -364,8 +346,3 @@ _ROWS: Mapping[Primitive, Row] = by_primitive({
     "negative": lambda spelling, node, operands: negated(operands[0]),
     "invert": lambda spelling, node, operands: WrittenText(f"~{operands[0].within(SIGNED)}", SIGNED),
 })  # fmt: skip
-
-
-def is_elementwise(node: Node) -> bool:
-    """Whether a node acts on each element by itself, so that its inputs broadcast."""
-    return node.primitive.infer is broadcast

@@ -44,7 +44,7 @@ def _path(writing: Writing, node: Node) -> str:
 
 
 def _given(writing: Writing, dout: Node, call: PartCall) -> str:
-    """The upstream gradient of a part: a copy, where its backward writes into it and somebody else has it."""
+    """The upstream gradient of a part: a copy, if the part's backward writes into it and it is used elsewhere."""
     is_fresh, text = writing.is_fresh(dout), writing.text(dout)
     return f"{text.within(ATOM)}.copy()" if call.writes and not is_fresh else str(text)
 

@@ -71,7 +71,7 @@ class SizeWords:
         return self.number(sizes)
 
     def _untried(self, sizes: Sizes) -> str:
-        """A length that is the same in all recordings, by the one array that has it."""
+        """The text of a length that is equal in all recordings, by the only array that has it."""
         found = [text for text, known in self._known() if known == sizes]
         if len(found) != 1:
             raise UnspelledError("derive untried length", length=sizes[0])
@@ -82,7 +82,7 @@ class SizeWords:
         return next((name for name, found in self.arrays.items() if found == shapes), None)
 
     def known(self, sizes: Sizes) -> str | None:
-        """A length by an array or a number at hand that has it; None where there is none."""
+        """An array's length or a number at hand that equals this length; None if there is none."""
         return next((text for text, known in self._known() if known == sizes), None)
 
     def number(self, sizes: Sequence[int]) -> str:

@@ -28,7 +28,7 @@ class Spelling(Protocol):
         """The expression of a dtype: `dout.dtype`."""
 
     def special(self, name: str) -> str:
-        """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""
+        """The user's name for a function of scipy.special. Raises UnspelledError if the module has none."""
 
 
 @dataclass(frozen=True)

@@ -46,13 +46,13 @@ class FunctionParts:
 
     @cached_property
     def forward_names(self) -> dict[str, str]:
-        """Local names in forward: of what is held, and of what forward writes."""
+        """Local names in forward for held values and for written ones."""
         held = [g.path for g in self.given if g.is_held]
         return local_names(self.layer, self.layer.forward, [*held, *self.layer.written])
 
     @cached_property
     def saved(self) -> tuple[Saved, ...]:
-        """What backward reads."""
+        """The values that backward reads."""
         kept = [Saved(path, kind) for path, kind in self.layer.kept.items()]
         read = {p for p, writes, _ in self.layer.uses(self.layer.backward.body) if not writes}
         held = [Saved(g.path, g.kind) for g in self.given if g.is_held and _is_read(g.path, read)]
@@ -60,7 +60,7 @@ class FunctionParts:
 
     @cached_property
     def backward_names(self) -> dict[str, str]:
-        """Local names in backward: of what was saved, and of the gradients of what is held."""
+        """Local names in backward for saved values and for the gradients of held ones."""
         wishes = {g.gradient: f"d{self.forward_names[g.path]}" for g in self.given if isinstance(g.gradient, str)}
         paths = [*(one.path for one in self.saved), *self.layer.gradients]
         return local_names(self.layer, self.layer.backward, paths, wishes)
@@ -74,7 +74,7 @@ class FunctionParts:
         raise NoStyleError("forward is given no array of floats")
 
     def gradients(self, value: ast.expr, names: Mapping[str, str]) -> Iterator[str]:
-        """What backward returns: of `value`, in order, and of what is held; None where there is no gradient."""
+        """The gradients that backward returns: those in `value`, then those of held arrays; None for no gradient."""
         returned = items_of(value)
         for given in self.given:
             if given.gradient is None:

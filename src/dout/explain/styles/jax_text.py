@@ -46,7 +46,7 @@ class _Writing:
         return f"{name}_layer" if name in taken or not name.isidentifier() else name
 
     def lines(self) -> Iterator[str]:
-        """The function, its forward with what it keeps, and its backward."""
+        """The lines of the function, of its forward with residuals, and of its backward."""
         names = self.parts.forward_names
         call = ", ".join(names.get(g.path, g.path) for g in self.parts.given)
         plain = self._plain

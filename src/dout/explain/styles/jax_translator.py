@@ -179,7 +179,7 @@ def _astype(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywo
 
 
 def _dtype(t: Translator, node: ast.Call, dtype: ast.expr | None) -> ast.expr:
-    """The dtype of a new array: of floats it is that of the input, so that float32 stays."""
+    """The dtype of a new array; for floats the dtype of the input, so that float32 stays."""
     is_python = isinstance(dtype, ast.Name) and dtype.id in ("float", "int", "bool")
     if dtype is not None and not is_python:
         return dtype

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from dout.explain.spelling.gradient_places import gradient_path
 from dout.explain.spelling.syntax_trees import items_of, own_attribute
 from dout.explain.styles.seen_kinds import SeenClass, SeenKind, kind, kind_of
 
@@ -196,7 +197,7 @@ class LayerParts:
 
     @cached_property
     def returned(self) -> list[ast.expr]:
-        """What backward returns, one for each argument."""
+        """The expressions that backward returns, one for each argument."""
         last = self.backward.body[-1]
         if not isinstance(last, ast.Return) or last.value is None:
             raise NoStyleError("backward returns nothing")
@@ -204,7 +205,7 @@ class LayerParts:
 
     @cached_property
     def kept(self) -> dict[str, SeenKind]:
-        """What forward writes and backward reads, with its kind."""
+        """The values that forward writes and backward reads, with their kinds."""
         found: dict[str, SeenKind] = {}
         for path, writes, node in self.uses(self.backward.body):
             if not writes and path in self.written:
@@ -213,13 +214,6 @@ class LayerParts:
             if not (one.is_tensor or one.is_plain):
                 raise NoStyleError(f"{path} is kept, and is neither an array nor a number")
         return found
-
-
-def gradient_path(path: str) -> str:
-    """What the gradient of a path is called."""
-    attribute, bracket, key = path.removeprefix("self.").partition("[")
-    holder = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
-    return f"self.{holder}{bracket}{key}"
 
 
 def wanted_names(source: str) -> set[str]:

@@ -14,7 +14,7 @@ _RESERVED = {"ctx", "torch", "jax", "jnp", "math", "residuals", "partial", "once
 def local_names(
     parts: LayerParts, method: ast.FunctionDef, paths: Iterable[str], wishes: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Names for paths in a method: the attribute's own, or what is wished, where no other value has that name there.
+    """A local name for each path in a method: the attribute's or the wished one, unless another value has it.
 
     Forward's `self.x = x` needs no second name, when x is bound once.
     """

@@ -181,7 +181,7 @@ def reversed_axes(owner: ast.expr, ndim: int | None) -> ast.expr | None:
 
 
 def _dtype(t: Translator, dtype: ast.expr | None, seen: SeenKind) -> str:
-    """The dtype of a new tensor: of floats it is that of the input, so that float32 stays."""
+    """The dtype of a new tensor; for floats the dtype of the input, so that float32 stays."""
     if dtype is not None and isinstance(dtype, ast.Attribute) and dtype.attr == "dtype":
         return ast.unparse(dtype)
     if dtype is not None and (kind(dtype).what == "dtype" or ast.unparse(dtype).startswith("torch.")):

@@ -14,7 +14,7 @@ from dout.run import deep_copy
 
 
 def written_out(tree: ast.ClassDef, cls: type, space: Mapping[str, Any]) -> ast.ClassDef:
-    """A class in which forward calls no function of the user's that is one return: its expression stands there."""
+    """The class with each call of a one-line function of the user's replaced by the expression that it returns."""
     made = deep_copy(tree)
     for method in made.body:
         if isinstance(method, ast.FunctionDef) and method.name in ("forward", "backward"):

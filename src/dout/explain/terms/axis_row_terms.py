@@ -36,17 +36,11 @@ def _same(node: Node, inputs: tuple[Term, ...]) -> Term:
 
 def _converted(node: Node, inputs: tuple[Term, ...]) -> Term:
     """Another dtype: whole numbers lose what is behind the point, conditions are 1 or 0."""
-    kind, before = node.dtype, node.inputs[0].dtype
-    if is_condition(kind):
-        return inputs[0] if is_condition(before) else as_condition(inputs[0])
-    whole = not isinstance(kind, type) and kind.kind in "iu"
-    real = before is float or (not isinstance(before, type) and before.kind == "f")
-    return FunctionCall("trunc", (inputs[0],)) if whole and real else as_number(inputs[0])
-
-
-def is_condition(dtype: Any) -> bool:
-    """Whether a dtype is that of conditions, NumPy's or Python's."""
-    return dtype is bool or (not isinstance(dtype, type) and dtype.kind == "b")
+    before = node.inputs[0].kind
+    if node.kind == "b":
+        return inputs[0] if before == "b" else as_condition(inputs[0])
+    is_cut = node.kind in "iu" and before == "f"
+    return FunctionCall("trunc", (inputs[0],)) if is_cut else as_number(inputs[0])
 
 
 def axes_of(node: Node) -> tuple[str, ...]:

@@ -28,10 +28,6 @@ _RELATIONS = {
     for row in (PRIMITIVES[name] for name in ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal",
                                               "logical_and", "logical_or", "logical_xor"))
 } | {"←": r"{0} \leftarrow {1}"}  # fmt: skip
-_ESCAPED = {
-    "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
-    ">": r"\textgreater{}", "|": r"\textbar{}", **{c: f"\\{c}" for c in "{}$&#_%"},
-}  # fmt: skip
 _TALL = re.compile(r"\\(frac|begin|sum|prod|sqrt|max_|min_|operatorname\*)")
 
 
@@ -41,7 +37,7 @@ def latex(term: Term) -> str:
 
 
 def _escaped(name: str) -> str:
-    return "".join(_ESCAPED.get(c, c if c.isprintable() else "?") for c in name)
+    return "".join(notation.IN_TEX.get(c, c if c.isprintable() else "?") for c in name)
 
 
 def _letters(name: str) -> str:
@@ -154,7 +150,7 @@ class LatexPrinter(StackedPrinter):
 
     def function(self, term: FunctionCall, parts: Parts) -> Printed:
         """A function as its row says, if that has a place for each argument; otherwise its name."""
-        name = notation.plain_name(term)
+        name = notation.plain_name(term.function)
         name = _PAIRS.get(name, name) if len(parts) > 1 and not term.axis else _ROW_NAMES.get(name, name)
         row = PRIMITIVES.get(name) or PRIMITIVES.get(f"special_{name}") or PRIMITIVES.get(f"math_{name}")
         marks = [chr(0xE000 + i) for i in range(len(parts))]
@@ -173,7 +169,7 @@ class LatexPrinter(StackedPrinter):
         return Printed(self._filled(wanted, places, parts, term), _strength(wanted))
 
     def _filled(self, row: str, places: tuple[Strength | None, ...], parts: Parts, term: FunctionCall) -> str:
-        """A row's LaTeX with its arguments, and the axes that it goes along below its name."""
+        """A row's LaTeX with its arguments filled in, and the reduced axes below its name."""
         if term.axis:
             name, start, rest = (row[:-1].rstrip(), "", row[-1]) if places == (None,) else row.partition("(")
             row = f"{name}_{{{self.axes(term)}}}{start}{rest}"

@@ -68,12 +68,12 @@ def length_text(value: int) -> str:
 
 
 def length_term(value: int) -> Term:
-    """A whole number as a term: by its formula where it is a length."""
+    """A whole number as a term; a length as its formula."""
     return value.formula.term if isinstance(value, Length) else number(value)
 
 
 def formula_of(value: Any, others: Mapping[str, Any], lengths: Mapping[str, tuple[int, int]]) -> LengthFormula | None:
-    """What a number is of lengths, from what it becomes where one of them is another; None where it does not change.
+    """The formula of a number in lengths, from its values with one length changed at a time; None if it never changes.
 
     `others` has the number that it becomes, and `lengths` both lengths, by the letter of the one that is changed. None,
     too, where no simple formula gives all of these.

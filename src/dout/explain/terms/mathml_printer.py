@@ -1,7 +1,7 @@
 """Terms as presentation MathML, the core that browsers draw. Each name has a mark, by which a page can light it up.
 
 >>> from dout.explain.terms.terms import Symbol
->>> mathml(Symbol("x"))
+>>> framed(inner(Symbol("x")))
 '<math xmlns="http://www.w3.org/1998/Math/MathML"><mi data-name="x">x</mi></math>'
 """
 
@@ -19,21 +19,16 @@ _APPLY = "<mo>&#x2061;</mo>"  # invisible; a screen reader says "of"
 _LARGE = ("Σ", "Π")
 
 
-def mathml(term: Term, *, block: bool = False) -> str:
-    """A formula as a `math` element; `block` gives it a line of its own.
+def inner(term: Term) -> str:
+    """A formula as elements of MathML, without the `math` around them.
 
     Names are in `data-name`: that of a value as it is, of a gradient as ∂L/∂y.
     """
-    return framed(inner(term), block=block)
-
-
-def inner(term: Term) -> str:
-    """A formula as elements of MathML, without the `math` around them."""
     return _PRINTER.print(term)
 
 
 def framed(inside: str, *, block: bool = False) -> str:
-    """Elements of MathML in a `math` element."""
+    """Elements of MathML in a `math` element; `block` gives it a line of its own."""
     display = ' display="block"' if block else ""
     return f'<math xmlns="http://www.w3.org/1998/Math/MathML"{display}>{inside}</math>'
 
@@ -116,7 +111,7 @@ class MathmlPrinter(StackedPrinter):
 
     def function(self, term: FunctionCall, parts: Parts) -> Printed:
         """A function, by its sign where mathematics has one."""
-        name = notation.plain_name(term)
+        name = notation.plain_name(term.function)
         if len(parts) == 2 and name == "mod":
             return Printed(self.relation("mod", *(self.fit(part, Strength.POWER) for part in parts)), Strength.SUM)
         if len(parts) == 1 and not term.axis:

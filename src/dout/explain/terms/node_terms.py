@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import overload
 
-import numpy as np
-
-from dout.explain.terms.axis_row_terms import AXIS_FORMS, is_condition
+from dout.explain.terms.axis_row_terms import AXIS_FORMS
 from dout.explain.terms.known_numbers import term_of_number
 from dout.explain.terms.row_terms import CONDITIONS, FORMS, TWINS, WHOLE, as_condition, as_number
 from dout.explain.terms.terms import FunctionCall, Symbol, Term
@@ -56,20 +54,20 @@ def _made(node: Node, inputs: tuple[Term, ...]) -> Term:
 
 
 def row_term(node: Node, inputs: Sequence[Term]) -> Term:
-    """What an elementwise row computes of the terms of its inputs; a function by its name where no form is known."""
+    """The term that an elementwise row computes from the terms of its inputs; a function call if no form is known."""
     row = node.primitive
     if row not in FORMS:
         return FunctionCall(str(row).removeprefix("special_"), tuple(inputs))
-    if is_condition(node.dtype):
+    if node.kind == "b":
         row = TWINS.get(row, row)
-    if row in _EQUALITIES and all(is_condition(i.dtype) for i in node.inputs):
+    if row in _EQUALITIES and all(i.kind == "b" for i in node.inputs):
         return FORMS[row](*inputs)
     wanted = CONDITIONS.get(row, ())
     terms = [
-        as_number(term) if place not in wanted else term if is_condition(one.dtype) else as_condition(term)
+        as_number(term) if place not in wanted else term if one.kind == "b" else as_condition(term)
         for place, (one, term) in enumerate(zip(node.inputs, inputs, strict=True))
     ]
-    form = WHOLE[row] if row in WHOLE and np.dtype(node.dtype).kind in "iu" else FORMS[row]
+    form = WHOLE[row] if row in WHOLE and node.kind in "iu" else FORMS[row]
     return form(*terms, **{key: value for key, value in node.static.items() if key in _KEPT})
 
 

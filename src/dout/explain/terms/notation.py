@@ -12,7 +12,7 @@ from dout.explain.terms.terms import FunctionCall, Symbol
 _ALIASES = {
     other: name
     for name, others in {
-        "abs": "absolute fabs",
+        "abs": "absolute fabs Abs",
         "max": "maximum amax",
         "min": "minimum amin",
         "sigmoid": "expit",
@@ -43,20 +43,26 @@ def _greek_name(letter: str) -> str:
     return name if size == "small" else name.capitalize()
 
 
-_LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+RAISED = dict(zip("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻", strict=True))
+LOWERED = dict(zip("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))
 
 # Those that LaTeX knows.
 GREEK = {_greek_name(letter): letter for letter in "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ"}
+IN_TEX = {  # outside of math mode
+    "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}", **{c: f"\\{c}" for c in "{}$&#_%"},
+}  # fmt: skip
 
 
-def plain_name(call: FunctionCall) -> str:
+def plain_name(function: str) -> str:
     """The name of a function by which tables know it: abs for np.absolute, max for np.maximum."""
-    return _ALIASES.get(call.function, call.function)
+    return _ALIASES.get(function, function)
 
 
 def word_of(call: FunctionCall) -> str:
     """A function as mathematics writes it."""
-    return _WORDS.get(plain_name(call), plain_name(call))
+    name = plain_name(call.function)
+    return _WORDS.get(name, name)
 
 
 def numbered(name: str, number: int) -> str:
@@ -65,7 +71,7 @@ def numbered(name: str, number: int) -> str:
     >>> numbered("dx", 2), numbered("dx", 0)
     ('dx₂', 'dx')
     """
-    return name + (str(number).translate(_LOWERED) if number else "")
+    return name + ("".join(LOWERED[digit] for digit in str(number)) if number else "")
 
 
 def is_axis_number(axis: tuple[str, ...]) -> bool:

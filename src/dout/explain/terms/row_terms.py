@@ -57,7 +57,7 @@ def _opposite(condition: Term) -> Term:
 
 
 def times(x: Term, y: Term) -> Term:
-    """The product of two; a factor that is 1 where a condition holds, else 0, chooses the other there."""
+    """The product of two terms. A factor that is 1 under a condition and else 0 selects the other factor."""
     for one, other in ((x, y), (y, x)):
         if isinstance(one, Cases) and len(one.pieces) == 1 and one.pieces[0][0] == ONE and one.otherwise == ZERO:
             return other if other == ZERO else Cases(((other, one.pieces[0][1]),), ZERO)

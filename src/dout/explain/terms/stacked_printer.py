@@ -101,7 +101,7 @@ class StackedPrinter(TermPrinter):
 
     def call(self, term: FunctionCall, parts: Parts) -> Printed:
         """A function; sums with what they run over below them, elements with their place."""
-        name = notation.plain_name(term)
+        name = notation.plain_name(term.function)
         if name in notation.SUMS and len(parts) == 1 and term.axis:
             return self._added_up(notation.SUMS[name], self.axes(term), parts[0])
         if len(parts) > 1 and name == "getitem":

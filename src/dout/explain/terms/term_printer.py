@@ -1,4 +1,4 @@
-"""What the printers share: how strongly a printed formula holds together, and where it needs brackets.
+"""The base of all printers: binding strength, and brackets by it.
 
 A term is printed from the inside out, without recursion, so that a formula may be thousands of functions deep.
 """
@@ -95,7 +95,7 @@ class TermPrinter(ABC):
     # --- brackets and signs -------------------------------------------------------------------------------------------
 
     def fit(self, part: Printed, level: Strength = Strength.CASES) -> str:
-        """A part with its sign, in brackets where its place asks for more than it holds together."""
+        """The text of a part with its sign, in brackets if it binds less tightly than its place requires."""
         if not part.negative:
             return self.magnitude(part, level)
         signed = self.negate(self.magnitude(part, Strength.PREFIX))

@@ -8,7 +8,6 @@ Product(factors=(Symbol(name='y', indices=()),), over=(), negative=True)))), ove
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -21,7 +20,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Number(Term):
-    """A number as it is printed: a float in its shortest digits, a fraction as one. Negative ones are in a Product."""
+    """A number as printed: a float in its shortest digits, or a fraction. Its sign stands in a Product."""
 
     value: int | float | Fraction
 
@@ -85,7 +84,7 @@ class Compare(Term):
 
 @dataclass(frozen=True)
 class Cases(Term):
-    """One term a condition, and what holds otherwise: { x where x > 0, 0 otherwise."""
+    """A term for each condition, and the term otherwise: { x where x > 0, 0 otherwise."""
 
     pieces: tuple[tuple[Term, Term], ...]  # (term, condition)
     otherwise: Term
@@ -118,22 +117,6 @@ class Transposed(Term):
 ORDER = ("<", "≤")
 ZERO, ONE, TWO = Number(0), Number(1), Number(2)
 
-# Of each kind of term: the terms in it, and what else it says.
-_INSIDE: dict[type[Term], Callable[[Any], tuple[tuple[Term, ...], Any]]] = {
-    Number: lambda t: ((), t.value),
-    Symbol: lambda t: (t.indices, t.name),
-    Partial: lambda t: ((), t.of),
-    Sum: lambda t: (t.terms, None),
-    Product: lambda t: (t.factors + t.over, (len(t.factors), t.negative)),
-    Power: lambda t: ((t.base, t.exponent), None),
-    FunctionCall: lambda t: (t.arguments, (t.function, t.axis)),
-    Compare: lambda t: ((t.left, t.right), t.symbol),
-    Cases: lambda t: ((*(part for piece in t.pieces for part in piece), t.otherwise), None),
-    SumOver: lambda t: ((t.term,), (t.indices, t.symbol)),
-    MatrixProduct: lambda t: ((t.left, t.right), None),
-    Transposed: lambda t: ((t.matrix,), None),
-}
-
 
 def parts(term: Term) -> tuple[Term, ...]:
     """The terms in a term, in the order in which it names them: of cases each term before its condition."""
@@ -141,9 +124,18 @@ def parts(term: Term) -> tuple[Term, ...]:
 
 
 def _inside(term: Term) -> tuple[tuple[Term, ...], Any]:
-    """The terms in a term, and what else it says; a kind that is defined elsewhere is one piece."""
-    rule = _INSIDE.get(type(term))
-    return rule(term) if rule is not None else ((), term)
+    """The terms in a term, and what else it says."""
+    found: list[Term] = []
+    says = _without_terms(tuple(vars(term).values()), found)
+    return tuple(found), says
+
+
+def _without_terms(item: Any, found: list[Term]) -> Any:
+    """An item with None for each term in it, which is added to those `found`."""
+    if isinstance(item, Term):
+        found.append(item)
+        return None
+    return tuple([_without_terms(part, found) for part in item]) if isinstance(item, tuple) else item
 
 
 def alike(one: Term, other: Term) -> bool:
@@ -189,7 +181,7 @@ def _is_one(product: Product) -> bool:
 
 
 def product(*factors: Term, over: tuple[Term, ...] = ()) -> Term:
-    """The product of factors over others, without ones, nested products and double signs; 0 where one is 0.
+    """The product of factors over divisors, without ones, nested products and double signs; 0 if a factor is 0.
 
     Equal factors are one power, and numbers one number as long as no digit is lost. Factors stand in the order of
     `rank`: a number, the gradient from downstream, values, powers, functions, sums.

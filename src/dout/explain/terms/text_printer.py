@@ -16,9 +16,6 @@ from dout.explain.terms import notation
 from dout.explain.terms.term_printer import Parts, Printed, Strength, TermPrinter
 from dout.explain.terms.terms import Cases, FunctionCall, Number, Partial, Power, Product, SumOver, Symbol, Term
 
-_RAISED = dict(zip("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻", strict=True))
-_LOWERED = dict(zip("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))
-
 
 def text(term: Term) -> str:
     """A formula as one line of Unicode."""
@@ -32,14 +29,14 @@ def _name(name: str) -> str:
 
 def _raised(inside: str) -> str:
     """Digits as superscripts; empty where there are none."""
-    return "".join(_RAISED[c] for c in inside) if all(c in _RAISED for c in inside) else ""
+    return "".join(notation.RAISED[c] for c in inside) if all(c in notation.RAISED for c in inside) else ""
 
 
 def _below(*indices: str) -> str:
     """Letters as subscripts: ₙ, or _d where Unicode has none."""
     joined = "".join(indices)
-    if all(c in _LOWERED for c in joined):
-        return "".join(_LOWERED[c] for c in joined)
+    if all(c in notation.LOWERED for c in joined):
+        return "".join(notation.LOWERED[c] for c in joined)
     return f"_{_name(joined)}" if len(indices) == 1 else f"_{{{_name(', '.join(indices))}}}"
 
 
@@ -87,7 +84,7 @@ class TextPrinter(TermPrinter):
 
     def call(self, term: FunctionCall, parts: Parts) -> Printed:
         """A function by its sign or its name: √x, |x|, exp(x), meanₙ(x), x[0]."""
-        name, word = notation.plain_name(term), _name(notation.word_of(term))
+        name, word = notation.plain_name(term.function), _name(notation.word_of(term))
         numbered = notation.is_axis_number(term.axis)
         if name in notation.SUMS and len(parts) == 1 and term.axis and not numbered:
             return self._added_up(notation.SUMS[name], term.axis, parts[0])

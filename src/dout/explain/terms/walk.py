@@ -1,9 +1,9 @@
-"""What a term is made of: its parts, its names, its functions, and how long it is."""
+"""Walks over terms: their parts, names, functions and length, and the replacement of parts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from dout.explain.terms.terms import FunctionCall, Number, Symbol, Term, parts
@@ -21,12 +21,14 @@ def length(item: Term) -> int:
 
 
 def parts_of(item: Any) -> Iterator[Term]:
-    """A term, or several, and all terms in it, of whatever kind."""
-    if isinstance(item, Term):
-        yield item
-        item = [getattr(item, field.name) for field in fields(item)]
-    for part in item if isinstance(item, tuple | list) else ():
-        yield from parts_of(part)
+    """A term, or several, and all terms in it, each before its own parts."""
+    waiting = [item]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Term):
+            yield one
+            one = parts(one)
+        waiting += reversed(one) if isinstance(one, tuple | list) else ()
 
 
 def names_in(item: Any) -> set[str]:
@@ -37,3 +39,22 @@ def names_in(item: Any) -> set[str]:
 def calls_in(item: Term) -> set[str]:
     """The functions that a term calls, at any depth."""
     return {part.function for part in parts_of(item) if isinstance(part, FunctionCall)}
+
+
+def substituted(term: Term, change: Callable[[Term], Term | None]) -> Term:
+    """The term with each part for which `change` gives another one replaced by that."""
+    changed = change(term)
+    if changed is not None:
+        return changed
+    before = vars(term)
+    after = {name: _within(item, change) for name, item in before.items()}
+    return term if all(after[name] is item for name, item in before.items()) else replace(term, **after)
+
+
+def _within(item: Any, change: Callable[[Term], Term | None]) -> Any:
+    if isinstance(item, Term):
+        return substituted(item, change)
+    if not isinstance(item, tuple):
+        return item
+    after = tuple(_within(part, change) for part in item)
+    return item if all(a is b for a, b in zip(after, item, strict=True)) else after

@@ -19,7 +19,7 @@ TEXT = Kind("an explanation", (".txt",), rb"\nexplained by dout\n\Z")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted of an explanation: its words, its numbers, and an SVG to stand above it, for formats that can."""
+    """The options of an explanation: language, numbers, and an SVG for formats that can show one."""
 
     language: Language = "en"
     numbers: bool = False
@@ -34,7 +34,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class ExplanationFormat:
-    """A format: what writes it, and the kind of its files."""
+    """A format: the function that writes it, and the kind of its files."""
 
     write: Callable[[Explanation, Wanted], str]
     kind: Kind
@@ -56,7 +56,7 @@ FORMATS: Mapping[str, ExplanationFormat] = {
 
 
 def format_for(path: Path, word: str | None = None) -> ExplanationFormat:
-    """The format of a file: the one that is named, or that of its suffix. Raises TargetError, which names all."""
+    """The named format, or the one of the file's suffix. Raises TargetError, which lists all formats."""
     if word is not None:
         return FORMATS[word]
     for form in FORMATS.values():

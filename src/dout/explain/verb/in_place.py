@@ -42,7 +42,7 @@ def replaced_source(file_text: str, class_name: str, derived: DerivedClass) -> s
 
 
 def _step(method: ast.FunctionDef, lines: Sequence[str]) -> str:
-    """By what the body of a method is indented, where that is something else than four spaces."""
+    """The indentation of a method's body relative to its head; "" for the usual four spaces."""
     head, first = (indent_of(lines[node.lineno - 1]) for node in (method, method.body[0]))
     step = first.removeprefix(head)
     return step if first.startswith(head) and step != " " * 4 else ""

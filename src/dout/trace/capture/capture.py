@@ -18,6 +18,7 @@ from dout.trace.capture.lenient_tracer import TooLongError, Yielding
 from dout.trace.capture.rollback import PERHAPS, Before, CaughtError, caught_in, errors_learned, why_plainly
 from dout.trace.capture.snapshot import Holdings
 from dout.trace.capture.templates import Same, Spot, Template, outputs
+from dout.trace.model.bulk_objects import collection_paused
 from dout.trace.model.recorded import LOSSES, Draw
 from dout.trace.model.replay import Data, first_difference
 from dout.trace.model.user_source import parameters
@@ -111,7 +112,8 @@ class _Run:
     def captured(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
         """Record. If that fails and can be undone, run plainly: this shows whether the error is the user's own."""
         try:
-            return self._recorded(arguments, keywords)
+            with collection_paused():
+                return self._recorded(arguments, keywords)
         except TooLongError:
             raise
         except Exception as error:

@@ -51,6 +51,7 @@ class Swaps:
         self.with_numbers: dict[int, bool] = {}  # by identity of a holder: whether numbers in it were swapped
         self.long: dict[int, tuple[Any, ...]] = {}  # contents of lists and dicts whose numbers were not swapped
         self.originals: dict[int, tuple[Any, Any]] = {}  # by identity: a stand-in, and its original
+        self.rows: set[int] = set()  # identities of those that are tuples of stand-ins, numbers and text alone
 
     def swap_in(
         self,
@@ -97,7 +98,9 @@ class Swaps:
                     continue  # most that there is, and nothing in it
                 # The closure of a method is no state of the layer's.
                 method = issubclass(kind, type) and callable(new) and not (self.everywhere and _may_keep(new))
-                if self.reach.holds(new) and not method:
+                if new is not place.item and type(new) is tuple and all(map(_is_bare, new)):
+                    self.rows.add(id(new))
+                elif self.reach.holds(new) and not method:
                     within = numbers and (self.everywhere or not isinstance(new, ModuleType))
                     waiting.append((new, name, within, data))
 
@@ -143,6 +146,8 @@ class Swaps:
                     _put(holder, place, real)
                 if type(real) is np.ndarray and real.dtype != object:
                     continue  # most that there is, and nothing in it
+                if id(place.item) in self.rows:
+                    continue  # it cannot have got other parts
                 if self.reach.is_library_object(real):
                     of_libraries += [real] if is_users else []
                 elif self.reach.holds(real, anyone=True):
@@ -201,6 +206,11 @@ class Rebuilder:
                 same = all(a is b for a, b in zip(parts, whole, strict=True))
                 self.done[id(whole)] = whole, whole if same else _like(whole, parts)
         return self.done[id(item)][1]
+
+
+def _is_bare(part: Any) -> bool:
+    """Whether a part of a tuple is a stand-in, a plain number or text: nothing to look into."""
+    return type(part) in PLAIN or issubclass(type(part), Traced | np.generic)
 
 
 def _is_fixed(item: Any) -> bool:

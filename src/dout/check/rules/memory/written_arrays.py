@@ -16,7 +16,8 @@ from dout.adapt.interface.adapted_layer import is_adapted
 from dout.check.lab.other_values import changed
 from dout.check.lab.probe import CrashError, Lab, learned, once
 from dout.check.repair.expression_places import bare, function_of
-from dout.check.repair.line_repairs import copied_first, with_text
+from dout.check.repair.line_repairs import copied_first
+from dout.check.repair.scratch_functions import with_text
 from dout.check.report.fix import Fix
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Finding
