@@ -1,5 +1,6 @@
 """Why a gradient is wrong: layers with one wrong expression, each with the word and the line that explain it."""
 
+import inspect
 import linecache
 import subprocess
 
@@ -186,3 +187,39 @@ def test_a_step_before_the_last_gradient_is_the_cause(cls):
 
 def test_a_step_is_no_cause_of_what_is_wrong_without_it():
     assert "order" not in [f.cause for f in check(StepsFirstAndIsWrong).findings]
+
+
+class NegatesWhatItFilled:
+    def forward(self, x):
+        self.mask = x > 0
+        return np.where(self.mask, x, 0)
+
+    def backward(self, dout):
+        dx = np.zeros_like(dout)
+        dx[self.mask] = dout[self.mask]
+        return -dx
+
+
+def test_a_sign_before_what_was_filled_is_a_sign_and_no_order_of_lines():
+    (found,) = [f for f in check(NegatesWhatItFilled()).findings if f.code == "D101"]
+    assert (found.cause, found.line) == ("sign", inspect.getsourcelines(NegatesWhatItFilled.backward)[1] + 3)
+
+
+class PoolsByLoops:
+    def forward(self, x):
+        self.x = x
+        return np.array([[x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max() for j in range(6)] for i in range(5)])
+
+    def backward(self, dout):
+        dx = np.zeros_like(self.x)
+        for i in range(5):
+            for j in range(6):
+                patch = self.x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+                dx[2 * i : 2 * i + 2, 2 * j : 2 * j + 2] += (patch == np.min(patch)) * dout[i, j]
+        return dx
+
+
+def test_the_cause_in_loops_that_add_to_one_array_is_found_in_the_time_of_their_steps():
+    x = np.random.default_rng(0).normal(size=(10, 12)).round(3)
+    (found,) = [f for f in check(PoolsByLoops(), x).findings if f.code == "D101"]
+    assert (found.cause, "`np.min(patch)` should be `np.max(patch)`" in found.message) == ("formula", True)

@@ -74,6 +74,31 @@ class Opted(Scale):
         return dx
 
 
+class FillsWhatItIsGiven:
+    def forward(self, x, out):
+        self.x = x
+        np.multiply(x, x, out=out)
+        return out
+
+    def backward(self, dout):
+        return 2 * self.x * dout, 0 * self.x
+
+
+class AddsToWhatItIsGiven(FillsWhatItIsGiven):
+    def forward(self, x, out):
+        self.x = x
+        out += x * x
+        return out
+
+    def backward(self, dout):
+        return 2 * self.x * dout, dout
+
+
+def test_an_array_that_forward_fills_and_does_not_read_is_a_warning_and_one_that_it_reads_an_error():
+    assert found(FillsWhatItIsGiven, X, np.ones_like(X))["D202"].severity == "warning"
+    assert found(AddsToWhatItIsGiven, X, np.ones_like(X))["D202"].severity == "error"
+
+
 def test_a_write_that_an_option_asks_for_is_a_warning_that_names_it():
     finding = found(Clipped, X - 2)["D202"]
     assert finding.severity == "warning"

@@ -405,3 +405,22 @@ class Rescaled:
 def test_the_other_branch_of_a_word_or_a_mode_is_judged(cls, setting):
     (error,) = errors(check(cls))
     assert f"with {setting}" in error.message
+
+
+class LossOfTwoKindsOfLabels:
+    def forward(self, x, t):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y, self.t = e / e.sum(axis=1, keepdims=True), t
+        return -np.mean(np.log(self.y[range(len(x)), t]))
+
+    def backward(self, dout=1.0):
+        t = np.argmax(self.t, axis=1) if len(self.t.shape) == 2 else self.t
+        dx = self.y.copy()
+        dx[range(len(dx)), t] -= 1
+        return dout * dx / len(dx)
+
+
+def test_that_labels_may_have_two_axes_says_nothing_of_the_axes_of_scores():
+    report = check(LossOfTwoKindsOfLabels(), np.array([[0.5, -1.0, 0.25], [1.0, 0.75, 2.0]]), np.array([2, 0]))
+    assert report.ok, report
+    assert [verdict.argument for verdict in report.verdicts] == ["x"]

@@ -152,6 +152,15 @@ def test_a_folder_is_the_package_that_its_files_import_under_another_name(tmp_pa
         record_script(other)
 
 
+def test_a_package_whose_folder_is_called_otherwise_has_the_names_of_its_own_file(tmp_path):
+    names = "import numpy as np\nfrom thinnet import Scale\nfrom thinnet.losses import L\nfrom thinnet.steps import S\n"
+    script = written(tmp_path, clone__core__layers=SCALE, clone__losses="L = 1\n", clone__examples__train=names + USED)
+    (tmp_path / "clone" / "__init__.py").write_text("from .core.layers import Scale\n")
+    (tmp_path / "clone" / "steps").mkdir()
+    (tmp_path / "clone" / "steps" / "__init__.py").write_text("S = 1\n")
+    assert [call.cls for call in record_script(script).calls] == ["Scale"]
+
+
 KEEPS = """
 import numpy as np
 class Net:

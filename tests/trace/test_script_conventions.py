@@ -221,6 +221,16 @@ def test_an_array_of_objects_goes_through_a_layer_as_it_is(tmp_path):
     assert trace.data[trace.calls[0].outputs[0]].shape == (4, 2)
 
 
+def test_an_array_of_objects_keeps_what_is_put_in_as_a_list_does(tmp_path):
+    back = "    def backward(self, dout):\n        kept = np.empty(2, dtype=object)\n"
+    back += "        kept[1] = (self.x.T @ dout, dout.sum(0))\n        self.dW, self.db = kept[1]\n"
+    back += "        return dout @ self.W.T\n"
+    calls = "    one.backward(two.backward(error) * (1 - np.tanh(a) ** 2))\n"
+    trace = record_script(script(tmp_path, LINEAR + back + TRAINS + calls))
+    assert [sorted(p.name for p in call.parameters) for call in trace.calls] == [["W", "b"], ["W", "b"]]
+    assert not wrong(trace)
+
+
 def test_names_of_columns_and_a_bar_of_a_notebook_stand_in(tmp_path):
     text = "import numpy as np, pandas as pd\nfrom ipywidgets import IntProgress\n"
     text += "bar = IntProgress(min=0, max=3)\nbar.value = 1\n"

@@ -247,11 +247,21 @@ def test_data_of_many_forms_are_found_or_stood_for(tmp_path, text):
         "import numpy as np\nassert np.fromstring(b'\\x01\\x02', dtype=np.uint8).sum() == 3\n"
         "assert np.fromstring('1,2', sep=',').sum() == 3\n",
         "import idx2numpy\nassert idx2numpy.convert_from_file('train-images-idx3-ubyte').shape[1:] == (28, 28)\n",
+        "from scipy.io import loadmat\nbatch = loadmat('data/data_batch_2.mat')\n"
+        "assert batch['data'].shape == (len(batch['labels']), 3072)\n",
+        "import idx2numpy\nassert idx2numpy.convert_from_file('emnist/test-labels-idx1-ubyte').ndim == 1\n",
         "from PyQt5.QtWidgets import *\nclass Window(QMainWindow):\n    pass\nWindow().resize(1, Qt.left)\n",
         "import fire\nseen = []\ndef main(rounds, rate=0.1):\n    seen.append(rounds)\n"
         "fire.Fire(main)\nassert seen == [1]\n",
     ],
-    ids=["bytes as numbers", "a file of images", "all names of a library", "a function as a command"],
+    ids=[
+        "bytes as numbers",
+        "a file of images",
+        "a file of MATLAB's",
+        "labels of another set",
+        "all names of a library",
+        "a function as a command",
+    ],
 )
 def test_what_older_programs_use_is_stood_for(tmp_path, text):
     said(tmp_path, text)
@@ -317,6 +327,16 @@ def test_what_a_program_does_with_a_missing_library_is_no_matter_if_nobody_takes
     text += "cvxopt.solvers.options['show_progress'] = False\n"
     if "torch" not in sys.modules:
         assert {"torch is not installed", "cvxopt cannot be found"} <= set(said(tmp_path, text))
+
+
+def test_a_set_of_a_library_that_plots_is_said_to_be_missing_where_it_is_asked_for_its_length(tmp_path):
+    with pytest.raises(UserCodeError, match="needs seaborn"):
+        said(tmp_path, "import seaborn as sns\nrows = sns.load_dataset('iris')\nrows.head()\nlen(rows)\n")
+
+
+def test_a_mark_on_a_table_is_no_column(tmp_path):
+    text = "import pandas as pd\ntable = pd.DataFrame({'a': [1.0, 2.0]})\ntable.task, table.a = 'tell', [3.0, 4.0]\n"
+    said(tmp_path, text + "assert table.task == 'tell' and table.to_numpy().tolist() == [[3.0], [4.0]]\n")
 
 
 def test_images_number_as_many_as_the_labels_that_are_there(tmp_path):

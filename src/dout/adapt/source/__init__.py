@@ -20,7 +20,7 @@ from dout.adapt.source.linear_use import only_multiplied
 from dout.adapt.source.rank_free import axis_counts, counts_from_the_end
 from dout.adapt.source.returned_names import gradients_returned, has_no_return, items_returned, returned_by
 from dout.adapt.source.scopes import parts_given
-from dout.adapt.source.string_keys import COMPUTED, MISSING, comparisons_of, keys_for, strings_for
+from dout.adapt.source.string_keys import COMPUTED, MISSING, comparisons_of, goes_on_otherwise, keys_for, strings_for
 
 __all__ = [
     "COMPUTED",
@@ -33,6 +33,7 @@ __all__ = [
     "counts_from_the_end",
     "empty_methods",
     "fills_parts",
+    "goes_on_otherwise",
     "gradients_returned",
     "has_no_return",
     "items_for",

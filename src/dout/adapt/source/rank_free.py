@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Container
 from typing import Any
 
 from dout.adapt.source.syntax import literal, name_of, read, total, walk
@@ -26,18 +27,21 @@ def _is_rank_free(node: ast.AST) -> bool:
 
 
 @total(tuple)
-def axis_counts(function: Any) -> tuple[int, ...]:
+def axis_counts(function: Any, but: Container[str] = ()) -> tuple[int, ...]:
     """The numbers of axes that a function tells apart: 4 of `x.ndim == 4`, 3 of `len(x.shape) > 2`.
 
+    Those of arrays of some names do not count: the axes of labels are not those of scores.
     `range(2, x.ndim)` has one axis with 3, two with 4, three with 5.
     """
     own = read(behind(function))
     found: set[int] = set()
     for node in walk(own.node) if own is not None else ():
         match node:
-            case ast.Compare(left=ast.Attribute(attr="ndim") as left, ops=[op], comparators=[right]):
-                found.update(_told_apart(left, op, right))
-            case ast.Compare(left=ast.Call(args=[ast.Attribute(attr="shape")]) as left, ops=[op], comparators=[right]):
+            case ast.Compare(
+                left=ast.Attribute(value, "ndim") | ast.Call(args=[ast.Attribute(value, "shape")]) as left,
+                ops=[op],
+                comparators=[right],
+            ) if name_of(value) not in but:
                 found.update(_told_apart(left, op, right))
             case ast.Call(func=ast.Name("range"), args=[ast.Constant(value=int(first)), ast.Attribute(attr="ndim")]):
                 found.update(range(first + 1, first + 4))

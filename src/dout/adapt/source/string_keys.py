@@ -54,6 +54,18 @@ def comparisons_of(function: Any, name: str, cls: type | None = None) -> tuple[s
     return tuple(found)
 
 
+@total(bool)
+def goes_on_otherwise(function: Any, name: str, cls: type | None, but: str) -> bool:
+    """Whether a method `but` one has an `else` for the words that it does not compare an argument with."""
+    for node, scope in nodes_with(function, name, cls, ""):
+        if isinstance(node, ast.If | ast.IfExp) and getattr(scope.function.node, "name", but) not in ("__init__", but):
+            rest = node.orelse if isinstance(node.orelse, list) else [node.orelse]
+            computes = rest and not isinstance(rest[0], ast.If | ast.Raise)  # an `elif` is a node of its own
+            if computes and any(strings_at(one, scope) for one in ast.walk(node.test)):
+                return True
+    return False
+
+
 def strings_at(node: ast.AST, scope: Scope) -> list[str]:
     """The strings that a node compares an argument with or looks up by it."""
     match node:

@@ -65,7 +65,7 @@ class UseSizes:
         """A number above `least` that nothing else has become, and that what divides the length divides."""
         known = [n for n in self.of if SMALL < n < length and n != self.batch]
         divisors = [n for n in self.fixed if length % n == 0] + [self.of[n] for n in known if length % n == 0]
-        taken = {1, *self.fixed, *self.of.values(), *self.sides.values()}
+        taken = {1, self._few(), *self.fixed, *self.of.values(), *self.sides.values()}
         step = math.lcm(1, *divisors)
         return next((n for n in range(step, length, step) if n > least and n not in taken), length)
 

@@ -7,6 +7,7 @@ shares, signs. Where the smaller layer does not run, the use itself is taken, wi
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from dout.run import attributes_of, flat
 
 MOST_NUMBERS = 200_000  # of a layer as it was used that are judged
 _LEAST = (5, 12)  # what lengths become, at the least: images may shrink to nothing in a layer of many windows
+_MANY, _LEAST_OF_MANY = 1_000, 3  # numbers of the inputs, as where 8, 16, 32 and 64 become 6, 12, 24 and 48
 _EMPTY = inspect.Parameter.empty
 _SETTINGS = (bool, int, float, str, tuple)
 
@@ -123,7 +125,9 @@ def _smaller(use: LayerUse) -> Iterator[_Way]:
     own = any(array.dtype.kind in "iu" for array in arrays_in(use.init))  # whole by chance, or places: try others first
     given = all(array.dtype.kind in "iu" for array in arrays_in(use.inputs))
     kinds = [*product((True, False)[not own :], (True, False)[not given :])]
-    for several, (own, given), least, apart in product((True, False), kinds, _LEAST, (True, False)):
+    many = sum(math.prod(UseSizes(use, _LEAST[0], True).shape(x.shape)) for x in arrays_in(use.inputs)) > _MANY
+    leasts = (*[_LEAST_OF_MANY] * many, *_LEAST)
+    for several, (own, given), least, apart in product((True, False), kinds, leasts, (True, False)):
         sizes = UseSizes(use, least, apart)
         if (apart and not (sizes.sides or sizes.rows)) or (sizes.batch != 1 and not several):
             continue

@@ -19,7 +19,13 @@ import numpy as np
 from dout.check.exact.exact_route import Examination
 from dout.check.repair.candidate_edits import Edit, Seen, candidates, is_bool, is_float, is_number
 from dout.check.repair.computed_edits import echoes
-from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction, functions_at, places
+from dout.check.repair.expression_places import (
+    ExpressionPlace,
+    ScratchFunction,
+    at_other_indices,
+    functions_at,
+    places,
+)
 from dout.check.repair.first_wrong import NamedGradient
 from dout.check.repair.repair_proof import Repair, written
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, switched, tapped
@@ -154,12 +160,13 @@ class RepairSearch:
         first = next((gradient for gradient in self.named if not gradient.right), None)
         if first is None or first.negated:
             return set()
-        seen = {gradient.node for gradient in self.named if gradient.right}
+        passed = {gradient.node for gradient in self.named if gradient.right}
         examination, lines, left = self.stands[0].examination, set[int](), [first.node]
-        while left and examination is not None:
+        own = set(examination.trace.backward) if examination is not None else set[Node]()
+        while left:
             node = left.pop()
-            if node in examination.trace.backward and node not in seen:
-                seen.add(node)
+            if node in own and node not in passed:
+                passed.add(node)  # each `+=` of a loop reads the array and what is added: the ways double
                 lines |= {node.where.line} if node.where else set()
                 left += node.inputs
         return lines
@@ -198,7 +205,7 @@ class RepairSearch:
         }
         for i in useful:
             parts = _parts(numbered, seen, numbered[i].function)
-            seen[i].parts = [*parts, *_at_other_indices(parts, numbered[i].function, seen[i].names)]
+            seen[i].parts = [*parts, *at_other_indices(parts, numbered[i].function, seen[i].names)]
         return seen, useful
 
     def _moved(
@@ -373,40 +380,6 @@ def _parts(
     elements = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Subscript)}
     calls = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Call) and not _is_of_module(p)}
     return [*[*elements.items()][:_MOST_PARTS], *[*calls.items()][:_MOST_PARTS]]
-
-
-def _at_other_indices(
-    parts: Iterable[tuple[str, Any]], function: ScratchFunction, names: Mapping[str, Any]
-) -> list[tuple[str, Any]]:
-    """Parts with an index that the function takes elsewhere: `slope(zs[-k])` of `slope(zs[-1])`, in a loop over k.
-
-    And the other part of what is cut in two: `dout[:, :k]` beside `dout[:, k:]`.
-    """
-    own = [node.slice for node in ast.walk(function.node) if isinstance(node, ast.Subscript)]
-    indices = [one for one in own if isinstance(one, ast.UnaryOp | ast.BinOp | ast.Name)]
-    found: dict[str, Any] = {}
-    texts: list[str] = []
-    for text, _ in parts:
-        tree = ast.parse(text, mode="eval")
-        fixed = [n for n in ast.walk(tree) if isinstance(n, ast.Subscript) and _is_whole(n.slice)]
-        for index in indices if len(fixed) == 1 else ():
-            fixed[0].slice = index
-            texts.append(ast.unparse(tree))
-        cut = [n for n in ast.walk(tree) if isinstance(n, ast.Slice) and n.step is None]
-        if len(halves := [n for n in cut if (n.lower is None) != (n.upper is None)]) == 1:
-            halves[0].lower, halves[0].upper = halves[0].upper, halves[0].lower
-            texts.append(ast.unparse(tree))
-    space = {**function.function.__globals__, **names}
-    for text in dict.fromkeys(texts):
-        with suppress(Exception):  # of the user's functions
-            found[text] = eval(text, space)  # its own names
-    return [(text, value) for text, value in found.items() if is_number(value)]
-
-
-def _is_whole(index: ast.expr) -> bool:
-    """Whether an index is a number that is written there."""
-    number = index.operand if isinstance(index, ast.UnaryOp) else index
-    return isinstance(number, ast.Constant) and type(number.value) is int
 
 
 def _is_of_module(place: ExpressionPlace) -> bool:

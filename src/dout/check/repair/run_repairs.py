@@ -143,6 +143,9 @@ def _judged(subject: Subject, prepare: Any) -> Judgement:
 # --- lines in the wrong order -----------------------------------------------------------------------------------------
 
 
+_RESULT = "dx"  # what a `return` that is moved computes
+
+
 def lines_moved_up(subject: Subject, only: Collection[str] = ()) -> Cause | None:
     """The cause that a line of backward overwrites what lines below it read, if all is exact with these above it.
 
@@ -186,6 +189,7 @@ def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
                 s for s in body[i + 1 :] if isinstance(s, ast.Assign | ast.AugAssign | ast.Expr | ast.Return)
             ]
             readers = [s for s in below if name in _read(s) - _written(s)]
+            readers = [s for s in readers if not (isinstance(s, ast.Return) and name == _RESULT)]  # it is what is moved
             if readers and (name in known or "." in name):
                 lines = [s for s in readers if not isinstance(s, ast.Return)]
                 every = [lines, readers, *([one] for one in readers)]
@@ -201,8 +205,8 @@ def _above(function: ScratchFunction, over: ast.stmt, moved: Sequence[ast.stmt])
         first, last = statement.lineno - 1, statement.end_lineno or statement.lineno
         text = "".join(lines[first:last])
         if isinstance(statement, ast.Return):
-            new.append(text.replace("return", "dx =", 1))
-            lines[first] = f"{text[: len(text) - len(text.lstrip())]}return dx{text[len(text.rstrip()) :]}"
+            new.append(text.replace("return", f"{_RESULT} =", 1))
+            lines[first] = f"{text[: len(text) - len(text.lstrip())]}return {_RESULT}{text[len(text.rstrip()) :]}"
             first += 1
         else:
             new.append(text)

@@ -195,7 +195,7 @@ def of_told_axes(subject: Subject) -> Iterator[OtherSubject]:
     if any(isinstance(x, np.ndarray) and x.ndim > 1 and _is_of_classes(x) for x in subject.inputs[1:]):
         return
     own, layer = first.ndim, subject.again()
-    told = {n for method in (layer.forward, layer.backward) for n in source.axis_counts(method)}
+    told = {n for method in (layer.forward, layer.backward) for n in source.axis_counts(method, subject.names[1:])}
     counts = sorted(n for n in told if n > own)
     if own in told and not any(is_taken(subject, _indexed(subject, index)) for index in (0, (..., 0))):
         counts += [own + 1, own + 2]

@@ -88,7 +88,7 @@ def _of_argument(
         is_any = other == _ANY_WORD and other not in words
         said = f"any {name} but {value!r}" if is_any else f"{name} = {other!r}"
         at = _at(said, replace(subject, make=make), value)
-        meant = at.meant and (not is_any or value in _REDUCTIONS)
+        meant = at.meant and (not is_any or value in _REDUCTIONS or _has_an_else(subject, what.cls, name))
         yield replace(at, changed={name: other}, of_a_word=isinstance(other, str | Enum), meant=meant)
     if value is None:
         return (yield from _instead_of_none(subject, what, init, name))
@@ -98,6 +98,11 @@ def _of_argument(
             yield _at(f"{name} = {other!r}", replace(subject, make=make, inputs=inputs), value)
     if type(value) is int and value == 1:
         yield from _of_several(subject, name, partial(what.fresh, {**init, name: _SEVERAL}))
+
+
+def _has_an_else(subject: Subject, cls: type, name: str) -> bool:
+    """Whether forward has code of its own for any other word."""
+    return source.goes_on_otherwise(cls, name, cls, (subject.interface or Interface()).backward)
 
 
 def _members(value: Any) -> list[Enum]:

@@ -157,6 +157,7 @@ class _Process:
         self.stops: list[Stop] = first.stops if first else []
         self.fatal: list[Stop] = []  # those that ended the process
         self.lost: dict[str, str] = first.lost if first else {}
+        self.silent: set[str] = set()  # layers of which nothing was found
         taken: Any = first.turns.taken if first else shared(method)
         self.turns: Turns = Turns(taken, helps=first is not None)
         self.at_work, self.helpers, self.began, self.loaded = 0, 0, time.monotonic(), 0.0
@@ -180,7 +181,7 @@ class _Process:
         """Begin, or go on in a new process with the layers that are left."""
         context: Any = get_context(self.method)
         self.pipe, theirs = context.Pipe(duplex=False)
-        skipped = frozenset(self.by_name)
+        skipped = frozenset(self.by_name) | self.silent
         stops = self.fatal if self.is_program else self.stops  # a training that was cut short has used its layers
         left_out = frozenset((stop.file, stop.line) for stop in stops if stop.kind in ("time", "died"))
         self.given = replace(self.given, rules=replace(self.given.rules, left_out=left_out))
@@ -247,6 +248,7 @@ class _Process:
         elif kind == "layers":
             self.names, self.loaded = list(dict.fromkeys([*(self.names or ()), *content[0]])), time.monotonic()
         elif kind == "start":
+            self.silent.update([self.current] if self.current else [])
             self.current, self.ran, self.kept = content[0], False, None
         elif kind == "ran":
             self.ran = True
@@ -299,7 +301,7 @@ class _Process:
         stopped = STOPPED.finding(message, layer=name, file=file, line=line, severity=severity, cause=kind)
         alone = Report(name, findings=(stopped,), file=stopped.file, line=stopped.line, seconds=seconds)
         self._note(self.kept or Checked(alone))
-        if set(self.names or ()) <= set(self.by_name):
+        if set(self.names or ()) <= self.by_name.keys() | self.silent:
             self._finish()
             return True
         self.start()

@@ -30,8 +30,8 @@ from dout.trace.program.drawn_data import (
     named,
 )
 
-_IDX = re.compile(r"(?P<part>train|t10k)-(?P<kind>images|labels)[.-]idx[13]-ubyte(?P<packed>\.gz)?$")
-_CIFAR = re.compile(r"(data_batch_\d|test_batch)$")
+_IDX = re.compile(r"(?P<part>\w*)-(?P<kind>images|labels)[.-]idx[13]-ubyte(?P<packed>\.gz)?$")
+_CIFAR = re.compile(r"(data_batch_\d|test_batch)(?P<matlab>\.mat)?$")
 _CSV = re.compile(r"^mnist_(?P<part>train|test)\.csv$")
 _PICKLE = re.compile(r"\.(pkl|pickle|p)(\.gz)?$")
 _THREE = re.compile(r"(train|tr|va)\w*, *\w*(va|dev|test|te)\w*, *\w+ *= *[^=]*\bload\(")  # Theano's three parts
@@ -56,12 +56,14 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
     lines of words, or places of letters. An archive is empty. Arrays are what their name or their key says.
     """
     if (found := _IDX.search(name)) is not None:
-        pair = images("mnist", int(found["part"] == "t10k"), _rows_beside(name, folders))
+        pair = images("mnist", int("train" not in found["part"].lower()), _rows_beside(name, folders))
         data = _idx(pair[found["kind"] == "labels"])
         return gzip.compress(data, 0) if found["packed"] else data
     if (found := _CIFAR.search(name)) is not None:
         pixels, labels = images("cifar10", part=1)
         rows = pixels.transpose(0, 3, 1, 2).reshape(len(pixels), -1)
+        if found["matlab"]:
+            return _matlab({"data": rows, "labels": labels[:, None]})
         names = [f"{i}.png" for i in range(len(labels))]
         return _old_pickle({"data": rows, "labels": labels.tolist(), "filenames": names})
     text = "".join(linecache.getlines(asker))
@@ -210,6 +212,16 @@ def _idx(data: Any) -> bytes:
     """An array of bytes in MNIST's format."""
     sizes = b"".join(size.to_bytes(4, "big") for size in data.shape)
     return b"".join([bytes([0, 0, 8, data.ndim]), sizes, data.tobytes()])
+
+
+def _matlab(parts: Mapping[str, Any]) -> bytes | None:
+    """Arrays as MATLAB has them in a file; None where SciPy is not installed, which would read it."""
+    try:
+        from scipy.io import savemat  # type: ignore[import-untyped]
+    except ImportError:
+        return None
+    savemat(file := io.BytesIO(), dict(parts))
+    return file.getvalue()
 
 
 def _old_pickle(parts: Mapping[str, Any]) -> bytes:

@@ -155,7 +155,7 @@ def _called_otherwise(package: str, file: Path) -> Path | None:
     """The folder above a file in which lies what it imports from a package: `tensorlib.nn.layers` is nn/layers.py.
 
     A package that is installed has the name that its setup says, or its clone, and no folder has to be called so. It
-    may be the only folder beside those that has all of several modules which the file imports from it.
+    may be the only folder above, or beside those, that has all of several modules which the file imports from it.
     """
     text = "".join(linecache.getlines(str(file)))
     names = re.findall(rf"^\s*(?:from|import)\s+{package}\.(\w+(?:\.\w+)*)", text, re.MULTILINE)
@@ -165,8 +165,13 @@ def _called_otherwise(package: str, file: Path) -> Path | None:
         if any((folder / place).is_file() for place in places if len(place.parts) > 1):
             return folder
     beside = (child for folder in above for child in sorted(folder.iterdir()) if child.is_dir())
-    whole = [child for child in beside if all((child / place).is_file() for place in places)]
+    whole = [one for one in dict.fromkeys((*above, *beside)) if all(_is_in(one, place) for place in places)]
     return whole[0] if len(whole) == 1 and len(places) > 1 else None
+
+
+def _is_in(folder: Path, place: Path) -> bool:
+    """Whether a folder has a module, or a package, at that place."""
+    return (folder / place).is_file() or (folder / place.with_suffix("") / "__init__.py").is_file()
 
 
 def _has(folder: Path, name: str) -> bool:

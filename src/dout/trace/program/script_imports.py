@@ -10,7 +10,7 @@ import functools
 import importlib
 import sys
 import urllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec, spec_from_file_location
@@ -145,8 +145,11 @@ class _Finder(Loader):
         """Nothing: it is made already."""
 
 
-def _of_files(name: str, folders: Iterable[str]) -> ModuleSpec:
-    """The spec of a package that is its files alone."""
+def _of_files(name: str, folders: Sequence[str]) -> ModuleSpec | None:
+    """The spec of a package in folders that may be called otherwise; without an __init__ it is its files alone."""
+    inside = Path(next(iter(folders))) / "__init__.py"
+    if inside.is_file():
+        return spec_from_file_location(name, inside, submodule_search_locations=list(folders))
     spec = ModuleSpec(name, None, is_package=True)
     spec.submodule_search_locations = list(folders)
     return spec

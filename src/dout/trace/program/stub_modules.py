@@ -254,7 +254,7 @@ def _numba(reason: str) -> Any:
 
 
 _QUIET = (
-    "matplotlib", "pylab", "mpl_toolkits", "seaborn", "plotly", "bokeh", "visdom", "IPython", "ipywidgets", "wandb",
+    "matplotlib", "pylab", "mpl_toolkits", "plotly", "bokeh", "visdom", "IPython", "ipywidgets", "wandb",
     "tensorboardX",
     "pytest", "google", "graphviz", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
     "terminaltables", "halo", "alive_progress", "pyfiglet", "PyQt5", "PyQt6", "PySide2", "PySide6",
@@ -266,6 +266,7 @@ _MAKES: dict[str, Callable[[str], Any]] = {
         **dict.fromkeys(("trange", "tnrange"), lambda *args, **kwargs: _Bar(range(*args))),
     }, Quiet()),
     "progressbar": lambda reason: _Library({}, _Progress()),
+    "seaborn": lambda reason: _Library({"load_dataset": Missing(reason)}, Quiet()),
     "numba": _numba,
     "nnfs": lambda reason: _Library({"init": Quiet()}, Missing(reason)),  # the book's helper only sets a seed
 }  # fmt: skip

@@ -122,8 +122,10 @@ class Table:
     def __setattr__(self, name: str, item: Any) -> None:
         if name == "columns":
             self.__dict__["_columns"] = dict(zip(item, self._columns.values(), strict=True))
-        else:
+        elif name in self._columns:
             self[name] = item
+        else:  # as in pandas: a mark of the program's own, `table.task = "to tell apart"`
+            self.__dict__[name] = item
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice) or getattr(key, "dtype", None) == np.dtype(bool):

@@ -175,6 +175,8 @@ class Tracer(Recording):
                 if computed is not None:
                     return self.call(function, computed, {})
             raise self._raised(error, function, args, kwargs, f"{numpy_name(function)} with {options}") from None
+        if np.dtype(static.get("dtype", float)).hasobject:  # as a list of arrays: they stay traced
+            return plainly(function, args, kwargs)
         if _is_kept(function.__name__, operands, static):
             return operands[0]
         if operands and all(type(plain(o)) in _numbers or isinstance(o, np.generic) for o in operands):
