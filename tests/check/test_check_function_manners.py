@@ -1,12 +1,15 @@
 """Functions as courses write them: with a switch for the derivative, costs beside gradients, losses with indices."""
 
+import functools
 import itertools
 import sys
 
 import numpy as np
+import pytest
 from fair_examples import severities
 
 import dout
+from dout.adapt.interface.derivative_switch import derivative_switch
 from dout.adapt.interface.function_pairs import function_pairs
 
 
@@ -196,3 +199,44 @@ def test_what_is_right_at_one_index_is_tried_at_another():
     found = [item for item in report.findings if item.severity == "error"]
     assert {item.argument for item in found} == {"weights[0]", "weights[1]", "biases[0]", "biases[1]"}
     assert "should be `(self.weights[-k + 1].T @ delta) * slope(zs[-k])`" in found[0].message
+
+
+# --- what is no layer -------------------------------------------------------------------------------------------------
+
+
+def plainly(function):
+    @functools.wraps(function)
+    def called(*args, **named):
+        return function(*map(np.asarray, args), **named)
+
+    return called
+
+
+HELPERS = {
+    "normalize": lambda x, back=False: x * 2.0 + 1.0 if back else (x - 1.0) / 2.0,
+    "tape": lambda x, grad=False: (np.tanh(x), grad),
+    "entropy": lambda p, diff=False: -np.sum(p * np.log(p)) - (diff and 1.0),
+    "unread": lambda x, derivative=False: np.tanh(x),
+    "decorated": plainly(lambda x, derivative=False: 1 - np.tanh(x) ** 2 if derivative else np.tanh(x)),
+}
+
+
+@pytest.mark.parametrize("name", HELPERS)
+def test_another_switch_makes_no_layer(name):
+    assert derivative_switch(HELPERS[name]) == ""
+
+
+def test_a_gradient_belongs_to_the_cost_of_its_name():
+    functions = {
+        "compute_cost_linear": lambda X, y, w: X @ w - y,
+        "compute_gradient": lambda X, y, w: X,
+        "huber_cost": lambda a, y: a - y,
+        "l1_cost": lambda a, y: a + y,
+        "gradient_huber": lambda a, y: a,
+        "gradient_step": lambda a, y: y,
+        "stochastic_gradient_l1": lambda a, y: y,
+    }
+    for name, function in functions.items():
+        function.__module__, function.__name__ = "losses", name
+    pairs = function_pairs({"__name__": "losses", **functions})
+    assert {name: pair.dout_pair for name, pair in pairs.items()} == {"huber_cost": ("huber_cost", "gradient_huber")}

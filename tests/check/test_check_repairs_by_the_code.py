@@ -143,3 +143,60 @@ def test_the_repair_is_what_the_code_does_elsewhere(layer, inputs, argument, sai
     shown = found[argument] if said in found[argument].message else next(iter(found.values()))
     assert said in shown.message
     assert shown.fix is not None
+
+
+class Net:
+    def __init__(self):
+        self.W1, self.W2 = table(3, 4), 0.5 * table(4, 2)
+
+    def forward(self, x):
+        self.z = x @ self.W1
+        self.h = np.tanh(self.z)
+        return self.h @ self.W2
+
+    def loss(self, x, y):
+        return 0.5 * np.sum((self.forward(x) - y) ** 2)
+
+    def backward(self, x, y):
+        d = self.forward(x) - y
+        self.dW2 = self.h.T @ d
+        self.dW1 = x.T @ (d @ self.W2.T * (1 - self.h**2))
+
+
+class Fast(Net):
+    def backward(self, x, y):
+        d = self.forward(x) - y
+        self.dW2 = self.h.T @ d
+        dh = d @ self.W2.T
+        self.dW1 = x.T @ (dh * self.z)  # wrong: no slope of tanh
+
+
+def test_a_backward_that_another_class_has_is_no_place_for_a_repair():
+    report = check(Fast(), x=table(5, 3), y=table(5, 2))
+    found = [item for item in report.findings if item.severity == "error"]
+    assert [item.argument for item in found] == ["W1"]
+    assert not any("self.h**2" in line for item in found for line in str(item.fix).splitlines() if line[:1] == "-")
+
+
+class InABranch:
+    """A line that stands under the wrong condition is no line behind a loop."""
+
+    def __init__(self, scale=True, alpha=0.0):
+        self.scale, self.alpha = scale, alpha
+
+    def forward(self, x):
+        self.x = x
+        return 3 * x**2 if self.scale else x**2
+
+    def backward(self, dout):
+        dx = dout * 2 * self.x
+        if self.alpha:
+            dx = dx + self.alpha
+            dx = dx * 3  # wrong: it is that of the scale
+        return dx
+
+
+def test_a_line_is_not_moved_out_of_a_branch():
+    report = check(InABranch(), table(3, 4))
+    (found,) = [item for item in report.findings if item.severity == "error"]
+    assert "belongs" not in found.message

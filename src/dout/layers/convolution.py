@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from dout.layers.form import Value, arriving, fresh, keep_form
+from dout.layers.form import Value, arriving, keep_form
 
 Sizes: TypeAlias = int | tuple[int, ...]
 Place: TypeAlias = tuple[Any, ...]  # an index
@@ -72,7 +72,7 @@ class Convolution:
             dx[moved] += mixed_back(self.W[place], dout, self.groups)
         self.db = np.sum(dout, axis=(0, *range(2, dout.ndim)))
 
-        return fresh(unpadded(dx, self.pad))
+        return unpadded(dx, self.pad).copy()
 
 
 class TransposedConvolution:

@@ -8,7 +8,7 @@ kernel where none is given, so that windows lie side by side. There are no param
 import numpy as np
 
 from dout.layers.convolution import Place, Sizes, each, padded, places, places_of, unpadded
-from dout.layers.form import Value, arriving, fresh, keep_form
+from dout.layers.form import Value, arriving, keep_form
 
 
 class MaxPool:
@@ -55,7 +55,7 @@ class MaxPool:
         for number, moved in enumerate(self.moved):
             dx[moved] += np.where(self.taken == number, dout, 0)
 
-        return fresh(unpadded(dx, self.pads))
+        return unpadded(dx, self.pads).copy()
 
 
 class AvgPool:
@@ -95,7 +95,7 @@ class AvgPool:
         for moved in self.moved:
             dx[moved] += share
 
-        return fresh(unpadded(dx, self.pads))
+        return unpadded(dx, self.pads).copy()
 
 
 class GlobalAvgPool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -144,8 +144,9 @@ class ContainedPart(SimpleNamespace):  # a recording looks into such an object, 
         """The output; what else a network passes is not asked, nor what it calls the input."""
         self.x = next(iter((*given, *named.values())))
         self.factor = 0.5 + self._mixed(self.x)
-        self.given = self.w * (self.x * self.factor)
-        return self.given
+        output = self.w * (self.x * self.factor)
+        self.given: Callable[[], Any] = lambda: output  # no array: a recording would call it so
+        return output
 
     def backward(self, *given: Any, **named: Any) -> Any:
         """The gradient of the input, which may be given again; without an upstream one, as of a loss, that is 1."""
@@ -163,7 +164,7 @@ class ContainedPart(SimpleNamespace):  # a recording looks into such an object, 
         if name == backward or _BACKWARD.search(name):  # a network may call its own otherwise
             return self.backward
         if names_output(name) and "given" in self.__dict__:
-            return self.given
+            return self.given()
         if name.startswith(("update", "step", "zero_grad")):  # it stays as it is
             return lambda *_, **__: None
         raise AttributeError(name)

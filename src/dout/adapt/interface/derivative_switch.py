@@ -13,20 +13,23 @@ from dout.adapt.argument_names import taken_by
 from dout.adapt.source.empty_methods import read_by
 from dout.run import signature_of
 
-_NAMES = re.compile(
-    r"(is_|return_|calc_|get_)?(deriv(ative|ate|ada)?|der|prime|diff|(the_)?grad(ient)?|back(ward|prop)?|d_?dx|d)",
-    re.IGNORECASE,
+_NAMES = re.compile(  # and neither `back`, of what undoes itself, nor `grad`, of what keeps a tape
+    r"(is_|return_|calc_|get_|use_)?(deriv(ative|ate|ada)?|derivada|prime|d_?dx)", re.IGNORECASE
 )
 
 
 def derivative_switch(function: Callable[..., Any]) -> str:
     """The argument that makes a function give its derivative, `False` by default; empty where it reads none such.
 
+    What a decorator puts around it may hide the argument.
+
     >>> derivative_switch(lambda x, derivative=False: 1 - np.tanh(x) ** 2 if derivative else np.tanh(x))
     'derivative'
     """
+    code = getattr(function, "__code__", None)
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code is not None else ()
     named = [p.name for p in taken_by(function)[1:] if p.default is False and _NAMES.fullmatch(p.name)]
-    return next((name for name in named if name in read_by(function, named)), "")
+    return next((name for name in named if name in own and name in read_by(function, named)), "")
 
 
 def has_derivative_switch(function: ast.FunctionDef) -> bool:

@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial, partialmethod, wraps
-from itertools import takewhile
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
@@ -38,7 +37,10 @@ _RENAMED = (  # what a backward is called, and what its forward is called then
     (r"d(?=[a-zA-Z])(.*)", (r"\1",)),
     (r"(.*_)d_?(?=[a-z])(.*)", (r"\1\2",)),
 )  # fmt: skip
-_GRADIENT = re.compile(r"(^|_)(gradients?|grads?)($|_(?!descent))|Gradient(?!Descent)", re.IGNORECASE)
+_GRADIENT = frozenset({"gradient", "gradients", "grad", "grads"})
+_LOSS = frozenset(
+    {"cost", "loss", "error", "objective", "function", "func", "fn", "compute", "calc", "calculate", "get"}
+)
 _NONE = re.compile(
     r"_*test|bench|_*check|.*numeric|.*_check|.*(model|network|propagation)_(back|for)ward|main|_*plot|.*_test_?case",
     re.IGNORECASE,
@@ -76,21 +78,29 @@ def function_pairs(names: Mapping[str, Any]) -> dict[str, type]:
 
 
 def _of_same_arguments(functions: Mapping[str, FunctionType]) -> dict[str, type]:
-    """Losses and their gradients that take the same: `compute_cost(X, y, w, b)`, `compute_gradient(X, y, w, b)`."""
+    """Losses and their gradients that take the same: `compute_cost(X, y, w, b)`, `compute_gradient(X, y, w, b)`.
+
+    What else their names say is the same, too: `huber_cost` and `gradient_huber`.
+    """
     taken = {name: frozenset(p.name for p in taken_by(function)) for name, function in functions.items()}
-    losses = [name for name in functions if names_loss(name) and not _GRADIENT.search(name) and taken[name]]
-    found = {}
+    losses = {_meant(n): n for n in [*functions][::-1] if names_loss(n) and not _GRADIENT & _words(n) and taken[n]}
+    found: dict[str, type] = {}
     for name, function in functions.items():
-        ahead = [other for other in losses if taken[other] == taken[name]]
-        if ahead and _GRADIENT.search(name) and not (is_stub(function) or gives_nothing(function)):
-            nearest = max(ahead, key=partial(_common_end, name))
-            found[nearest] = pair_class(functions[nearest], function, (), (nearest, name))
+        ahead = losses.get(_meant(name), "") if _GRADIENT & _words(name) else ""
+        is_pair = ahead and ahead not in found and taken[ahead] == taken[name]
+        if is_pair and not (is_stub(function) or gives_nothing(function)):
+            found[ahead] = pair_class(functions[ahead], function, (), (ahead, name))
     return found
 
 
-def _common_end(one: str, other: str) -> int:
-    """How many letters two names have alike at their ends."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(reversed(one), reversed(other), strict=False)))
+def _words(name: str) -> frozenset[str]:
+    """The words of a name, in small letters: `costFunctionReg`, `cost_function_reg`."""
+    return frozenset(word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", name))
+
+
+def _meant(name: str) -> frozenset[str]:
+    """What a name says besides that it is a loss, or the gradient of one."""
+    return _words(name) - _GRADIENT - _LOSS
 
 
 def _by_switch(name: str, function: FunctionType, switch: str) -> type:

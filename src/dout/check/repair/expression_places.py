@@ -357,7 +357,7 @@ def at_other_indices(
             texts.append(ast.unparse(tree))
     space = {**function.function.__globals__, **names}
     for text in dict.fromkeys(texts):
-        with suppress(Exception):  # of the user's functions
+        with suppress(Exception, SystemExit):  # of the user's functions
             found[text] = eval(text, space)  # its own names
     return [(text, value) for text, value in found.items() if isinstance(value, np.ndarray | np.generic | int | float)]
 

@@ -1,7 +1,4 @@
-"""Repairs of a line: for findings about memory and dtypes, and of one that stands in the wrong block.
-
-A block is the `if` or the `for` before it, that it belongs into, or the one around it, that it belongs behind.
-"""
+"""Repairs of a line: for findings about memory and dtypes, and of one that stands behind the loop it belongs into."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from dout.run import flat, quiet
 from dout.trace.model.replay import same_bits_deep
 
 MOST_SECONDS = 1.0
-_BLOCKS = ast.If | ast.For | ast.While
+_LOOPS = ast.For | ast.While
 _SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 _CREATING = frozenset({"zeros", "ones", "empty", "full", "eye", "arange", "linspace", "rand", "randn"})
 
@@ -87,9 +84,10 @@ def _parsed(function: Any) -> Iterator[tuple[ParsedFile, ast.FunctionDef]]:
 
 
 def in_another_block(subject: Subject) -> Cause | None:
-    """The cause that a line of backward stands in the wrong block, if all is exact with it in one beside it.
+    """The cause that a line of backward stands behind the loop that it belongs into, or in one that it belongs behind.
 
-    Of blocks that end together in the innermost: a condition in there may be met on one side only.
+    All is exact with it there. Of blocks that end together it is the innermost, a condition too: of that a person has
+    to look whether it is the one that is meant.
     """
     function = backward_of(subject)
     right = list(_right(subject, function)) if function is not None else []
@@ -98,7 +96,7 @@ def in_another_block(subject: Subject) -> Cause | None:
     line, block, text = max(right, key=lambda found: found[1].lineno * (found[0] is right[0][0]))
     there = "behind" if line in ast.walk(block) else "into"
     segment, kind = function.source.segment(line), type(block).__name__.lower()
-    fix = function.source.fix(text)
+    fix = function.source.fix(text, "" if isinstance(block, _LOOPS) else "the condition may be met on one side only")
     sentence = f"`{segment}` belongs {there} the `{kind}` in line {block.lineno}"
     return Cause("order", sentence, fix, Where(fix.file, line.lineno))
 
@@ -125,7 +123,7 @@ def _moved(function: ScratchFunction) -> Iterator[tuple[ast.stmt, ast.stmt, str]
     for node in ast.walk(function.node):
         for statements in (getattr(node, name, []) for name in ("body", "orelse") if isinstance(node, ast.stmt)):
             for block, after in zip(statements, [*statements[1:], None], strict=False):
-                if not isinstance(block, _BLOCKS):
+                if not isinstance(block, _LOOPS):
                     continue
                 if isinstance(after, ast.AugAssign | ast.Assign):
                     yield from ((after, inner, _into(function, after, inner)) for inner in _ending_with(block))
@@ -136,7 +134,7 @@ def _moved(function: ScratchFunction) -> Iterator[tuple[ast.stmt, ast.stmt, str]
 
 def _ending_with(block: ast.stmt) -> Iterator[ast.stmt]:
     """A block, and those in it that end where it ends."""
-    while isinstance(block, _BLOCKS):
+    while isinstance(block, _LOOPS | ast.If):
         yield block
         block = block.body[-1]
 

@@ -72,6 +72,7 @@ class ProvenRepair:
     remarks: str
     turns: bool  # a condition that was met on one side only
     mends: frozenset[str]  # the gradients that are right with it
+    fails: bool = False  # on a second example, which may be none for this layer
 
 
 def written(edit: Edit, functions: Sequence[ScratchFunction], cost: float) -> Repair | None:
@@ -79,7 +80,7 @@ def written(edit: Edit, functions: Sequence[ScratchFunction], cost: float) -> Re
     text, function = edit.patched(), edit.place.function
     try:
         changed = patched(function, text)
-        scratch = Scratch({f: code_of(changed if f is function else f) for f in functions})
+        scratch = Scratch({f: code_of(changed if f.node is function.node else f) for f in functions})
     except SyntaxError:
         return None
     return Repair(edit, text, changed, lambda layer: scratch.install(objects_in(layer)), cost)
@@ -155,12 +156,15 @@ def elsewhere(
         if budget.is_over():
             break
         count(_A_JUDGEMENT * subject.seconds)
-        found = next((found for one in subjects if (found := _judged_on(one, repair)) is not None), None)
-        kinks = {outcome.judged.name for outcome in found.at_kinks.values()} if found is not None else set()
-        wrong = {o.judged.name for o in found.refuted.values()} - others - kinks if found is not None else set()
-        if not wrong <= mended:
+        judged = ((one, found) for one in subjects if (found := _judged_on(one, repair.prepare)) is not None)
+        first = next(judged, None)
+        if first is None:
             continue
-        ratios = [found.likeness[name].ratio for name in wrong] if found is not None else []
+        given, found = first
+        wrong = _refuted_in(found) - others
+        if not wrong <= mended and wrong - mended <= _refuted_in(_judged_on(given, lambda layer: None)):
+            continue
+        ratios = [found.likeness[name].ratio for name in wrong]
         if any(ratio is not None and abs(ratio - 1) > _OFF for ratio in ratios):
             return Elsewhere.CONSTANT
         here = Elsewhere.FAILS if wrong else here
@@ -215,11 +219,19 @@ def _changed(make: Callable[[], Any], name: str, value: Any) -> Any:
     return layer
 
 
+def _refuted_in(judgement: Judgement | None) -> frozenset[str]:
+    """The gradients that are wrong, and not at a kink."""
+    if judgement is None:
+        return frozenset()
+    kinks = {outcome.judged.name for outcome in judgement.at_kinks.values()}
+    return frozenset({outcome.judged.name for outcome in judgement.refuted.values()} - kinks)
+
+
 @otherwise(None)
-def _judged_on(subject: Subject, repair: Repair) -> Judgement | None:
+def _judged_on(subject: Subject, prepare: Callable[[Any], None]) -> Judgement | None:
     layer, first = subject.again(), subject.again()
-    repair.prepare(layer)
-    repair.prepare(first)
+    prepare(layer)
+    prepare(first)
     with quiet():
         outputs = list(flat(first.forward(*subject.fresh_inputs())))
         at_one = (d if np.ndim(d) else np.ones_like(d)[()] for d in upstream(outputs))  # a loss may ignore it

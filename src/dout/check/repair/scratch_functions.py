@@ -12,8 +12,9 @@ from __future__ import annotations
 import ast
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,21 @@ def _on_cells_of(made: types.FunctionType, own: types.FunctionType) -> types.Fun
     return new
 
 
+def _other_ways(function: ScratchFunction) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+    """The other attributes of a class that are the same code: with its switch on, or off, by default."""
+    for name, item in vars(function.owner).items() if function.owner else ():
+        other = getattr(item, "__func__", item)
+        is_other = isinstance(other, types.FunctionType) and other is not function.function
+        if is_other and other.__code__ is function.function.__code__:
+            yield name, partial(_with_defaults_of, other)
+
+
+def _with_defaults_of(other: types.FunctionType, made: types.FunctionType) -> types.FunctionType:
+    new = types.FunctionType(made.__code__, made.__globals__, made.__name__, other.__defaults__, made.__closure__)
+    new.__kwdefaults__ = other.__kwdefaults__
+    return new
+
+
 class Scratch:
     """Functions under test in namespaces of their own, and how to put them into a copy of a layer."""
 
@@ -146,6 +162,8 @@ class Scratch:
                 name = function.attribute
                 static = isinstance(vars(function.owner).get(name), staticmethod)
                 methods.setdefault(function.owner, {})[name] = staticmethod(made) if static else made
+                for other, default in _other_ways(function):
+                    methods[function.owner].setdefault(other, staticmethod(default(made)) if static else default(made))
         self.methods = methods
         self.classes: dict[type, type] = {}
 
@@ -193,9 +211,9 @@ class Scratch:
         own: dict[str, Any] = {}
         for base in users:
             for name, method in self.methods.get(base, {}).items():
-                first = next((b for b in users if name in vars(b)), None)
-                is_joined = first is not None and first is not base and "dout_loss" in vars(first)
-                own |= {name: method} if first is base else {IN_ITS_PLACE + name: method} if is_joined else {}
+                with_it = [b for b in users if name in vars(b)]
+                is_joined = with_it[1:2] == [base] and "dout_loss" in vars(with_it[0])
+                own |= {name: method} if with_it[:1] == [base] else {IN_ITS_PLACE + name: method} if is_joined else {}
         if not own:
             return cls
         made = _subclass(users[0], own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -139,7 +140,7 @@ class CauseSearch:
                 other = other or found
                 continue
             search.by_chance.add(repair.edit.key)
-            here += [] if is_factor else [found]
+            here += [] if is_factor else [replace(found, fails=True)]
         return other
 
     def _wrong_in_between(self, repair: Repair) -> int:
@@ -180,6 +181,8 @@ class CauseSearch:
         """Why a person has to look at a proven repair, or nothing."""
         if not proof.keeps_forward:
             return "it changes what forward returns"
+        if proof.fails:
+            return "on an example of other lengths it is wrong"
         if proof.turns:
             return "it turns a condition that the examples met on one side only"
         wrong = self.stands[0].wrong(self.stands[0].got)

@@ -120,7 +120,7 @@ class Grounds:
             steps = "forward has steps, whose derivative is 0: it may be meant so"
             return _doubted(report, steps, wrong_here(report))
         backward = self.example.interface.backward if self.example.interface else "backward"
-        if wrong_here(report) and (other := replaced_by(what.cls, backward)):
+        if self.used is None and wrong_here(report) and (other := replaced_by(what.cls, backward)):
             handed = (
                 f"{what.name}.{backward} hands on what it is given, and {other}, which derives from it, has its own"
             )

@@ -25,7 +25,7 @@ from dout.check.rules.formula.d101_wrong_gradient import RULE as WRONG
 from dout.errors import UnknownLossError
 from dout.files import near
 from dout.grad import backpropagate
-from dout.graph import Node, Where, computed_from, leading_to_all
+from dout.graph import Node, Where, computed_from, leading_to_all, uses_of
 from dout.judge.implied_upstream import ImpliedUpstream, implied_upstream, times_derived
 from dout.judge.outcomes import Word
 from dout.run import differs_at, quiet
@@ -205,11 +205,23 @@ def _follows(trace: Trace, found: ImpliedUpstream, value: Node, gradient: Node) 
     return factor is not None and math.isclose(factor, found.factor, rel_tol=1e-4)
 
 
+def _is_inside(trace: Trace, node: Node, call: LayerCall) -> bool:
+    """Whether a node was computed in a call, or in one of its parts."""
+    own = trace.call_of.get(node)
+    return own is not None and own.inside(call)
+
+
 def _contradicted(trace: Trace, found: ImpliedUpstream) -> set[Key]:
-    """The classes that return another gradient for an input than the one that follows, in one call at least."""
+    """The classes that return another gradient for an input than the one that follows, in one call at least.
+
+    Not of an input that others use as well: the gradients of its uses add up.
+    """
     derived = backpropagate(found.every).of
+    forward = [node for node in trace.graph.nodes if node not in trace.backward]
+    users = uses_of(forward)
     returned = ((_class_of(call), call.inputs[0], gradient)
-                for call in trace.calls if (gradient := _returned(call)) is not None)  # fmt: skip
+                for call in trace.calls if (gradient := _returned(call)) is not None
+                and all(_is_inside(trace, user, call) for user, _ in users.get(call.inputs[0], ())))  # fmt: skip
     return {key for key, value, gradient in returned
             if key is not None and value in derived and not _follows(trace, found, value, gradient)}  # fmt: skip
 
