@@ -1,5 +1,7 @@
 """Repairs that the code itself proposes: what it does elsewhere, a line in another block, lengths that it names."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -147,35 +149,41 @@ def test_the_repair_is_what_the_code_does_elsewhere(layer, inputs, argument, sai
 
 class Net:
     def __init__(self):
-        self.W1, self.W2 = table(3, 4), 0.5 * table(4, 2)
+        self.W1, self.W2 = table(3, 5), table(5, 2)
 
     def forward(self, x):
-        self.z = x @ self.W1
+        self.x, self.z = x, x @ self.W1
         self.h = np.tanh(self.z)
-        return self.h @ self.W2
+        e = np.exp(self.h @ self.W2)
+        self.p = e / e.sum(axis=1, keepdims=True)
+        return self.p
 
-    def loss(self, x, y):
-        return 0.5 * np.sum((self.forward(x) - y) ** 2)
-
-    def backward(self, x, y):
-        d = self.forward(x) - y
-        self.dW2 = self.h.T @ d
-        self.dW1 = x.T @ (d @ self.W2.T * (1 - self.h**2))
+    def backward(self, y, lr=0.1):
+        n = len(y)
+        d = self.p.copy()
+        d[np.arange(n), y] -= 1
+        dh = (d @ self.W2.T) * (1 - self.h**2)
+        self.W2 -= lr * self.h.T @ d / n
+        self.W1 -= lr * self.x.T @ dh / n
+        return -np.mean(np.log(self.p[np.arange(n), y]))
 
 
 class Fast(Net):
-    def backward(self, x, y):
-        d = self.forward(x) - y
-        self.dW2 = self.h.T @ d
-        dh = d @ self.W2.T
-        self.dW1 = x.T @ (dh * self.z)  # wrong: no slope of tanh
+    def backward(self, y, lr=0.1):
+        n = len(y)
+        d = self.p.copy()
+        d[np.arange(n), y] -= 1
+        dh = (d @ self.W2.T) * self.z  # wrong: no slope of tanh
+        self.W2 -= lr * self.h.T @ d / n
+        self.W1 -= lr * self.x.T @ dh / n
+        return -np.mean(np.log(self.p[np.arange(n), y]))
 
 
 def test_a_backward_that_another_class_has_is_no_place_for_a_repair():
-    report = check(Fast(), x=table(5, 3), y=table(5, 2))
+    report = check(Fast)
     found = [item for item in report.findings if item.severity == "error"]
     assert [item.argument for item in found] == ["W1"]
-    assert not any("self.h**2" in line for item in found for line in str(item.fix).splitlines() if line[:1] == "-")
+    assert found[0].line >= inspect.getsourcelines(Fast)[1]
 
 
 class InABranch:
