@@ -94,10 +94,10 @@ def _does_nothing(statement: ast.stmt) -> bool:
     match statement:
         case ast.Pass() | ast.Expr(value=ast.Constant()):
             return True
-        case ast.Raise(exc=ast.Call(args=[] | [ast.Constant()]) | ast.Name()):
-            return True  # `raise Exception("to be written")`
-        case ast.Return(value=ast.Name(id=name)):
-            return name == "NotImplemented"
+        case ast.Raise(exc=ast.Call(func=ast.Name(id="Exception"), args=[ast.Constant()]) | ast.Name(id="Exception")):
+            return True  # `raise Exception("to be written")`: an error of its own says more
+        case ast.Raise(exc=ast.Call(func=ast.Name(id=name)) | ast.Name(id=name)) | ast.Return(value=ast.Name(id=name)):
+            return name in ("NotImplementedError", "NotImplemented")
     return False
 
 

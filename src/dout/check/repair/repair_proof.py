@@ -220,11 +220,12 @@ def _changed(make: Callable[[], Any], name: str, value: Any) -> Any:
 
 
 def _refuted_in(judgement: Judgement | None) -> frozenset[str]:
-    """The gradients that are wrong, and not at a kink."""
+    """The gradients whose numbers are wrong, and not at a kink; of another shape are those of what was repeated."""
     if judgement is None:
         return frozenset()
     kinks = {outcome.judged.name for outcome in judgement.at_kinks.values()}
-    return frozenset({outcome.judged.name for outcome in judgement.refuted.values()} - kinks)
+    same = (o for o in judgement.refuted.values() if np.shape(o.got) == o.judged.node.shape)
+    return frozenset({outcome.judged.name for outcome in same} - kinks)
 
 
 @otherwise(None)

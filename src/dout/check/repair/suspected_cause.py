@@ -140,7 +140,7 @@ class CauseSearch:
                 other = other or found
                 continue
             search.by_chance.add(repair.edit.key)
-            here += [] if is_factor else [replace(found, fails=True)]
+            here += [] if is_factor else [replace(found, fails=there is Elsewhere.FAILS)]
         return other
 
     def _wrong_in_between(self, repair: Repair) -> int:

@@ -77,7 +77,8 @@ def _is_fixed(lab: Lab, group: tuple[int, ...], length: int, unfit: int, ran: di
         return False  # `W.dot(a)`: it is the length of another input, too
     if len(group) > 1 and fits(lab, sized(lab, group[:1], length, unfit), length, unfit):
         return False  # a filter is as long by chance
-    if any(holds(lab, np.size(lab.subject.inputs[i])) for i in group):
+    tables = [x for i in group if np.ndim(x := lab.subject.inputs[i]) > 1]
+    if any(holds(lab, np.size(x)) for x in tables):
         return False  # `x.ravel() @ W`: it was built for so many numbers
     if isinstance(got, CrashError):
         if "unpack" in str(got):
