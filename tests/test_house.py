@@ -35,6 +35,7 @@ class Facts(NamedTuple):
     runs: frozenset[str]
     reads_words: bool
     codes: tuple[str, ...]
+    constants: tuple[str, ...]
 
 
 @cache
@@ -47,7 +48,17 @@ def facts(file):
         frozenset(ways_to_run(nodes)),
         any(map(looks_at_words, nodes)),
         tuple(text for text in texts if re.fullmatch(r"D[0-6]\d\d", text)),
+        tuple(bound_at_the_top(nodes[0])),
     )
+
+
+def bound_at_the_top(tree):
+    """The constants of a file, by name, as often as they are bound: the last one counts for all that is above it."""
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else targets  # `_RULES |= …` adds to it
+        names = [part for target in targets for part in ast.walk(target)]
+        yield from (part.id for part in names if isinstance(part, ast.Name) and part.id.isupper())
 
 
 def imported(nodes):
@@ -81,6 +92,11 @@ def test_a_name_of_a_module_stands_for_one_thing():
 def test_a_name_of_a_public_class_stands_for_one_thing():
     found = Counter(name for file in FILES for name in facts(file).classes)
     assert {name: n for name, n in found.items() if n > 1 and not name.startswith("_")} == {}
+
+
+def test_a_constant_of_a_module_is_bound_once():
+    found = {module_of(file): Counter(facts(file).constants) for file in FILES}
+    assert {(name, one) for name, of in found.items() for one, times in of.items() if times > 1} == set()
 
 
 def test_only_ops_compares_names_of_primitives():

@@ -36,7 +36,7 @@ _LONG = 4  # times as long as the other sides: then parts of the sums are comput
 _MOST = 1 << 16  # if the result has no more elements: memory for the parts is kept
 _SUMS = 2
 _AT_ONCE = 10**6  # multiplications of a product whose factors OpenBLAS does not copy, and which find room in a cache
-_LONG = 128  # sums, beside which a result is turned for next to nothing
+_MANY_SUMS = 128  # beside which a result is turned for next to nothing
 _LITTLE = 16  # times as many elements has the other factor: then a copy costs next to nothing
 _THIN = 32  # lengths of parts below which that gains nothing
 _LAYOUTS = 4  # ways to lie that one function plans for
@@ -344,7 +344,7 @@ def _of_columns_is_slow(dtype: np.dtype[Any], given: Sequence[Matrix]) -> bool:
     """
     rows, columns, inner = _lengths(given)
     x, y, out = given
-    if inner < _LONG or out.size > min(_MOST, (x.size + y.size) // _LITTLE):
+    if inner < _MANY_SUMS or out.size > min(_MOST, (x.size + y.size) // _LITTLE):
         return False
     how = {"size": dtype.itemsize, "vector": binding.vector()}
     return product_tiles.function(columns, rows, inner, AS_IT_IS, AS_IT_IS, **how) is not None
