@@ -12,7 +12,7 @@ import operator
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -55,6 +55,11 @@ class ImpliedUpstream:
     given: tuple[Any, ...]
     derived: tuple[Any, ...]
     sign: int = 0
+
+    @cached_property
+    def gradients(self) -> Mapping[Node, Node]:
+        """The gradient that follows at each value that leads to the one where backward begins."""
+        return backpropagate(self.every).of
 
     @property
     def is_sure(self) -> bool:
@@ -230,7 +235,7 @@ def _explained(
 
 def times_derived(found: ImpliedUpstream, value: Node, gradient: Node, data: Mapping[Node, Any]) -> float | None:
     """The number by which the derived gradient of a value is multiplied in a gradient; None where there is none."""
-    derived = backpropagate(found.every).of.get(value)
+    derived = found.gradients.get(value)
     if derived is None:
         return None
     known = dict(data)

@@ -3,6 +3,7 @@
 from dout.run.attributes import (
     attributes_of,
     filled_cells,
+    function_copy,
     is_class,
     module_of,
     mro_of,
@@ -36,9 +37,9 @@ from dout.run.reference_counts import OF_A_LOCAL
 __all__ = [
     "OF_A_LOCAL", "EndlessError", "HeldMemory", "Line", "PlainRun", "Runner", "arrays", "attributes_of",
     "central_difference", "copied", "counted_lines", "deep_copy", "differs_at", "douts_taken", "drawing_alike",
-    "drawn_from", "evaluating", "filled_cells", "flat", "fresh", "generators_of", "global_states", "is_class",
-    "is_float_array", "is_generator", "keeping_random_states", "mapped", "module_of", "mro_of", "named_objects",
-    "names_of", "objects_in", "one_or_all", "other_bits", "otherwise", "places", "put_state", "qualname_of", "quiet",
-    "run_backward", "seed_global", "signature_of", "size_of", "state_of", "upstream", "vars_of",
+    "drawn_from", "evaluating", "filled_cells", "flat", "fresh", "function_copy", "generators_of", "global_states",
+    "is_class", "is_float_array", "is_generator", "keeping_random_states", "mapped", "module_of", "mro_of",
+    "named_objects", "names_of", "objects_in", "one_or_all", "other_bits", "otherwise", "places", "put_state",
+    "qualname_of", "quiet", "run_backward", "seed_global", "signature_of", "size_of", "state_of", "upstream", "vars_of",
     "weighed",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ import inspect
 import operator
 from contextlib import suppress
 from threading import local
-from types import FunctionType, ModuleType
+from types import CellType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -66,6 +66,14 @@ def signature_of(function: Any) -> inspect.Signature:
     if kept is None or not all(map(operator.is_, kept[0], form)):
         kept = _signatures[function] = form, inspect.signature(function)
     return kept[1]
+
+
+def function_copy(function: FunctionType, closure: tuple[CellType, ...] | None = None) -> FunctionType:
+    """Another function of the same code, with the same defaults, that closes over the same, or over other cells."""
+    cells = function.__closure__ if closure is None else closure
+    made = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, cells)
+    made.__kwdefaults__ = function.__kwdefaults__
+    return made
 
 
 def filled_cells(function: Any) -> list[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dout.adapt.argument_names import taken_by
 from dout.adapt.source.empty_methods import read_by
-from dout.run import signature_of
+from dout.run import function_copy, signature_of
 
 _NAMES = re.compile(  # and neither `back`, of what undoes itself, nor `grad`, of what keeps a tape
     r"(is_|return_|calc_|get_|use_)?(deriv(ative|ate|ada)?|derivada|prime|d_?dx)", re.IGNORECASE
@@ -45,9 +45,7 @@ def has_derivative_switch(function: ast.FunctionDef) -> bool:
 
 def switched(function: FunctionType, switch: str, on: bool) -> FunctionType:
     """The function with its switch on or off by default, which is no argument that anybody can see."""
-    code = function.__code__
-    own = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
-    own.__kwdefaults__ = dict(function.__kwdefaults__ or {}) or None
+    own = function_copy(function)
     given = signature_of(function).parameters
     names = [p.name for p in given.values() if p.default is not p.empty and p.kind is not p.KEYWORD_ONLY]
     if switch in names:

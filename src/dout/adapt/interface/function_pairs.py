@@ -19,7 +19,7 @@ from dout.adapt.interface.derivative_switch import derivative_switch, switched
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
 from dout.adapt.source.returned_names import gives_gradients
-from dout.run import attributes_of, copied, deep_copy, filled_cells, mro_of, names_of
+from dout.run import attributes_of, copied, deep_copy, filled_cells, function_copy, mro_of, names_of
 from dout.run.reached_functions import codes_in, reached_functions
 
 PAIR = "dout_pair"
@@ -82,12 +82,13 @@ def _of_same_arguments(functions: Mapping[str, FunctionType]) -> dict[str, type]
 
     What else their names say is the same, too: `huber_cost` and `gradient_huber`.
     """
-    taken = {name: frozenset(p.name for p in taken_by(function)) for name, function in functions.items()}
-    losses = {_meant(n): n for n in [*functions][::-1] if names_loss(n) and not _GRADIENT & _words(n) and taken[n]}
+    slopes = {name: function for name, function in functions.items() if _GRADIENT & _words(name)}
+    losses = {_meant(name): name for name in [*functions][::-1] if names_loss(name) and name not in slopes}
     found: dict[str, type] = {}
-    for name, function in functions.items():
-        ahead = losses.get(_meant(name), "") if _GRADIENT & _words(name) else ""
-        is_pair = ahead and ahead not in found and taken[ahead] == taken[name]
+    for name, function in slopes.items():
+        ahead = losses.get(_meant(name), "")
+        takes = [{p.name for p in taken_by(functions[one])} for one in (ahead, name)] if ahead else []
+        is_pair = ahead not in found and takes and takes[0] == takes[1] != set()
         if is_pair and not (is_stub(function) or gives_nothing(function)):
             found[ahead] = pair_class(functions[ahead], function, (), (ahead, name))
     return found
@@ -216,10 +217,7 @@ def arrays_in_cells(layer: Any) -> dict[str, Any]:
 
 
 def _on_cells(f: FunctionType, cells: Mapping[int, CellType]) -> FunctionType:
-    own = tuple(cells[id(cell)] for cell in f.__closure__ or ())
-    made = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, own)
-    made.__kwdefaults__ = f.__kwdefaults__
-    return made
+    return function_copy(f, tuple(cells[id(cell)] for cell in f.__closure__ or ()))
 
 
 def pair_of(forward: Any) -> type | None:

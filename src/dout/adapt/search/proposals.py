@@ -77,6 +77,7 @@ class _Proposer:
         self.constructor = wanted(self.cls, target.sizes_of_nothing(init)) if own else []
         self.constructor += slopes_of(self.cls, [p.name for p in self.constructor])
         self.owner = None if target.is_function else self.cls
+        self.kinds = cache(partial(source.kinds_for, self.forward, cls=self.owner))
         called = [self.cls.__qualname__, target.forward_name]  # a class, or its method: `net.loss(x, y)`
         self.loss = any(map(names_loss, called)) or any(
             names_label(p.name) and p.name.lower() != "y" for p in self.arguments[1:]
@@ -227,7 +228,7 @@ class _Proposer:
                 or self._is_label(name)
                 or (self.loss and place < 2)
                 or self._all_arrays
-                or "table" in source.kinds_for(self.forward, name, self.owner)
+                or "table" in self.kinds(name)
             ):
                 if variant != 1:
                     choices.append(self._unshaped(name, place, sizes, shapes))
@@ -259,7 +260,7 @@ class _Proposer:
 
     def _is_setting(self, name: str) -> bool:
         """Whether an argument is no array, by its code or document, or by its name alone."""
-        kind = next(iter(source.kinds_for(self.forward, name, self.owner)), "")
+        kind = next(iter(self.kinds(name)), "")
         data = self.arguments[0].name == name or self._is_label(name)  # that may be whole numbers
         plain = kind in _PLAIN or (kind == "tuple" and not names_array(name))
         return name in SETTINGS or kind in ("dict", "str") or (plain and not data)
@@ -267,7 +268,7 @@ class _Proposer:
     def _is_label(self, name: str) -> bool:
         """Whether an argument holds whole numbers, by its name, or because the source takes it as an index."""
         named = names_label(name) or names_indices(name)
-        return named or "index" in source.kinds_for(self.forward, name, self.owner)
+        return named or "index" in self.kinds(name)
 
     @cached_property
     def _all_arrays(self) -> bool:

@@ -125,7 +125,8 @@ def _smaller(use: LayerUse) -> Iterator[_Way]:
     own = any(array.dtype.kind in "iu" for array in arrays_in(use.init))  # whole by chance, or places: try others first
     given = all(array.dtype.kind in "iu" for array in arrays_in(use.inputs))
     kinds = [*product((True, False)[not own :], (True, False)[not given :])]
-    many = sum(math.prod(UseSizes(use, _LEAST[0], True).shape(x.shape)) for x in arrays_in(use.inputs)) > _MANY
+    usual = UseSizes(use, _LEAST[0], True)
+    many = sum(math.prod(usual.shape(x.shape)) for x in arrays_in(use.inputs)) > _MANY
     leasts = (*[_LEAST_OF_MANY] * many, *_LEAST)
     for several, (own, given), least, apart in product((True, False), kinds, leasts, (True, False)):
         sizes = UseSizes(use, least, apart)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.repair.computed_edits import Echoes, bias_sums, computed, echoed, word_of_number
+from dout.check.repair.computed_edits import Echoes, bias_sums, computed, echoed, spread, word_of_number
 from dout.check.repair.expression_places import ExpressionPlace
 from dout.check.repair.repair_table import KINDS, EditedSpot, RepairKind, TermNeed
 
@@ -200,7 +200,7 @@ def candidates(place: ExpressionPlace, seen: Seen, elsewhere: Echoes, most: floa
         yield from _of_kind(kind, place, seen, terms, own)
     for cost, word, text, *run in computed(place, seen.ndim, seen.terms):
         yield Edit(place, cost, word, text, None, *run)
-    for cost, word, template in echoed(place, elsewhere):
+    for cost, word, template in (*echoed(place, elsewhere), *spread(place, seen.terms)):
         yield Edit(place, cost, word, template, {"x": place.text})
 
 

@@ -14,7 +14,6 @@ from dout.adapt.source.syntax import name_of
 from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction
 from dout.check.repair.repair_table import OTHER_FUNCTIONS
 
-_ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant)
 _MOST_LENGTHS = 4
 # A cost, a word, and the text of the expression; where the whole statement changes, its text and the expression's.
 Found = Iterator[tuple[float, str, str] | tuple[float, str, str, str]]
@@ -24,7 +23,6 @@ def computed(place: ExpressionPlace, ndim: int, terms: Sequence[tuple[str, Any]]
     """Every edit of this kind of an expression, whose value has `ndim` axes, with the `terms` in scope there."""
     for edits in _BY_SYNTAX.get(type(place.node), ()):
         yield from edits(place, place.node, ndim)
-    yield from _spread(place, terms)
     yield from _unpacked(place)
     yield from _added_at(place)
     yield from _other_target(place)
@@ -194,14 +192,16 @@ def _other_target(place: ExpressionPlace) -> Found:
         yield 1.2, "formula", f"{array}[{index}] {sign}= {place.text}", f"({written}, {rest})[-1]"
 
 
-def _spread(place: ExpressionPlace, terms: Sequence[tuple[str, Any]]) -> Found:
-    """Divided by two lengths that have names, as of a mean over windows or images: `dout / (h * w)`, `dout / k**2`."""
+def spread(place: ExpressionPlace, terms: Sequence[tuple[str, Any]]) -> Iterator[tuple[float, str, str]]:
+    """Divided by two lengths that have names, as of a mean over windows or images: `dout / (h * w)`, `dout / (k * k)`.
+
+    Yields a cost, a word, and a template with the slot {x}.
+    """
     if not isinstance(place.parents[0], ast.stmt | ast.Tuple | ast.BinOp):
         return
     lengths = [text for text, value in terms if type(value) is int and value > 1 and text in place.function.locals]
-    text = place.text if isinstance(place.node, _ATOMS) else f"({place.text})"
     for one, other in itertools.combinations_with_replacement(lengths[:_MOST_LENGTHS], 2):
-        yield 1.6, "factor", f"{text} / ({one} * {other})"
+        yield 1.6, "factor", f"{{x}} / ({one} * {other})"
 
 
 def _unpadded(place: ExpressionPlace, ndim: int, terms: Sequence[tuple[str, Any]]) -> Found:

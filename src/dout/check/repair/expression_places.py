@@ -334,18 +334,15 @@ def _replaceable(node: ast.expr, parents: tuple[ast.AST, ...], function: Scratch
 # --- what stands elsewhere --------------------------------------------------------------------------------------------
 
 
-def at_other_indices(
-    parts: Iterable[tuple[str, Any]], function: ScratchFunction, names: Mapping[str, Any]
-) -> list[tuple[str, Any]]:
+def at_other_indices(parts: Iterable[str], function: ScratchFunction) -> list[str]:
     """Parts with an index that the function takes elsewhere: `slope(zs[-k])` of `slope(zs[-1])`, in a loop over k.
 
     And the other part of what is cut in two: `dout[:, :k]` beside `dout[:, k:]`.
     """
     own = [node.slice for node in ast.walk(function.node) if isinstance(node, ast.Subscript)]
     indices = [one for one in own if isinstance(one, ast.UnaryOp | ast.BinOp | ast.Name)]
-    found: dict[str, Any] = {}
     texts: list[str] = []
-    for text, _ in parts:
+    for text in parts:
         tree = ast.parse(text, mode="eval")
         fixed = [n for n in ast.walk(tree) if isinstance(n, ast.Subscript) and _is_whole(n.slice)]
         for index in indices if len(fixed) == 1 else ():
@@ -355,11 +352,7 @@ def at_other_indices(
         if len(halves := [n for n in cut if (n.lower is None) != (n.upper is None)]) == 1:
             halves[0].lower, halves[0].upper = halves[0].upper, halves[0].lower
             texts.append(ast.unparse(tree))
-    space = {**function.function.__globals__, **names}
-    for text in dict.fromkeys(texts):
-        with suppress(Exception, SystemExit):  # of the user's functions
-            found[text] = eval(text, space)  # its own names
-    return [(text, value) for text, value in found.items() if isinstance(value, np.ndarray | np.generic | int | float)]
+    return list(dict.fromkeys(texts))
 
 
 def _is_whole(index: ast.expr) -> bool:

@@ -47,7 +47,8 @@ def named_gradients(examination: Examination) -> list[NamedGradient]:
     called: dict[str, list[Node]] = {}
     for node in trace.graph.nodes:
         if node in trace.backward and node.primitive is not INPUT and (name := trace.names.get(node)):
-            called[name] = [*called.pop(name, ()), node]
+            called[name] = called.pop(name, [])  # in the order of their last ones
+            called[name].append(node)
     last = {name: nodes[-1] for name, nodes in called.items() if _is_of_one_call(nodes)}
     judged: list[tuple[Judged, Judged]] = []  # each beside its negative
     for name, mine in last.items():

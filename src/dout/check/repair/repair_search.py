@@ -203,9 +203,11 @@ class RepairSearch:
             for place, names in moved.items()
             if (cost := self._handicap(names, in_forward, seen[place.i].value)) is not None
         }
+        parts = {f: _parts(numbered, seen, f) for f in functions}
+        variants = {f: at_other_indices(dict(own), f) for f, own in parts.items()}
         for i in useful:
-            parts = _parts(numbered, seen, numbered[i].function)
-            seen[i].parts = [*parts, *at_other_indices(parts, numbered[i].function, seen[i].names)]
+            own = numbered[i].function
+            seen[i].parts = [*parts[own], *_evaluated(variants[own], own, seen[i].names)]
         return seen, useful
 
     def _moved(
@@ -380,6 +382,15 @@ def _parts(
     elements = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Subscript)}
     calls = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Call) and not _is_of_module(p)}
     return [*[*elements.items()][:_MOST_PARTS], *[*calls.items()][:_MOST_PARTS]]
+
+
+def _evaluated(texts: Iterable[str], function: ScratchFunction, names: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Expressions with their values among some local names, of those that have a number there."""
+    space, found = {**function.function.__globals__, **names}, list[tuple[str, Any]]()
+    for text in texts:
+        with suppress(*OF_TRIED_CODE):
+            found.append((text, eval(text, space)))  # the user's own names
+    return [(text, value) for text, value in found if is_number(value)]
 
 
 def _is_of_module(place: ExpressionPlace) -> bool:

@@ -22,7 +22,7 @@ import numpy as np
 from dout.adapt.interface.adapted_layer import is_adapted
 from dout.adapt.interface.network_loss import IN_ITS_PLACE
 from dout.check.repair.expression_places import ExpressionPlace, ParsedFile, ScratchFunction
-from dout.run import objects_in
+from dout.run import function_copy, objects_in
 
 ON, GO, TAP, TURN, AT = "__dout_on__", "__dout_go__", "__dout_tap__", "__dout_turn__", "__dout_at__"
 OF_TRIED_CODE = (Exception, SystemExit)  # what an edit may raise: with another condition code may end its program
@@ -121,10 +121,7 @@ def _subclass(cls: type, methods: Mapping[str, Any]) -> type:
 def _on_cells_of(made: types.FunctionType, own: types.FunctionType) -> types.FunctionType:
     """A function under test that closes over what a layer's own one does."""
     cells = dict(zip(own.__code__.co_freevars, own.__closure__ or (), strict=True))
-    closure = tuple(cells[name] for name in made.__code__.co_freevars)
-    new = types.FunctionType(made.__code__, made.__globals__, made.__name__, made.__defaults__, closure)
-    new.__kwdefaults__ = made.__kwdefaults__
-    return new
+    return function_copy(made, tuple(cells[name] for name in made.__code__.co_freevars))
 
 
 def _other_ways(function: ScratchFunction) -> Iterator[tuple[str, Callable[[Any], Any]]]:
@@ -137,8 +134,8 @@ def _other_ways(function: ScratchFunction) -> Iterator[tuple[str, Callable[[Any]
 
 
 def _with_defaults_of(other: types.FunctionType, made: types.FunctionType) -> types.FunctionType:
-    new = types.FunctionType(made.__code__, made.__globals__, made.__name__, other.__defaults__, made.__closure__)
-    new.__kwdefaults__ = other.__kwdefaults__
+    new = function_copy(made)
+    new.__defaults__, new.__kwdefaults__ = other.__defaults__, other.__kwdefaults__
     return new
 
 

@@ -24,7 +24,6 @@ from dout.check.report.verdicts import WORDS, Verdict
 from dout.check.rules.formula.d101_wrong_gradient import RULE as WRONG
 from dout.errors import UnknownLossError
 from dout.files import near
-from dout.grad import backpropagate
 from dout.graph import Node, Where, computed_from, leading_to_all, uses_of
 from dout.judge.implied_upstream import ImpliedUpstream, implied_upstream, times_derived
 from dout.judge.outcomes import Word
@@ -84,9 +83,10 @@ class RecordedRound:
             found = implied_upstream(trace.graph.nodes, trace.backward, trace.data, gradients)
             if found is not None:
                 self.begin, self.climbs = found.gradient.where, _where_it_climbs(trace, found, gradients)
-                for key, row in _rows(trace, found, dict(zip(gradients, _judged(found), strict=True))):
+                follows = _following(trace, found)
+                for key, row in _rows(trace, follows, dict(zip(gradients, _judged(found), strict=True))):
                     self.rows.setdefault(key, []).append(row)
-                for key in _scaled_by_themselves(trace, found) | _contradicted(trace, found):
+                for key in _scaled_by_themselves(trace, found) | _contradicted(trace, follows):
                     self.rows.pop(key, None)
                 for key, name in _without_gradient(trace):
                     self.missing.setdefault(key, {})[name] = None
@@ -171,7 +171,7 @@ def _where_it_climbs(trace: Trace, found: ImpliedUpstream, parameters: Iterable[
     return place if ways == {1.0} else None
 
 
-def _rows(trace: Trace, found: ImpliedUpstream, judged: Mapping[Node, _Row]) -> Iterator[tuple[Key, _Row]]:
+def _rows(trace: Trace, follows: Mapping[LayerCall, bool], judged: Mapping[Node, _Row]) -> Iterator[tuple[Key, _Row]]:
     """The parameters of each class that has calls in a run, and an input whose gradient follows.
 
     A whole training step is of the class that it stands in.
@@ -187,22 +187,25 @@ def _rows(trace: Trace, found: ImpliedUpstream, judged: Mapping[Node, _Row]) -> 
                 own = own if times[parameter.name] == 1 else f"{own} {parameter.node.shape}"
                 own = own if owner is call else f"{call.name}.{own}"
                 yield key, judged[parameter.node]._replace(name=own, where=parameter.gradient.where)
-        key, gradient = _class_of(call), _returned(call)
-        if key is not None and gradient is not None and _follows(trace, found, call.inputs[0], gradient):
-            yield key, _Row(trace.names.get(call.inputs[0]) or "input", gradient.where, Word.AGREES, role="input")
+        key = _class_of(call)
+        if key is not None and follows.get(call, False):
+            (gradient,) = call.gradients or (None,)
+            where = gradient.where if gradient is not None else None
+            yield key, _Row(trace.names.get(call.inputs[0]) or "input", where, Word.AGREES, role="input")
 
 
-def _returned(call: LayerCall) -> Node | None:
-    """The gradient that a call's backward returns for its input, if it returns one; of one number any would follow."""
-    returned = call.gradients or ()
-    gradient = returned[0] if len(returned) == 1 else None
-    return gradient if gradient is not None and math.prod(gradient.shape) > 1 else None
+def _following(trace: Trace, found: ImpliedUpstream) -> dict[LayerCall, bool]:
+    """Whether the gradient that a call's backward returns, if it returns one, follows for the call's input.
 
-
-def _follows(trace: Trace, found: ImpliedUpstream, value: Node, gradient: Node) -> bool:
-    """Whether the gradient of a value is the one that follows."""
-    factor = times_derived(found, value, gradient, trace.data)
-    return factor is not None and math.isclose(factor, found.factor, rel_tol=1e-4)
+    Without calls at whose input nothing follows, and those that return one number, from which any would follow.
+    """
+    follows = dict[LayerCall, bool]()
+    for call in trace.calls:
+        gradient = call.gradients[0] if call.gradients and len(call.gradients) == 1 else None
+        if gradient is not None and math.prod(gradient.shape) > 1 and call.inputs[0] in found.gradients:
+            factor = times_derived(found, call.inputs[0], gradient, trace.data)
+            follows[call] = factor is not None and math.isclose(factor, found.factor, rel_tol=1e-4)
+    return follows
 
 
 def _is_inside(trace: Trace, node: Node, call: LayerCall) -> bool:
@@ -211,19 +214,15 @@ def _is_inside(trace: Trace, node: Node, call: LayerCall) -> bool:
     return own is not None and own.inside(call)
 
 
-def _contradicted(trace: Trace, found: ImpliedUpstream) -> set[Key]:
+def _contradicted(trace: Trace, follows: Mapping[LayerCall, bool]) -> set[Key]:
     """The classes that return another gradient for an input than the one that follows, in one call at least.
 
     Not of an input that others use as well: the gradients of its uses add up.
     """
-    derived = backpropagate(found.every).of
-    forward = [node for node in trace.graph.nodes if node not in trace.backward]
-    users = uses_of(forward)
-    returned = ((_class_of(call), call.inputs[0], gradient)
-                for call in trace.calls if (gradient := _returned(call)) is not None
-                and all(_is_inside(trace, user, call) for user, _ in users.get(call.inputs[0], ())))  # fmt: skip
-    return {key for key, value, gradient in returned
-            if key is not None and value in derived and not _follows(trace, found, value, gradient)}  # fmt: skip
+    users = uses_of(node for node in trace.graph.nodes if node not in trace.backward)
+    wrong = (call for call, does in follows.items() if not does)
+    alone = (c for c in wrong if all(_is_inside(trace, user, c) for user, _ in users.get(c.inputs[0], ())))
+    return {key for call in alone if (key := _class_of(call)) is not None}
 
 
 def _without_gradient(trace: Trace) -> Iterator[tuple[Key, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.grad import Gradients, backpropagate
-from dout.graph import Node, computed_from
+from dout.graph import Node, computed_from, uses_of
 from dout.judge.float_judge import computed
 from dout.ops import PRIMITIVES
 from dout.ops.elementwise import add
@@ -41,10 +41,7 @@ class Derivation:
 
     def __init__(self, trace: RecordedRun) -> None:
         self.trace = trace
-        self.uses: dict[Node, list[Edge]] = {}
-        for node in trace.graph.nodes:
-            for argument, value in enumerate(node.inputs):
-                self.uses.setdefault(value, []).append((node, argument))
+        self.uses: dict[Node, list[Edge]] = uses_of(trace.graph.nodes)
         self._into: dict[tuple[Node, LayerCall], list[Edge]] = {}
         for value, edges in self.uses.items():
             for edge in edges:

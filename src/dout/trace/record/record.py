@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.errors import TargetError
-from dout.graph import CONSTANT, INPUT, Graph, Node, computed_from
+from dout.graph import CONSTANT, INPUT, Graph, Node, computed_from, uses_of
 from dout.ops.create import number
 from dout.run import douts_taken, flat
 from dout.trace.model.recorded import Event, LayerCall
@@ -218,15 +218,12 @@ def _noted(nodes: list[Node], shown: set[Node]) -> set[Node]:
     Nothing that is `shown` was computed with them, and no condition.
     """
     taken: set[Node] = set()  # by float, and computed from such
-    users: dict[Node, list[Node]] = {}
     for node in nodes:
         if node.primitive is number or any(i in taken for i in node.inputs):
             taken.add(node)
-        for i in node.inputs:
-            users.setdefault(i, []).append(node)
-    noted: set[Node] = set()
+    uses, noted = uses_of(nodes), set[Node]()
     for node in reversed(nodes):
-        used_by = users.get(node, [])
+        used_by = [user for user, _ in uses.get(node, ())]
         ended = used_by or (node in taken and node.primitive.backward)
         if node not in shown and ended and all(user in noted for user in used_by):
             noted.add(node)
