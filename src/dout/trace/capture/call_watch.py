@@ -95,8 +95,10 @@ class Calls:
 
     def _saw(self, frame: FrameType, event: str, function: Any) -> None:
         if id(frame.f_code) in self._others:  # dout's code, or a library's: most that there is to see
+            if event != "call":
+                return
             caller = frame.f_back
-            if event != "call" or (caller is not None and id(caller.f_code) in self._others):
+            if caller is not None and id(caller.f_code) in self._others:
                 return
         if event == "call":
             users, caller = self._is_users(frame), frame.f_back
