@@ -264,3 +264,43 @@ def test_an_equal_tuple_stays_the_one_that_was_there():
     assert layer.shape is shape
     assert layer.factors is factors
     assert str(factors) == "(0.0, -0.0)"
+
+
+class Places:
+    """Keeps the places of its windows, made from settings at each call."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def forward(self, x):
+        self.moved = [(slice(None), slice(at, len(x[0]), self.step)) for at in range(2)]
+        self.both = self.moved
+        return x[self.moved[0]] + x[self.moved[1]]
+
+    def backward(self, dout):
+        dx = np.zeros((3, 8))
+        for moved in self.moved:
+            dx[moved] += dout
+        return dx
+
+
+def test_tuples_of_numbers_that_were_compared_are_those_that_stood_there():
+    layer = Places(2)
+    fast, x = dout.compile(layer), np.arange(24.0).reshape(3, 8)
+    for _ in range(2):
+        fast.backward(fast.forward(x))
+    stood = list(layer.moved)
+    fast.backward(fast.forward(x))
+    assert all(now is then for now, then in zip(layer.moved, stood, strict=True))
+    assert layer.both is layer.moved
+
+
+def test_tuples_of_numbers_follow_the_settings():
+    layer, plain = Places(2), Places(2)
+    fast, x = dout.compile(layer), np.arange(24.0).reshape(3, 8)
+    for step in (2, 2, 4, 4, 2):
+        layer.step = plain.step = step
+        for one in (fast, plain):
+            one.out = one.forward(x)
+        assert layer.moved == plain.moved
+        np.testing.assert_array_equal(fast.out, plain.out)

@@ -81,6 +81,14 @@ def pooled_and_back(x):
     return image_of_patches(back)
 
 
+def shared_out(x):
+    image = np.zeros((4, 40, 40), x.dtype)
+    for i in range(2):
+        for j in range(2):
+            image[:, i:40:2, j:40:2] += x.reshape(4, 40, 40)[:, :20, :20] / 4
+    return image
+
+
 def rectified_images(x):
     images = (x + x[0]).reshape(4, 16, 100)
     return np.where(images <= 0, 0, images)
@@ -127,6 +135,7 @@ WORTH = {
     "fold_forms": image_of_patches,
     "spread_extremes": pooled_and_back,
     "window_extremes": pooled,
+    "reads_of_fills": shared_out,
     "before_reshape": rectified_images,
     "decompose": normalised,
     "sink_writes": softmax_backward,

@@ -6,6 +6,7 @@ import pytest
 from dout import layers
 
 X = np.arange(24.0).reshape(2, 3, 4)
+VIEWS = (layers.Flatten, layers.Reshape)  # which move nothing; what the others return is the caller's
 
 MOVES = [
     (layers.Flatten(), (2, 12)), (layers.Reshape(4, 3), (2, 4, 3)), (layers.Reshape(-1), (2, 12)),
@@ -22,14 +23,14 @@ def test_backward_is_the_transpose_of_forward(layer, shape):
     y = np.random.default_rng(1).normal(size=shape)
     dx = layer.backward(y)
     assert dx.shape == X.shape
-    assert not np.shares_memory(dx, y)
+    assert np.shares_memory(dx, y) == isinstance(layer, VIEWS)
     np.testing.assert_allclose(np.sum(out * y), np.sum(X * dx), rtol=1e-12)
 
 
 @pytest.mark.parametrize("layer", [layers.Flatten(), layers.Reshape(2, -1), layers.Transpose(2, 0, 1)])
 def test_a_way_there_and_back_changes_nothing(layer):
     out = layer.forward(X)
-    assert not np.shares_memory(out, X)
+    assert np.shares_memory(out, X) == isinstance(layer, VIEWS)
     np.testing.assert_array_equal(layer.backward(out), X)
 
 

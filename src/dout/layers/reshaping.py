@@ -1,26 +1,27 @@
 """Layers that move numbers and change none: other shapes, sums over axes, parts put together and taken apart.
 
 What goes one way in `forward` goes the same way back in `backward`: a reshape is undone, what was repeated is summed,
-and what was summed is repeated. Nothing is written into, arrays go out fresh, and float32 stays float32.
+and what was summed is repeated. Nothing is written into, and float32 stays float32. `Flatten` and `Reshape` return
+views of what they are given, as in PyTorch; the other arrays go out fresh.
 """
 
 from typing import Any
 
 import numpy as np
 
-from dout.layers.form import Value, arriving, fresh, keep_form
+from dout.layers.form import Value, arriving, keep_form
 
 
 class Flatten:
     """Lay each sample flat: (N, …) becomes (N, D). PyTorch: `torch.nn.Flatten`.
 
-    `dx` is `dout` in the shape of `x`.
+    `dx` is `dout` in the shape of `x`. Both are views: copy them before you write into one.
     """
 
     def forward(self, x: Value) -> Value:
         """Return `x` with one axis in the place of all but the first."""
         self.shape = np.shape(x)
-        out = fresh(np.reshape(x, (self.shape[0], int(np.prod(self.shape[1:])))))
+        out = np.reshape(x, (self.shape[0], int(np.prod(self.shape[1:]))))
         keep_form(self, out)
 
         return out
@@ -29,7 +30,7 @@ class Flatten:
         """Return `dout` in the shape of `x`."""
         dout = arriving(self, dout)
 
-        return fresh(np.reshape(dout, self.shape))
+        return np.reshape(dout, self.shape)
 
 
 class Reshape:
@@ -49,7 +50,7 @@ class Reshape:
         """Return `x` with each sample in the shape."""
         self.x_shape = np.shape(x)
         try:
-            out = fresh(np.reshape(x, (self.x_shape[0], *self.shape)))
+            out = np.reshape(x, (self.x_shape[0], *self.shape))
         except ValueError:
             raise ValueError(
                 f"Reshape.forward: x has shape {self.x_shape}, {int(np.prod(self.x_shape[1:]))} numbers a sample: "
@@ -63,7 +64,7 @@ class Reshape:
         """Return `dout` in the shape of `x`."""
         dout = arriving(self, dout)
 
-        return fresh(np.reshape(dout, self.x_shape))
+        return np.reshape(dout, self.x_shape)
 
 
 class Transpose:

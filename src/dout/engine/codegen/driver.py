@@ -129,7 +129,12 @@ class Following:
         self.text = text
         self.inputs = dict(inputs)
         self.built: dict[int, str] = {}
+        self.settled: dict[int, Template] = {}
         self.drawn: list[tuple[str, str]] = []  # generators that were drawn from, and what their states are called
+        steering = program.capture.outcomes.items()
+        self.known = {program.now[node]: item for (node, _), item in steering if type(item) is node.dtype is int}
+        stood = (spot.before.item for spot in program.capture.spots if isinstance(spot.before, Same))
+        self.stood = {repr(item): item for item in stood if type(item) is tuple and is_fixed(item)}
 
     def write(self) -> None:
         """Write it: draws, steps, what the run changed, and the result."""
@@ -148,7 +153,7 @@ class Following:
         for node in list(waiting):
             self._check(node, waiting, writer)
         self._commit(writer)
-        result = self._expression(self.capture.result, writer)
+        result = self._expression(self._settled(self.capture.result), writer)
         writer.end()
         self.text.line(f"return {result}")
 
@@ -223,7 +228,27 @@ class Following:
         writer.commit()
         for spot in self.capture.spots:
             if spot.after is not None:
-                self.text.line(self.text.put(spot, self._expression(_settled(spot.before, spot.after), writer)))
+                self.text.line(self.text.put(spot, self._expression(self._settled(spot.after), writer)))
+
+    def _settled(self, after: Template) -> Template:
+        """What a place gets, with numbers that were compared as they were then: the same for the same template."""
+        if id(after) not in self.settled:
+            self.settled[id(after)] = self._as_known(after)
+        return self.settled[id(after)]
+
+    def _as_known(self, after: Template) -> Template:
+        """For a tuple of what is known an equal one that stood there before: the next call need not compare it."""
+        if isinstance(after, Node) and (node := self.program.now[after]) in self.known:
+            return Same(self.known[node])
+        if isinstance(after, Built):
+            after = Built(after.kind, tuple(map(self._settled, after.parts)), after.keys)
+            items = [part.item for part in after.parts if isinstance(part, Same) and is_fixed(part.item)]
+            if after.kind in (tuple, slice) and len(items) == len(after.parts):
+                after = Same(slice(*items) if after.kind is slice else tuple(items))
+        if isinstance(after, Same) and type(after.item) is tuple and is_fixed(after.item):
+            stood = self.stood.get(repr(after.item))
+            return Same(stood) if stood is not None and alike(stood, after.item) else after
+        return after
 
     def _expression(self, template: Template, writer: StepWriter) -> str:
         if isinstance(template, Node):
@@ -272,10 +297,3 @@ class Following:
             name = self.built[id(template)] = self.text.variable(template.node, self.capture.names.get(template.node))
             self.text.line(f"{name} = {writer.applied(row, operands, static)}")
         return self.built[id(template)]
-
-
-def _settled(before: Template | None, after: Template) -> Template:
-    """What a place gets: for an equal tuple the one that stood there, which the next call need not compare."""
-    if not (isinstance(before, Same) and isinstance(after, Same) and is_fixed(after.item)):
-        return after
-    return before if alike(before.item, after.item) else after

@@ -17,6 +17,7 @@ from dout.engine.windows.fold_products import fold_products
 from dout.engine.windows.index_windows import index_windows
 from dout.engine.windows.join_places import join_places
 from dout.engine.windows.patch_products import patch_products
+from dout.engine.windows.reads_of_fills import reads_of_fills
 from dout.engine.windows.spread_extremes import spread_extremes
 from dout.engine.windows.window_extremes import window_extremes
 from dout.graph import Graph, Node
@@ -40,6 +41,7 @@ PASSES: tuple[Pass, ...] = (
     window_extremes,
     patch_products,
     fold_products,
+    reads_of_fills,  # once it is seen which loops are `fold`
     borders,
     stack_products,
     decompose,

@@ -2,5 +2,5 @@
 
 __all__ = [
     "borders", "fold_forms", "fold_products", "index_windows", "join_places", "patch_costs", "patch_products",
-    "spread_extremes", "window_extremes",
+    "reads_of_fills", "spread_extremes", "window_extremes",
 ]  # fmt: skip

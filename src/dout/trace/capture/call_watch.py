@@ -71,6 +71,7 @@ class Calls:
         self.runs: dict[CodeType, CodeRuns] = {}
         self.foreign: list[str] = []
         self._judged: dict[int, tuple[CodeType, bool]] = {}  # by identity: whether it is the user's code
+        self._others: set[int] = set()  # the identities of code that is not
         self.effects: list[Any] = []
         self.caught: dict[tuple[CodeType, int], str] = {}  # with the line
         self._handling: FrameType | None = None  # the outermost frame of the user's that may catch an error
@@ -93,9 +94,12 @@ class Calls:
                     getattr(outer, "enable", lambda: None)()
 
     def _saw(self, frame: FrameType, event: str, function: Any) -> None:
-        judged = self._judged.get(id(frame.f_code))
-        if judged is not None and not judged[1] and event != "call":
-            return  # dout's code, or a library's: most that there is to see
+        if id(frame.f_code) in self._others:  # dout's code, or a library's: most that there is to see
+            if event != "call":
+                return
+            caller = frame.f_back
+            if caller is not None and id(caller.f_code) in self._others:
+                return
         if event == "call":
             users, caller = self._is_users(frame), frame.f_back
             if users:
@@ -161,6 +165,8 @@ class Calls:
         judged = self._judged.get(id(code))
         if judged is None:
             judged = self._judged[id(code)] = code, is_users(frame)
+            if not judged[1]:
+                self._others.add(id(code))
         return judged[1]
 
     def _python(self, frame: FrameType) -> None:

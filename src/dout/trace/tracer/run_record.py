@@ -191,8 +191,12 @@ class RunRecord(Recorder):
         if self.live:
             self.steered[item.resolve()] = None
             self.outcomes[item.resolve(), kind] = outcome
-            self.note(kind, f"the program was steered by a value: {source.call_text(sys._getframe(2))} was {outcome}")
+            self.tell_outcome(kind, outcome)
         return outcome
+
+    def tell_outcome(self, kind: str, outcome: Any) -> None:
+        """Note a value that steers the program, with the text of what asked for it."""
+        self.note(kind, f"the program was steered by a value: {source.call_text(sys._getframe(3))} was {outcome}")
 
     def single(self, item: Any) -> Any:
         """What is taken as one number, by `float` or as an element: itself, with NumPy's own error for other arrays."""
