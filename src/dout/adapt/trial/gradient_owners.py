@@ -249,8 +249,11 @@ def _by_shape_or_place(
     floats = [name for name, x in inputs.items() if is_float_array(x) or isinstance(x, float)]
     if len(items) == len(floats) == 1:  # before it may stand whole numbers
         return () if floats[0] == next(iter(inputs)) else (floats[0],)
-    fits = all(g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False))
+    fits = _fit(items, [*inputs.values()])
     holds_places = any(g is None for g in items)  # of those that need no gradient
+    by_place = () if floats == [*inputs][: len(floats)] else tuple(floats)  # whole numbers need none
+    if len(items) == len(floats) and not holds_places and _fit(items, [inputs[name] for name in floats]):
+        return by_place
     if len(items) <= len(inputs) and (fits or holds_places):
         return ()
     if len(items) == 1 and floats and names_label(floats[0]):  # `loss(y_true, y_pred)`
@@ -260,7 +263,7 @@ def _by_shape_or_place(
         return tuple(fitting) if len(fitting) == 1 else ()
     order = _by_shapes(items, {name: inputs[name] for name in floats}, parameters)
     if len(items) == len(floats):  # one for each input: in another order, or by place and of a wrong shape
-        return tuple(order) if sorted(order) == sorted(floats) else ()
+        return tuple(order) if sorted(order) == sorted(floats) else by_place
     order = _in_between(order, [*inputs])
     left = [name for name in parameters if name not in order]
     if any(order) and not any(np.ndim(item) for name, item in zip(order, items, strict=True) if not name):
@@ -272,6 +275,11 @@ def _by_shape_or_place(
         told_apart = len({np.shape(item) for item in items}) > 1
         return () if fits and told_apart else ("",) * len(items)
     return tuple(name or left.pop(0) for name in order)
+
+
+def _fit(gradients: Sequence[Any], values: Sequence[Any]) -> bool:
+    """Whether gradients have the shapes of these values, place by place, as far as both go."""
+    return all(g is None or np.shape(g) == np.shape(x) for g, x in zip(gradients, values, strict=False))
 
 
 def _in_between(order: list[str], names: Sequence[str]) -> list[str]:
