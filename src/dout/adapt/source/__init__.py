@@ -16,6 +16,7 @@ from dout.adapt.source.attribute_reads import (
 )
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.contained_parts import fills_parts, parts_in
+from dout.adapt.source.divided_arguments import divided_by
 from dout.adapt.source.linear_use import only_multiplied
 from dout.adapt.source.rank_free import axis_counts, counts_from_the_end
 from dout.adapt.source.returned_names import (
@@ -37,6 +38,7 @@ __all__ = [
     "axis_counts",
     "comparisons_of",
     "counts_from_the_end",
+    "divided_by",
     "empty_methods",
     "fills_parts",
     "goes_on_otherwise",
