@@ -35,7 +35,7 @@ class Masked:
 
     def forward(self, x):
         shape = (*x.shape[:2], 1, 1) if self.whole_maps else x.shape
-        self.mask = (np.random.rand(*shape) > self.rate) / (1 - self.rate)
+        self.mask = (np.random.rand(*shape) > self.rate) / (1 - self.rate)  # noqa: NPY002 - as people draw
         return x * self.mask
 
     def backward(self, dout):

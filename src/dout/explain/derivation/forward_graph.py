@@ -39,7 +39,7 @@ from dout.graph import CONSTANT, INPUT, Graph, Node, Where, computed_from, evalu
 from dout.rewrite.easier_steps import with_squares
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
-from dout.run import deep_copy
+from dout.run import deep_copy, drawing_alike, quiet
 from dout.trace.model.recorded import LOSSES, LayerCall
 from dout.trace.record.record import record_by
 from dout.trace.record.trace import Trace
@@ -307,11 +307,12 @@ def _with_backward_that_runs(target: Target, found: Example) -> tuple[Trace, str
 
 
 def _recorded(target: Target, found: Example) -> Trace:
-    """The recording; gradients end at a step that has no rule."""
-    try:
-        return _recorded_by(Tracer(), target, found)
-    except (UnsupportedError, EscapeError):
-        return _recorded_by(PartialTracer(), target, found)
+    """The recording, in silence and from one random state; gradients end at a step that has no rule."""
+    with drawing_alike(target.cls), quiet():
+        try:
+            return _recorded_by(Tracer(), target, found)
+        except (UnsupportedError, EscapeError):
+            return _recorded_by(PartialTracer(), target, found)
 
 
 def _recorded_by(tracer: Tracer, target: Target, found: Example) -> Trace:
