@@ -259,6 +259,11 @@ def forward_of(
     A softmax and its kin are one step each, unless they are `opened` by name, or "all" is. A function goes with the
     backward that its module has beside it. Raises as `dout.adapt.example`, and TargetError where nothing is computed.
     """
+    with drawing_alike(Target.of(target).named):
+        return _forward_of(target, init, inputs, opened)
+
+
+def _forward_of(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], opened: Collection[str]) -> Forward:
     target, found = _with_example(target, init, inputs)
     told, unpacked = shapes_for(target.forward), items_unpacked(target.forward)
     if any(np.iscomplexobj(value) for value in found.inputs.values()):
@@ -308,7 +313,7 @@ def _with_backward_that_runs(target: Target, found: Example) -> tuple[Trace, str
 
 def _recorded(target: Target, found: Example) -> Trace:
     """The recording, in silence and from one random state; gradients end at a step that has no rule."""
-    with drawing_alike(target.cls), quiet():
+    with quiet():
         try:
             return _recorded_by(Tracer(), target, found)
         except (UnsupportedError, EscapeError):
