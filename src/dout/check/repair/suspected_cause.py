@@ -186,6 +186,8 @@ class CauseSearch:
             return "it is wrong on an example of other lengths"
         if proof.elsewhere is Elsewhere.UNTRIED:
             return "it was tried on these lengths alone, and may fit them by chance"
+        if others := proof.repair.edit.place.function.heirs_beside(type(self.stands[0].make())):
+            return f"it changes {' and '.join(others)}, too"
         if proof.turns:
             return "it turns a condition that the examples met on one side only"
         wrong = self.stands[0].wrong(self.stands[0].got)
