@@ -39,7 +39,7 @@ from dout.graph import CONSTANT, INPUT, Graph, Node, Where, computed_from, evalu
 from dout.rewrite.easier_steps import with_squares
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
-from dout.run import deep_copy, drawing_alike, quiet
+from dout.run import deep_copy, quiet
 from dout.trace.model.recorded import LOSSES, LayerCall
 from dout.trace.record.record import record_by
 from dout.trace.record.trace import Trace
@@ -251,19 +251,12 @@ class Forward:
         return len(self.outputs) == 1 and len(shapes) <= 1 and all(is_elementwise(node) for node in self.steps)
 
 
-def forward_of(
-    target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], opened: Collection[str] = ()
-) -> Forward:
+def forward_of(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], opened: Collection[str]) -> Forward:
     """Record a class, a layer or a function on inputs that are given, or on small ones that it takes.
 
     A softmax and its kin are one step each, unless they are `opened` by name, or "all" is. A function goes with the
     backward that its module has beside it. Raises as `dout.adapt.example`, and TargetError where nothing is computed.
     """
-    with drawing_alike(Target.of(target).named):
-        return _forward_of(target, init, inputs, opened)
-
-
-def _forward_of(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], opened: Collection[str]) -> Forward:
     target, found = _with_example(target, init, inputs)
     told, unpacked = shapes_for(target.forward), items_unpacked(target.forward)
     if any(np.iscomplexobj(value) for value in found.inputs.values()):
