@@ -247,3 +247,83 @@ def test_returned_gradients_belong_to_the_parameters_that_stand_with_them(layer)
 def test_a_wrong_gradient_in_a_pair_is_wrong():
     found = {verdict.argument: verdict.word for verdict in dout.check(set_by_hand(Halved()), table(5, 4)).verdicts}
     assert found["W"] not in ("exact", "agrees within rounding")
+
+
+class Told:
+    """What it returns says whose it is where it is no formula: h needs no gradient."""
+
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x, h, c, scale):
+        self.kept = x, h, c, scale
+        return (x @ self.W + h) * c * scale
+
+    def backward(self, dout):
+        x, h, c, scale = self.kept
+        d = dout * c * scale
+        dW = x.T @ d
+        dc = dout * (x @ self.W + h) * scale
+        return d @ self.W.T, dW, dc
+
+
+def test_the_return_statement_names_the_owners_beside_a_formula():
+    report = dout.check(Told)
+    assert {(v.argument, str(v.word)) for v in report.verdicts} == {("x", "exact"), ("W", "exact"), ("c", "exact")}
+
+
+class OfWeights:
+    """Its weights are square, as its input may be: what it returns is a list with the gradient of each."""
+
+    def __init__(self):
+        self.weights = [table(3, 3), table(3, 3)[::-1]]
+
+    def forward(self, X):
+        self.kept = [X]
+        for weight in self.weights:
+            self.kept.append(np.tanh(self.kept[-1] @ weight))
+        return self.kept[-1]
+
+    def backward(self, dout):
+        found = []
+        for place in (1, 0):
+            d = dout * (1 - self.kept[place + 1] ** 2)
+            found.insert(0, self.kept[place].T @ d)
+            dout = d @ self.weights[place].T
+        return found
+
+
+class OfScaledWeights(OfWeights):
+    def __init__(self):
+        super().__init__()
+        self.scales = [table(3, 3) + 1, 2 * table(3, 3)]
+
+
+class OfWeightsWrong(OfWeights):
+    def backward(self, dout):
+        return [2 * found for found in super().backward(dout)]
+
+
+def test_a_list_of_gradients_belongs_to_the_list_that_it_fits():
+    for layer in (OfWeights, OfScaledWeights):
+        report = dout.check(layer)
+        assert [(v.argument, str(v.word)) for v in report.verdicts] == [
+            ("weights[0]", "exact"),
+            ("weights[1]", "exact"),
+        ]
+    assert "error" in {item.severity for item in dout.check(OfWeightsWrong).findings}
+
+
+def loss_by_keys(x, y, w, b):
+    return (w * x + b - y) ** 2
+
+
+def loss_by_keys_backward(x, y, w, b):
+    error = w * x + b - y
+    return {"w": 2 * error * x, "b": 2 * error}
+
+
+def test_gradients_in_a_dict_are_in_no_order():
+    report = dout.check(loss_by_keys)
+    assert {item.severity for item in report.findings} <= {"warning", "note"}
+    assert not any("order" in item.message for item in report.findings)

@@ -28,9 +28,16 @@ def learn(layer: Any, gradients: Mapping[str, Any]) -> None:
 def owned_by(order: Sequence[str], result: Any) -> dict[str, Any]:
     """Returned gradients by the names of those that they are for; of a list, `weights[]`, one for each of its items."""
     owned: dict[str, Any] = {}
-    for name, part in zip(order, result if any(n.endswith("[]") for n in order) else flat(result), strict=False):
+    parts = as_lists(result) if any(name.endswith("[]") for name in order) else flat(result)
+    for name, part in zip(order, parts, strict=False):
         owned |= {f"{name[:-1]}{i}]": g for i, g in enumerate(part)} if name.endswith("[]") else {name: part}
     return owned
+
+
+def as_lists(result: Any) -> list[Any]:
+    """Returned lists of gradients: those of a tuple of lists, or the only one. None where something else is there."""
+    parts = [result] if isinstance(result, list) else list(result) if isinstance(result, tuple) else []
+    return parts if all(isinstance(part, list) for part in parts) else []
 
 
 def parameters_of(layer: Any) -> Iterator[tuple[str, Any]]:

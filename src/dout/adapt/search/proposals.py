@@ -229,7 +229,9 @@ class _Proposer:
         choices: list[list[Any]] = []
         for place, name in enumerate(needed):
             axes = shapes.get(name)
-            if axes is not None and variant < 2:
+            if place and (selections := self._selections(name, choices[0])):
+                choices.append(selections)
+            elif axes is not None and variant < 2:
                 made = self._array(sizes.of(axes), name)
                 choices.append(self._with_labels(name, [made], made) if self._is_label(name) and place else [made])
             elif not self._is_setting(name) and (
@@ -268,6 +270,14 @@ class _Proposer:
             yield from (
                 (first, *(label if i + 1 in places else item for i, item in enumerate(rest))) for label in labels
             )
+
+    def _selections(self, name: str, firsts: Sequence[Any]) -> list[Any]:
+        """Masks of the shape of the first input, or permutations of one of its axes, where code says it is one."""
+        shapes = list(dict.fromkeys(map(np.shape, firsts)))
+        if "mask" in self.kinds(name):
+            return [array_of(shape, name) > 0 for shape in shapes if shape]
+        lengths = dict.fromkeys(n for shape in shapes for n in shape) if "permutation" in self.kinds(name) else ()
+        return [np.argsort(array_of((n,), name)) for n in lengths]
 
     def _is_setting(self, name: str) -> bool:
         """Whether an argument is no array, by its code or document, or by its name alone."""

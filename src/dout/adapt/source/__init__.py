@@ -16,9 +16,16 @@ from dout.adapt.source.attribute_reads import (
 )
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.contained_parts import fills_parts, parts_in
+from dout.adapt.source.divided_arguments import divided_by
 from dout.adapt.source.linear_use import only_multiplied
 from dout.adapt.source.rank_free import axis_counts, counts_from_the_end
-from dout.adapt.source.returned_names import gradients_returned, has_no_return, items_returned, returned_by
+from dout.adapt.source.returned_names import (
+    gradients_returned,
+    has_no_return,
+    items_returned,
+    names_told,
+    returned_by,
+)
 from dout.adapt.source.scopes import parts_given
 from dout.adapt.source.string_keys import COMPUTED, MISSING, comparisons_of, goes_on_otherwise, keys_for, strings_for
 
@@ -31,6 +38,7 @@ __all__ = [
     "axis_counts",
     "comparisons_of",
     "counts_from_the_end",
+    "divided_by",
     "empty_methods",
     "fills_parts",
     "goes_on_otherwise",
@@ -42,6 +50,7 @@ __all__ = [
     "keeps_for",
     "keys_for",
     "kinds_for",
+    "names_told",
     "only_multiplied",
     "own_attributes",
     "parts_given",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection
 from typing import Any
 
+from dout.adapt.argument_names import taken_by
 from dout.adapt.source.documents import annotation_of, head_of, told
 from dout.adapt.source.scopes import Scope, nodes_with
 from dout.adapt.source.string_keys import strings_at
-from dout.adapt.source.syntax import items_of, name_of, total, walk
+from dout.adapt.source.syntax import bound_in, items_of, name_of, total, walk
 
 _IN_CODE = {  # what an annotation or isinstance calls a kind
     "int": "int integer",
@@ -46,6 +48,7 @@ _TAKE_SIZES = frozenset({"randn", "rand"})  # as their arguments
 _TAKE_A_SHAPE = frozenset({"zeros", "ones", "empty", "random", "random_sample", "standard_normal"})
 _KEYWORDS = {"axis": "axis", "keepdims": "bool", "dtype": "dtype"}
 _ALONG = frozenset({"sum", "mean", "max", "min", "prod", "std", "var", "argmax", "concatenate", "stack", "expand_dims"})
+_MAKE_ALIKE = frozenset({"zeros_like", "ones_like", "empty_like", "full_like"})
 _TAKE_ARRAYS = frozenset({"dot", "matmul", "exp", "maximum", "tanh", "sum", "einsum"})
 
 
@@ -53,14 +56,18 @@ _TAKE_ARRAYS = frozenset({"dot", "matmul", "exp", "maximum", "tanh", "sum", "ein
 def kinds_for(function: Any, name: str, cls: type | None = None, *, key: str | None = None) -> tuple[str, ...]:
     """What an argument is: int float bool str tuple list dict array callable shape dtype generator index table class.
 
+    Of indices a `mask` is made of booleans, and a `permutation` has each place once.
+
     Or what shapes an array: `form` is a shape of as many numbers, `order` one of axes, `axis` a place among them.
 
     The surest first: by its annotation, then by what is done with it, then by its document. Of its item `key` by what
     is done with that alone.
     """
     used: dict[str, None] = {}
+    forwards = {p.name for p in taken_by(function)}
     for node, scope in nodes_with(function, name, cls, f"[{key!r}]" if key is not None else ""):
         used |= dict.fromkeys(_kinds_at(node, scope))
+        used |= dict.fromkeys(_kinds_of_an_index(node, scope, forwards))
     by_use = sorted(used, key=lambda kind: kind == "bool")  # `if padding:` says little
     if key is not None:
         return tuple(by_use)
@@ -128,6 +135,44 @@ def _kinds_at(node: ast.AST, scope: Scope) -> list[str]:
         case ast.Compare() if strings_at(node, scope):
             return ["str"]
     return []
+
+
+def _kinds_of_an_index(node: ast.AST, scope: Scope, taken: Collection[str]) -> list[str]:
+    """What an index is by the array into which it writes: one of its own shape, or one of that of what arrives.
+
+    `taken` are the arguments of forward: backward is given others. And by what turns it around.
+    """
+    match node:
+        case ast.UnaryOp(op=ast.Invert(), operand=value) if scope.holds(value):
+            return ["mask"]
+        case ast.Call(func=function, args=[value, *_]) if name_of(function) == "argsort" and scope.holds(value):
+            return ["permutation"]
+        case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=written), slice=index)]) if [
+            scope.holds(item) for item in items_of(index) if not _is_whole(item)
+        ] == [True]:
+            made = [value for _, target, value in bound_in(scope.function.node) if name_of(target) == written]
+            return [kind for value in made for kind in _kinds_by_shape(value, scope, taken)]
+    return []
+
+
+def _is_whole(index: ast.expr) -> bool:
+    """Whether an index leaves an axis as it is."""
+    return isinstance(index, ast.Slice) or getattr(index, "value", None) is ...
+
+
+def _kinds_by_shape(made: ast.expr | None, scope: Scope, taken: Collection[str]) -> list[str]:
+    """What an index is that writes into a new array: `np.zeros(mask.shape)`, `np.empty_like(dout)`."""
+    match made:
+        case ast.Call(func=function, args=[value, *_]) if name_of(function) in _MAKE_ALIKE:
+            like = value
+        case ast.Call(func=function, args=[ast.Attribute(value=value, attr="shape"), *_]) if (
+            name_of(function) in _TAKE_A_SHAPE
+        ):
+            like = value
+        case _:
+            return []
+    arrives = isinstance(like, ast.Name) and like.id in scope.function.arguments and like.id not in taken
+    return ["mask"] if scope.holds(like) else ["permutation"] if arrives else []
 
 
 def _is_index(name: str, within: ast.AST) -> bool:

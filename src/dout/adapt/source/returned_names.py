@@ -24,6 +24,15 @@ def returned_by(function: Any) -> tuple[str, ...]:
     return _plain_names(items_of(found[0]) if len(found) == 1 and found[0] is not None else [])
 
 
+@total(tuple)
+def names_told(function: Any) -> tuple[str, ...]:
+    """The names in a function's only `return` of a tuple, "" for what it computes there: `return d @ W.T, dW`."""
+    own = read(function)
+    found = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
+    items = items_of(found[0]) if len(found) == 1 and isinstance(found[0], ast.Tuple) else []
+    return tuple(next(iter(_plain_names([item])), "") for item in items)
+
+
 def _plain_names(items: Sequence[ast.expr]) -> tuple[str, ...]:
     """The names of items that are names or attributes; empty if one is something else."""
     plain = [isinstance(item.value if isinstance(item, ast.Attribute) else item, ast.Name) for item in items]

@@ -1,11 +1,9 @@
-"""Where a layer leaves what it gives: its output and its inputs' gradients, and whose each returned gradient is."""
+"""Whose each gradient is that a backward returns."""
 
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,75 +11,14 @@ import numpy as np
 from dout.adapt import source
 from dout.adapt.argument_names import names_gradients, names_label, stands_for
 from dout.adapt.interface.held_values import places_of
-from dout.adapt.interface.interface import DOUT, SHARED, Interface
-from dout.adapt.interface.learned_gradients import KEPT, arrays_in, is_float_array, is_number, parameters_of
-from dout.adapt.interface.method_pairs import is_static, reads_and_writes, required
+from dout.adapt.interface.interface import Interface
+from dout.adapt.interface.learned_gradients import arrays_in, as_lists, is_float_array, is_number, parameters_of
+from dout.adapt.interface.method_pairs import reads_and_writes
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.source.attribute_reads import attributes_always_set
+from dout.adapt.trial.places_left import written_by_forward
 from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
-
-
-def output_left(layer: Any, held: set[str], names: Sequence[str]) -> str | None:
-    """The attribute in which forward has left its output."""
-    held_now = attributes_of(layer).items()
-    new = [n for n, item in held_now if is_float_array(item) and n != KEPT and not is_named_as_gradient(n)]
-    fresh = [n for n in new if n not in held and n not in names]
-    likely = ("output", "outputs", "out", "activations", "activation", "a", "y", "result", "value", "loss")
-    order = [n for n in likely if n in new] or [n for n in reversed(fresh) if n not in ("inputs", "input", "x", "X")]
-    return order[0] if order else None
-
-
-_INLET = re.compile(
-    r"delta|diff|d?_?(out|output|y)_?(grad|delta)?|grad(ient)?s?|errors?|d(out|output|y)", re.IGNORECASE
-)
-
-
-def inlet_of(layer: Any, outputs: Sequence[Any], inputs: Mapping[str, Any]) -> str | None:
-    """The attribute into which the next layer would put the upstream gradient: forward leaves zeros for it there."""
-    held = {n: item for n, item in attributes_of(layer).items() if is_float_array(item) and _INLET.fullmatch(n)}
-    shapes = [np.shape(outputs[0]), *map(np.shape, inputs.values())]
-    fitting = [n for n, item in held.items() if np.shape(item) in shapes and not np.any(item)]
-    return fitting[0] if fitting and len(outputs) == 1 else None
-
-
-def gradients_left(
-    cls: type,
-    interface: Interface,
-    layer: Any,
-    seen: Mapping[str, int],
-    inputs: Mapping[str, Any],
-    douts: Sequence[Any],
-) -> tuple[str, ...]:
-    """The attributes in which backward has left the inputs' gradients; called so, where it returned some of others.
-
-    What arrived may be kept, too: `self.in_gradient = in_gradient`. The target of a network has none: ""; one there
-    that is called after a parameter of its shape is that one's.
-    """
-    attributes = attributes_of(layer)
-    network, made = loss_of(cls), _written_by_forward(cls, interface)
-    held = ((n, x) for n, x in parameters_of(layer) if n not in made and not is_named_as_gradient(n))
-    own = {(stem(n), np.shape(x)) for n, x in held if network is not None}
-    new = {n: g for n, g in attributes.items() if is_float_array(g) and seen.get(n) != id(g)}
-    left = {n: g for n, g in new.items() if not any(g is dout for dout in douts)} or new
-    if GRADIENTS in attributes:
-        left = {n: g for n, g in left.items() if is_named_as_gradient(n)}
-    found = []
-    for name, value in inputs.items():
-        if network is not None and name == network.target:
-            found.append("")
-            continue
-        fitting = [
-            n for n, g in left.items() if np.shape(g) == np.shape(value) and n not in found and is_float_array(value)
-        ]
-        likely = [n for n in fitting if stem(n) in (stem(name), "x", "in", "input", "inputs")]
-        likely = likely or [n for n in fitting if not (is_named_as_gradient(n) and (stem(n), np.shape(value)) in own)]
-        if not likely and is_float_array(value):  # of another shape: a wrong one
-            likely = [n for n in left if is_named_as_gradient(n) and stem(n) == stem(name) and n not in found]
-        if not likely:
-            break
-        found.append(likely[0])
-    return tuple(found) if any(found) else ()
 
 
 def in_a_list(result: Any, inputs: Mapping[str, Any]) -> bool:
@@ -116,12 +53,14 @@ def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str,
     if interface.gives and returned and all(_is_of_another(name, owners) for name in returned):
         return ("",) * len(returned)
     called = (
-        _by_list(returned, result, layer, _written_by_forward(cls, interface))
+        (not _is_of_inputs(result, inputs) and _by_list(returned, result, layer, written_by_forward(cls, interface)))
         or _by_parts(result, layer)
         or _by_name(returned, result, inputs, layer, attributes_always_set(getattr(cls, interface.forward, None)))
     )
     if called and not set(called) <= set(inputs):
         return called
+    if some := _by_some_names(source.names_told(getattr(cls, interface.backward)), result, inputs, layer):
+        return some
     if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
         return some
     taken = {stem(name): name for name in inspect.signature(getattr(cls, interface.forward)).parameters}
@@ -164,25 +103,31 @@ def _is_called_after(gradient: str, owner: str) -> bool:
     return is_named_as_gradient(gradient) and stem(gradient) == stem(owner.removesuffix("[]"))
 
 
-def _written_by_forward(cls: type, interface: Interface) -> set[str]:
-    """The attributes that forward makes anew: no parameters."""
-    network = loss_of(cls)
-    return reads_and_writes(cls, network.forward if network is not None else interface.forward)[1]
+def _is_of_inputs(result: Any, inputs: Mapping[str, Any]) -> bool:
+    """Whether a returned list may have a gradient for each input, or for each item of one that is a list."""
+    is_listed = any(isinstance(x, list | tuple) for x in inputs.values())
+    return isinstance(result, list) and (is_listed or len(result) == len(inputs))
 
 
 def _by_list(names: Sequence[str], result: Any, layer: Any, written: Collection[str]) -> tuple[str, ...]:
-    """The parameters in lists whose gradients are in lists called after them, or of their shapes, one for one."""
-    lists = [name for name, item in attributes_of(layer).items() if isinstance(item, list) and name not in written]
+    """The parameters in lists whose gradients are in lists called after them, or of their shapes, one for one.
+
+    One list alone may be of several of these shapes: it is taken for the first, a guess.
+    """
+    gradients, attributes = as_lists(result), attributes_of(layer)
+    stepped = {name.partition("[")[0] for name in attributes.get(GRADIENTS, {})}  # backward made a step with these
+    lists = [name for name, item in attributes.items() if isinstance(item, list) and name not in {*written, *stepped}]
     held = {stem(name): name for name in reversed(lists)}
     owners = [held.get(stem(name), "") for name in names]
-    if not all(owners) and isinstance(result, tuple) and all(isinstance(part, list) for part in result):
-        shapes = {name: [*map(np.shape, attributes_of(layer)[name])] for name in held.values()}
-        fitting = [[name for name, own in shapes.items() if own == [*map(np.shape, part)]] for part in result]
-        owners = [names[0] if len(names) == 1 else "" for names in fitting]
-    if not (owners and all(owners) and isinstance(result, tuple) and len(result) == len(owners)):
+    if not all(owners) and gradients:
+        shapes = {name: [*map(np.shape, attributes[name])] for name in lists}
+        fitting = [[name for name, own in shapes.items() if own == [*map(np.shape, part)]] for part in gradients]
+        is_alone = len(gradients) == 1
+        owners = [own[0] if len(own) == 1 or (own and is_alone) else "" for own in fitting]
+    if not (owners and all(owners) and len(gradients) == len(owners)):
         return ()
-    pairs = [(attributes_of(layer)[owner], g) for owner, g in zip(owners, result, strict=True)]
-    fits = all(isinstance(g, list) and len(items) == len(g) for items, g in pairs)
+    pairs = [(attributes[owner], g) for owner, g in zip(owners, gradients, strict=True)]
+    fits = all(len(items) == len(g) for items, g in pairs)
     return tuple(f"{owner}[]" for owner in owners) if fits else ()
 
 
@@ -237,6 +182,28 @@ def _by_name(
     return tuple(found) if len(found) == len(names) and len(set(named)) == len(named) else ()
 
 
+def _by_some_names(told: Sequence[str], result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
+    """The same where some are computed in the `return`: these are of the inputs that are left, the first of each shape.
+
+    Empty where a name has several owners, or none.
+    """
+    owners = [*inputs, *(name for name, _ in parameters_of(layer) if name not in inputs)]
+    found = [[owner for owner in owners if _is_called_after(name, owner)] if name else [] for name in told]
+    items = list(flat(result))
+    if "" not in told or len(items) != len(told) or any(len(own) != 1 for own, n in zip(found, told, strict=True) if n):
+        return ()
+    named = {own[0] for own in found if own}
+    left = {name: np.shape(x) for name, x in inputs.items() if name not in named}
+    order = []
+    for own, item in zip(found, items, strict=True):
+        fitting = own or [name for name, shape in left.items() if shape == np.shape(item)]
+        if not fitting:
+            return ()
+        left.pop(fitting[0], None)
+        order.append(fitting[0])
+    return tuple(order) if named and len(set(order)) == len(order) else ()
+
+
 def _is_of_another(gradient: str, owners: Sequence[str]) -> bool:
     """Whether a gradient is called after something that is none of these: `dZ` where forward is given `A`."""
     if names_gradients(gradient) or names_gradients(f"{gradient}s"):  # of nothing by name
@@ -256,39 +223,6 @@ def _of_some(returned: Sequence[str], inputs: Mapping[str, Any]) -> tuple[str, .
 
 def _ends_with(name: str, end: str) -> bool:
     return len(end) > 2 and name.endswith(end)
-
-
-def outputs_meant(cls: type, interface: Interface, number: int) -> tuple[int, ...]:
-    """The places of the outputs that backward wants upstream gradients of, of so many: by name, else the first ones.
-
-    `backward(dy2)` of `return y1, y2` means the second.
-    """
-    backward = getattr(cls, interface.backward)
-    wanted = required(backward, bound=not isinstance(inspect.getattr_static(cls, interface.backward), staticmethod))
-    called = [stem(name) for name, role in zip(wanted, interface.roles, strict=False) if role == DOUT]
-    returned = [stem(name) for name in source.returned_by(getattr(cls, interface.forward))[:number]]
-    if len(set(returned)) == number and len(set(called)) == len(called) and set(called) <= set(returned):
-        return tuple(map(returned.index, called))
-    return tuple(range(len(called)))
-
-
-def with_several_uses(cls: type, interface: Interface, number: int) -> Interface | None:
-    """The interface for upstream gradients of several uses of one output, which share it.
-
-    Those of one output are called alike: `backward(dh, dh_next, dc_next)` of `return h, c`. None where they are not.
-    Of `return h` all are: `backward(dout, dh_next)`.
-    """
-    names = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
-    uses: list[str] = []
-    roles = []
-    for name, role in zip(names, interface.roles, strict=False):
-        first = stem(name)[:1] if number > 1 else ""
-        again = role == DOUT and first in uses
-        uses += [first] if role == DOUT and not again else []
-        roles.append(f"{SHARED}{uses.index(first) + 1}" if again else role)
-    return (
-        replace(interface, roles=tuple(roles)) if len(uses) == number and len(roles) == len(interface.roles) else None
-    )
 
 
 def _of_a_parameter(
@@ -315,8 +249,12 @@ def _by_shape_or_place(
     floats = [name for name, x in inputs.items() if is_float_array(x) or isinstance(x, float)]
     if len(items) == len(floats) == 1:  # before it may stand whole numbers
         return () if floats[0] == next(iter(inputs)) else (floats[0],)
-    fits = all(g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False))
-    if len(items) <= len(inputs) and fits:
+    fits = _fit(items, [*inputs.values()])
+    holds_places = any(g is None for g in items)  # of those that need no gradient
+    by_place = () if floats == [*inputs][: len(floats)] else tuple(floats)  # whole numbers need none
+    if len(items) == len(floats) and not holds_places and _fit(items, [inputs[name] for name in floats]):
+        return by_place
+    if len(items) <= len(inputs) and (fits or holds_places):
         return ()
     if len(items) == 1 and floats and names_label(floats[0]):  # `loss(y_true, y_pred)`
         return tuple([name for name in floats if not names_label(name)][:1])
@@ -326,7 +264,7 @@ def _by_shape_or_place(
     order = _by_shapes(items, {name: inputs[name] for name in floats}, parameters)
     if len(items) == len(floats):  # one for each input: in another order, or by place and of a wrong shape
         of_parameters = len(items) > 1 and {*order} <= {*parameters}
-        return tuple(order) if sorted(order) == sorted(floats) or of_parameters else ()
+        return tuple(order) if sorted(order) == sorted(floats) or of_parameters else by_place
     order = _in_between(order, [*inputs])
     left = [name for name in parameters if name not in order]
     if any(order) and not any(np.ndim(item) for name, item in zip(order, items, strict=True) if not name):
@@ -338,6 +276,11 @@ def _by_shape_or_place(
         told_apart = len({np.shape(item) for item in items}) > 1
         return () if fits and told_apart else ("",) * len(items)
     return tuple(name or left.pop(0) for name in order)
+
+
+def _fit(gradients: Sequence[Any], values: Sequence[Any]) -> bool:
+    """Whether gradients have the shapes of these values, place by place, as far as both go."""
+    return all(g is None or np.shape(g) == np.shape(x) for g, x in zip(gradients, values, strict=False))
 
 
 def _in_between(order: list[str], names: Sequence[str]) -> list[str]:

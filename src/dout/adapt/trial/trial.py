@@ -36,19 +36,9 @@ from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source.attribute_reads import attributes_given
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs, is_twice
-from dout.adapt.trial.gradient_owners import (
-    differs,
-    gradients_left,
-    in_a_list,
-    inlet_of,
-    is_finite,
-    of_a_list,
-    output_left,
-    outputs_meant,
-    owners_of,
-    with_several_uses,
-)
+from dout.adapt.trial.gradient_owners import differs, in_a_list, is_finite, of_a_list, owners_of
 from dout.adapt.trial.own_updates import own_floats, own_rate, owners_by_update
+from dout.adapt.trial.places_left import gradients_left, inlet_of, output_left, outputs_meant, with_several_uses
 from dout.adapt.trial.setups import Make, Preparations, afters_of
 from dout.clock import count
 from dout.run import arrays, attributes_of, copied, flat, keeping_random_states, otherwise, quiet

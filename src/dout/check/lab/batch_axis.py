@@ -119,14 +119,14 @@ def _filled(lab: Lab, length: int) -> Any:
 
 
 def _told(lab: Lab, length: int, size: int) -> Iterator[Any]:
-    """The layer with another number of rows in place of each number that may be that of rows."""
+    """The layer with another number of rows in place of each number that may be that of rows, and of all of these."""
     paths = [place.path for place in places(lab.layer) if _with(place.item, length, size) is not None]
-    for path in paths[:_MOST_NUMBERS]:
+    for some in (*([path] for path in paths[:_MOST_NUMBERS]), *([paths] if len(paths) > 1 else [])):
         layer = lab.fresh()
         put: dict[str, tuple[Any, Callable[[Any], None]]] = {p.path: (p.item, p.put) for p in places(layer)}
-        if path in put:
-            item, replace = put[path]
-            replace(_with(item, length, size))
+        if all(path in put for path in some):
+            for item, replace in map(put.__getitem__, some):
+                replace(_with(item, length, size))
             yield layer
 
 

@@ -270,9 +270,11 @@ def _is_called_one_by_one(subject: Subject) -> bool:
 @otherwise(False)
 def _takes_one_sample(subject: Subject, run: PlainRun) -> bool:
     """Whether a loss that gives no number for these samples gives one for the first of them, and is right there."""
-    if not subject.ends or all(np.ndim(output) < 2 for output in run.outputs):
+    if not subject.ends or not all(np.ndim(output) for output in run.outputs):
         return False
-    one = replace(subject, inputs=tuple(x[0] for x in subject.fresh_inputs()))
+    samples = {len(output) for output in run.outputs}
+    inputs = tuple(x[0] if np.ndim(x) and {len(x)} == samples else x for x in subject.fresh_inputs())
+    one = replace(subject, inputs=inputs)
     is_number = all(np.size(output) == 1 for output in one.run().outputs)
     return is_number and not is_suspicious(one, _ones)
 
@@ -322,7 +324,8 @@ def of_sequences(subject: Subject) -> np.ndarray | None:
 def _are_in_another_order(subject: Subject, run: PlainRun) -> bool:
     """Whether the shapes of all gradients are those of the inputs, at other places than their names say."""
     returned = returned_by(inspect.unwrap(type(subject.again()).backward))
-    if [*map(stem, returned)] == [*map(stem, subject.names)]:
+    holds_places = any(gradient is None for gradient in run.gradients)
+    if holds_places or [*map(stem, returned)] == [*map(stem, subject.names)]:
         return False
     found = [np.shape(gradient) for gradient in run.gradients]
     wanted = [np.shape(x) for x in flat(subject.inputs)]

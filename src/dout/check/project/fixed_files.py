@@ -29,9 +29,9 @@ def fixable(findings: Iterable[Finding], unsafe: bool) -> dict[Fix, list[Finding
     return found
 
 
-def fixes_told(findings: Iterable[Finding]) -> list[str]:
-    """Say how many findings can be fixed; nothing where none can."""
-    findings = list(findings)
+def fixes_told(findings: Iterable[Finding], checked: Collection[str]) -> list[str]:
+    """Say how many findings can be fixed in the files that are `checked`, without links; nothing where none can."""
+    findings = [item for item in findings if item.fix is not None and os.path.realpath(item.fix.file) in checked]
     safe, all_ = (sum(map(len, fixable(findings, unsafe).values())) for unsafe in (False, True))
     told = [f"{safe} with --fix"] if safe else []
     told += [f"{all_ - safe} {'more ' if safe else ''}with --fix --unsafe-fixes"] if all_ > safe else []

@@ -259,7 +259,8 @@ def _slots_of(place: ExpressionPlace, parts: Mapping[str, ast.AST]) -> dict[str,
     for name, part in parts.items():
         text = slots[name] = place.function.source.segment(part)
         atom = text if isinstance(part, _ATOMS) else f"({text})"
-        slots[f"{name}T"] = text.removesuffix(".T") if text.endswith(".T") else f"{atom}.T"
+        plain = text.removesuffix(".T").removesuffix(turned := place.function.turned)
+        slots[f"{name}T"] = plain if plain != text else f"{atom}{turned}"
     product = isinstance(node, _ATOMS) or (isinstance(node, ast.BinOp) and isinstance(node.op, _PRODUCTS))
     return {**slots, "p": place.text if product else f"({place.text})"}
 

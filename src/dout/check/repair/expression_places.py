@@ -140,6 +140,13 @@ class ScratchFunction:
         axes = (keyword.value for call in calls for keyword in call.keywords if keyword.arg == "axis")
         return {ast.unparse(axis) for axis in axes if _names_in([axis])}
 
+    @cached_property
+    def turned(self) -> str:
+        """How its class turns matrices, of which there may be several in an array: `x.swapaxes(-1, -2)`, else `x.T`."""
+        methods = [getattr(item, "__code__", None) for item in vars(self.owner).values()] if self.owner else []
+        codes = [code for code in (self.function.__code__, *methods) if code is not None]
+        return ".swapaxes(-1, -2)" if any("swapaxes" in code.co_names for code in codes) else ".T"
+
     @property
     def constants(self) -> dict[str, float]:
         """The numbers that its class and its module hold, as it writes them."""

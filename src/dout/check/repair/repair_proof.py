@@ -8,6 +8,7 @@ that was met on one side only, and that the repair turns to the other, is named.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -26,6 +27,7 @@ from dout.check.repair.scratch_functions import Scratch, code_of, patched
 from dout.check.repair.test_stand import Stand, shorter
 from dout.clock import WorkBudget, count
 from dout.judge.outcomes import CLOSE, RIGHT, Word
+from dout.run import arrays as held_arrays
 from dout.run import attributes_of, flat, objects_in, one_or_all, otherwise, quiet, upstream
 from dout.trace.capture.covered_sides import FALSE, TRUE, ConditionPlace, Covered
 from dout.trace.capture.watched_conditions import watched
@@ -57,6 +59,15 @@ class Repair:
         return len(self.text) - len(self.edit.place.function.source.text)
 
 
+class Elsewhere(Enum):
+    """What a repaired layer is on a second example."""
+
+    HOLDS = "right"
+    UNTRIED = "not known: the layer takes no second example, or a number in the code is a length in each of them"
+    FAILS = "wrong: the repair fits by chance, or the example is none for this layer"
+    CONSTANT = "wrong by a constant: a number that the repair brings in fits by chance"
+
+
 @dataclass(frozen=True, eq=False)
 class ProvenRepair:
     """A repair that the exact check passes, with its examination; `remarks` say what else it changes.
@@ -72,7 +83,7 @@ class ProvenRepair:
     remarks: str
     turns: bool  # a condition that was met on one side only
     mends: frozenset[str]  # the gradients that are right with it
-    fails: bool = False  # on a second example, which may be none for this layer
+    elsewhere: Elsewhere = Elsewhere.HOLDS  # a second example on which it fails may be none for this layer
 
 
 def written(edit: Edit, functions: Sequence[ScratchFunction], cost: float) -> Repair | None:
@@ -128,14 +139,6 @@ def _words_as_given(given: Subject, prepare: Callable[[Any], None] | None = None
     return {verdict.word for verdict in judge(trace, ends=given.ends).verdicts}
 
 
-class Elsewhere(Enum):
-    """What a repaired layer is on a second example."""
-
-    HOLDS = "right"
-    FAILS = "wrong: the repair fits by chance, or the example is none for this layer"
-    CONSTANT = "wrong by a constant: a number that the repair brings in fits by chance"
-
-
 def elsewhere(
     repair: Repair,
     subject: Subject,
@@ -146,12 +149,14 @@ def elsewhere(
     """What the `mended` gradients are on a second example: with other lengths, or other numbers in the layer.
 
     Where a length, or the stride, is 2, what is added to itself is multiplied by it. An example on which more than
-    these and `others` are wrong is none for this layer: two columns for a network that takes one.
+    these and `others` are wrong is none for this layer: two columns for a network that takes one. A number that is a
+    length in all of them tells nothing: `* 5` beside `x.shape[1]`.
     """
     is_safe = not any("as_strided" in f.function.__code__.co_names for f in functions)  # it reads beyond an array
     settings = _with_other_numbers(subject) if is_safe else ()
     lengths = (resized(subject, axis) for axis in (-1, -2, -3) for resized in (_with_shorter, _with_longer))
-    here, budget = Elsewhere.HOLDS, WorkBudget(_SECONDS)
+    here, budget = Elsewhere.UNTRIED, WorkBudget(_SECONDS)
+    fixed, edit = _lengths(subject), repair.edit
     for subjects in chain(lengths, settings):
         if budget.is_over():
             break
@@ -167,8 +172,23 @@ def elsewhere(
         ratios = [found.likeness[name].ratio for name in wrong]
         if any(ratio is not None and abs(ratio - 1) > _OFF for ratio in ratios):
             return Elsewhere.CONSTANT
-        here = Elsewhere.FAILS if wrong else here
-    return here
+        fixed &= _lengths(given)
+        here = Elsewhere.FAILS if wrong or here is Elsewhere.FAILS else Elsewhere.HOLDS
+    if fixed & (_numbers_in(edit.written) - _numbers_in(edit.old)) and here is not Elsewhere.FAILS:
+        return Elsewhere.CONSTANT
+    is_open = edit.word == "factor" and fixed & _numbers_in(ast.unparse(edit.place.statement))
+    return Elsewhere.UNTRIED if is_open and here is Elsewhere.HOLDS else here
+
+
+def _lengths(subject: Subject) -> set[int]:
+    """The lengths of all axes of what a layer is given and holds."""
+    items = [*flat(subject.inputs), *held_arrays(subject.again()).values()]
+    return {n for x in items for n in np.shape(x)}
+
+
+def _numbers_in(text: str) -> set[int]:
+    """The whole numbers in code; 1 and 2 are hardly lengths."""
+    return {int(n) for n in re.findall(r"(?<![\w.])\d+(?![\w.])", text)} - {0, 1, 2}
 
 
 def _with_shorter(subject: Subject, axis: int) -> Iterator[Subject]:

@@ -117,9 +117,9 @@ def _easier(item: Any, turn: int) -> Any:
 
 
 def _alike(item: Any) -> Any:
-    """Indices that are all the first of them, which may be used where it repeats."""
-    is_index = isinstance(item, np.ndarray) and item.dtype.kind in "iu" and item.size
-    return np.full_like(item, item.flat[0]) if is_index else item
+    """Indices, some of which repeat, that are all the first of them: each of a permutation comes once."""
+    repeats = isinstance(item, np.ndarray) and item.dtype.kind in "iu" and np.unique(item).size < item.size
+    return np.full_like(item, item.flat[0]) if repeats else item
 
 
 def _same(a: Inputs, b: Inputs) -> bool:

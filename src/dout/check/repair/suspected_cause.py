@@ -134,13 +134,14 @@ class CauseSearch:
             if KIND_ALONE.get() and not is_factor:
                 return found
             there = elsewhere(repair, self.stands[0].subject, search.wrong, others, search.functions)
-            if there is Elsewhere.HOLDS and not found.another_forward:
+            found, is_known = replace(found, elsewhere=there), there in (Elsewhere.HOLDS, Elsewhere.UNTRIED)
+            if is_known and not found.another_forward:
                 return found
-            if there is Elsewhere.HOLDS:
+            if is_known:
                 other = other or found
                 continue
             search.by_chance.add(repair.edit.key)
-            here += [] if is_factor else [replace(found, fails=there is Elsewhere.FAILS)]
+            here += [] if is_factor else [found]
         return other
 
     def _wrong_in_between(self, repair: Repair) -> int:
@@ -181,8 +182,10 @@ class CauseSearch:
         """Why a person has to look at a proven repair, or nothing."""
         if not proof.keeps_forward:
             return "it changes what forward returns"
-        if proof.fails:
-            return "on an example of other lengths it is wrong"
+        if proof.elsewhere is Elsewhere.FAILS:
+            return "it is wrong on an example of other lengths"
+        if proof.elsewhere is Elsewhere.UNTRIED:
+            return "it was tried on these lengths alone, and may fit them by chance"
         if others := proof.repair.edit.place.function.heirs_beside(type(self.stands[0].make())):
             return f"it changes {' and '.join(others)}, too"
         if proof.turns:

@@ -37,6 +37,7 @@ from dout.judge.judged_run import STABILISER
 from dout.run import attributes_of, deep_copy, otherwise, quiet
 
 MOST_STRINGS = 4  # of one argument
+MOST_DIVISORS = 3
 _ACTIVATIONS = ("relu", "sigmoid", "tanh")
 _REDUCTIONS = ("mean", "sum")  # of which code often names one: `if reduction == "mean": … else: …`
 _ANY_WORD = "other"  # for an `else`
@@ -83,7 +84,13 @@ def _of_argument(
         return
     words = _words_for(what.cls, name, value) if isinstance(value, str | None) else ()
     members = [one for one in _members(parameter.default) if value not in (one, one.value)]
-    for other in (*_others(value), *_other_words(value, words), *members[:MOST_STRINGS]):
+    others, divisors = _others(value), _divisors(what, init, name, value)
+    for other in divisors:  # an input may come with as many
+        make = partial(what.fresh, {**init, name: other})
+        as_many = [*_of_so_many(subject, f"with {name} = {other}", make, value, other)]
+        yield from as_many
+        others = [n for n in divisors if not as_many]
+    for other in (*others, *_other_words(value, words), *members[:MOST_STRINGS]):
         make = partial(what.fresh, {**init, name: other})
         is_any = other == _ANY_WORD and other not in words
         said = f"any {name} but {value!r}" if is_any else f"{name} = {other!r}"
@@ -98,6 +105,16 @@ def _of_argument(
             yield _at(f"{name} = {other!r}", replace(subject, make=make, inputs=inputs), value)
     if type(value) is int and value == 1:
         yield from _of_several(subject, name, partial(what.fresh, {**init, name: _SEVERAL}))
+
+
+def _divisors(what: Target, init: Mapping[str, Any], name: str, value: Any) -> list[int]:
+    """The other whole numbers by which those can be divided that the code divides by this one: heads into groups."""
+    if type(value) is not int or value < 1:
+        return []
+    given = {p.name: init.get(p.name, p.default) for p in what.constructor}
+    divided = [given[n] for n in _first_read(source.divided_by, what.cls, name) if type(given.get(n)) is int]
+    found = [n for n in range(1, min(divided, default=0) + 1) if n != value and all(item % n == 0 for item in divided)]
+    return sorted(found, key=lambda n: abs(n - value))[:MOST_DIVISORS]
 
 
 def _has_an_else(subject: Subject, cls: type, name: str) -> bool:
@@ -117,6 +134,20 @@ def _of_several(subject: Subject, name: str, make: Callable[[], Any]) -> Iterato
         inputs = tuple(lengthened(x, axis, 1, _SEVERAL) for x in subject.fresh_inputs())
         words = f"with {name} = {_SEVERAL}"
         yield OtherSubject(words, replace(subject, make=make, inputs=inputs))
+
+
+def _of_so_many(
+    subject: Subject, words: str, make: Callable[[], Any], length: int, size: int
+) -> Iterator[OtherSubject]:
+    """With another number in the constructor, and one axis of one input that was as long: the output is as large."""
+    outputs = [*map(np.shape, subject.forward())]
+    for i, x in enumerate(subject.inputs):
+        for axis in [axis for axis, n in enumerate(np.shape(x)) if n == length]:
+            shorter = lengthened(x, axis, length, size)
+            inputs = (*subject.fresh_inputs()[:i], shorter, *subject.fresh_inputs()[i + 1 :])
+            found = replace(subject, make=make, inputs=inputs)
+            if (made := _forward(found)) is not None and [*map(np.shape, made)] == outputs:
+                yield OtherSubject(words, found)
 
 
 def _of_attributes(subject: Subject, what: Target) -> Iterator[OtherSubject]:

@@ -37,6 +37,7 @@ from dout.judge.outcomes import Word
 from dout.run import arrays, otherwise, quiet, upstream
 
 MOST_SECONDS = 1.5  # for all settings of a layer
+_MOST_NUMBERS = 10_000  # of an input that is made as large as an output
 MOST_SETTINGS = 120
 
 
@@ -90,7 +91,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         if number == MOST_SETTINGS or budget.is_over():
             untried = f"{other.words}, and at other settings that are not tried: there are too many"
             return Sweep(penalised or doubtful, raised, (untried,))
-        other = _of_two_classes(other) if other.of_a_word else other
+        other = _with_axes_it_makes(_of_two_classes(other) if other.of_a_word else other, subject)
         try:
             is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
             found = _judged(other, subject, judgement) if is_asked else None
@@ -133,6 +134,22 @@ def _of_two_classes(other: OtherSubject) -> OtherSubject:
     except Exception:  # the layer's own: it does not take them
         return other
     return replace(other, subject=wider)
+
+
+def _with_axes_it_makes(other: OtherSubject, given: Subject) -> OtherSubject:
+    """The same on an input with as many axes as its output, where a setting makes that more: it is one for images."""
+    return _of_images(other, given) or other
+
+
+@otherwise(None)
+def _of_images(other: OtherSubject, given: Subject) -> OtherSubject | None:
+    (x,), (output,) = other.subject.inputs, other.subject.forward()
+    is_longer = np.ndim(output) > np.ndim(x) == np.ndim(given.forward()[0]) and np.size(output) <= _MOST_NUMBERS
+    if other.of_inputs or not is_longer or not is_moved(x):
+        return None
+    image = np.random.default_rng(0).normal(size=np.shape(output))
+    there = replace(other.subject, inputs=(image,))
+    return replace(other, subject=there) if np.ndim(there.forward()[0]) == np.ndim(image) else None
 
 
 def _is_refusal(other: OtherSubject, error: Exception) -> bool:

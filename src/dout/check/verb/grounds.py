@@ -37,6 +37,7 @@ from dout.check.rules.unjudged.d001_raises import refusing
 from dout.check.verb.judged_layer import agrees, is_right, subject_of
 from dout.check.verb.missing_dependency import lacks_target
 from dout.check.verb.other_meanings import OtherMeanings, wrong_here
+from dout.check.verb.second_example import second_example, shapes_of
 from dout.check.verb.unjudged_reports import OWN
 from dout.errors import TargetError, UnknownLossError
 from dout.judge.outcomes import CLOSE, RIGHT, Word
@@ -157,7 +158,20 @@ class Grounds:
         if self.used is not None:
             return _as_used(told, self.used)
         doubts = () if is_sure else meanings.doubts(report)
-        return _doubted(report, *next(((why, errors) for why, errors in doubts if why and errors), ("", ())))
+        report = _doubted(report, *next(((why, errors) for why, errors in doubts if why and errors), ("", ())))
+        return self._confirmed(report)
+
+    def _confirmed(self, report: Report) -> Report:
+        """An error on the numbers of a gradient rests on two examples of other sizes: with one, it is a warning."""
+        errors = [item for item in wrong_here(report) if item.index is not None]
+        second = second_example(self.target, self.example) if errors else None
+        if not errors or (second is not None and second.wrong >= {str(item.argument) for item in errors}):
+            return report
+        here = shapes_of(self.example)
+        if second is None:
+            return _doubted(report, f"the layer takes no example of other sizes, and it holds for {here}", errors)
+        right = [item for item in errors if str(item.argument) in second.right]
+        return _doubted(report, f"on {second.words} it is right", right)
 
     @otherwise(False)
     def _has_steps(self) -> bool:

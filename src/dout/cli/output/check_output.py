@@ -60,6 +60,11 @@ class Result:
         return [checked for outcome in self.outcomes for checked in outcome.layers]
 
     @property
+    def files(self) -> set[str]:
+        """The files that were checked, without links."""
+        return {os.path.realpath(outcome.job.file) for outcome in self.outcomes if outcome.job.file}
+
+    @property
     def reports(self) -> list[Report]:
         """The report of every layer."""
         return [checked.report for checked in self.checked]
@@ -122,7 +127,7 @@ def _human(result: Result) -> None:
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, 120) if sys.stdout.isatty() else WIDTH
     shown = result if result.notes else replace(result, outcomes=list(map(_without_notes, result.outcomes)))
     lines, hidden = [*_details(shown, width), *_at_a_glance(shown, width)], _hidden(result, shown)
-    summary, fixes = list(wrapped([(shown.summary, "title")], width)), list(fixes_told(result.findings))
+    summary, fixes = list(wrapped([(shown.summary, "title")], width)), list(fixes_told(result.findings, result.files))
     closing = len(summary) + bool(hidden) + len(fixes)
     if result.folded and not result.notes and len(lines) + closing > _MOST:
         lines, hidden = list(_in_brief(shown, width)), ["every layer", *hidden]

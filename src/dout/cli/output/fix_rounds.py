@@ -27,7 +27,7 @@ MOST_ROUNDS = 30  # of fixing and checking again: a fix may bring another mistak
 
 def show_fixes(result: Result, unsafe: bool) -> None:
     """Print what the fixes change, as one diff a file."""
-    files, refused = fixed_files(fixable(result.findings, unsafe), _checked(result))
+    files, refused = fixed_files(fixable(result.findings, unsafe), result.files)
     _tell(refused)
     for file in files:
         click.echo(visible(file.diff, keep="\n\t\r\f"), nl=False)
@@ -84,7 +84,7 @@ class _Rounds:
         first = {os.path.realpath(fix.file): fix for fix in reversed(wanted)}
         wanted = {fix: found for fix, found in wanted.items() if _may_be_written(fix, first, self.one_by_one)}
         self.wanted = dict(list(wanted.items())[: 1 if self.is_single else None])
-        files, refused = fixed_files(self.wanted, _checked(self.result))
+        files, refused = fixed_files(self.wanted, self.result.files)
         self.told |= dict.fromkeys(refused)
         written = []
         for file in files:
@@ -152,11 +152,6 @@ def _may_be_written(fix: Fix, first: Mapping[str, Fix], one_by_one: Collection[s
     """Whether a fix may be written beside the others of its file, or is the first of them."""
     file = os.path.realpath(fix.file)
     return file not in one_by_one or first[file] is fix
-
-
-def _checked(result: Result) -> set[str]:
-    """The files that were checked, without links."""
-    return {os.path.realpath(outcome.job.file) for outcome in result.outcomes if outcome.job.file}
 
 
 def _tell(lines: Iterable[str]) -> None:

@@ -32,6 +32,7 @@ from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, FunctionCall, Sy
 from dout.explain.terms.walk import calls_in, length, parts_of
 from dout.graph import Node, Where, topological
 from dout.ops import primitives
+from dout.run import drawing_alike
 from dout.trace.model.recorded import LOSSES
 
 _RESHAPES = primitives("reshape ravel flatten")
@@ -47,7 +48,8 @@ def explained(
     A softmax and its kin are one step each, unless they are `opened` by name, or "all" is. Raises as
     `dout.adapt.example`, and TargetError where nothing is computed.
     """
-    forward = forward_of(target, init, inputs, opened)
+    with drawing_alike(target):
+        forward = forward_of(target, init, inputs, opened)
     if (count := len(forward.steps) - len(forward.left_out)) > MOST_STEPS:
         first = next((n for n in forward.inputs if n.shape), None)
         given = f" '{forward.trace.names.get(first, 'x')}=array({','.join('2' * len(first.shape))})'" if first else ""

@@ -39,7 +39,7 @@ from dout.graph import CONSTANT, INPUT, Graph, Node, Where, computed_from, evalu
 from dout.rewrite.easier_steps import with_squares
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
-from dout.run import deep_copy
+from dout.run import deep_copy, quiet
 from dout.trace.model.recorded import LOSSES, LayerCall
 from dout.trace.record.record import record_by
 from dout.trace.record.trace import Trace
@@ -251,9 +251,7 @@ class Forward:
         return len(self.outputs) == 1 and len(shapes) <= 1 and all(is_elementwise(node) for node in self.steps)
 
 
-def forward_of(
-    target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], opened: Collection[str] = ()
-) -> Forward:
+def forward_of(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], opened: Collection[str]) -> Forward:
     """Record a class, a layer or a function on inputs that are given, or on small ones that it takes.
 
     A softmax and its kin are one step each, unless they are `opened` by name, or "all" is. A function goes with the
@@ -307,11 +305,12 @@ def _with_backward_that_runs(target: Target, found: Example) -> tuple[Trace, str
 
 
 def _recorded(target: Target, found: Example) -> Trace:
-    """The recording; gradients end at a step that has no rule."""
-    try:
-        return _recorded_by(Tracer(), target, found)
-    except (UnsupportedError, EscapeError):
-        return _recorded_by(PartialTracer(), target, found)
+    """The recording, in silence and from one random state; gradients end at a step that has no rule."""
+    with quiet():
+        try:
+            return _recorded_by(Tracer(), target, found)
+        except (UnsupportedError, EscapeError):
+            return _recorded_by(PartialTracer(), target, found)
 
 
 def _recorded_by(tracer: Tracer, target: Target, found: Example) -> Trace:

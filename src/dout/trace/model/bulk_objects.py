@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def collection_paused() -> Iterator[None]:
-    """Pause the garbage collector inside."""
-    collecting = gc.isenabled()
-    gc.disable()
+    """Pause the garbage collector inside. Whether it is enabled stays the user's: their code may ask, or disable it."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(0)
     try:
         yield
     finally:
-        if collecting:
-            gc.enable()
+        if gc.get_threshold()[0] == 0:
+            gc.set_threshold(*thresholds)

@@ -1,0 +1,124 @@
+"""An example in; a second one of other sizes out, on which the layer is driven in the same way.
+
+A gradient that is wrong on one example alone may be right: lengths are alike by chance, or a number is one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.search.example import as_found
+from dout.adapt.search.example_search import Example
+from dout.check.conventions.convention import by_convention
+from dout.check.settings.other_inputs import lengthened
+from dout.check.verb.judged_layer import judged, subject_of
+from dout.judge.outcomes import Word
+from dout.run import flat, mapped, otherwise
+from dout.trace.capture.watched_conditions import watched
+
+_MOST = 4  # lengths that are tried alone
+_MOST_ELEMENTS = 20_000  # of an input
+
+
+@dataclass(frozen=True)
+class SecondExample:
+    """What is wrong on it, and what is right; in words, its inputs."""
+
+    wrong: frozenset[str]
+    right: frozenset[str]
+    words: str
+
+
+def second_example(target: Any, example: Example) -> SecondExample | None:
+    """The first example of other sizes on which the layer runs forward and back; None where there is none."""
+    found = (_judged_on(target, other) for other in _resized(example))
+    return next((one for one in found if one is not None), None)
+
+
+@otherwise(None)
+def _judged_on(target: Any, example: Example) -> SecondExample | None:
+    """Which gradients are wrong there, and which right; None where all of them are 0."""
+    layer, ordered = as_found(target, example)
+    subject = subject_of(layer, ordered, example.init)
+    with watched() as seen:
+        first = subject.run()
+    if not all(np.size(out) and np.all(np.isfinite(out)) for out in first.outputs):
+        return None
+    judgement, _, there = judged(subject, first, seen)
+    judgement = by_convention(there, judgement)
+    if judgement.says_nothing:
+        return None
+    words = {verdict.argument: verdict.word for verdict in judgement.verdicts}
+    refuted = {name for name, word in words.items() if word == Word.REFUTED}
+    wrong = frozenset(refuted if not judgement.elsewhere else ())  # on another side of a condition
+    open_ = {name for name, word in words.items() if word == Word.INCONCLUSIVE}
+    return SecondExample(wrong, frozenset({*words} - wrong - open_), shapes_of(example))
+
+
+def shapes_of(example: Example) -> str:
+    """The inputs, and the shapes of arrays: `x (3, 4)`."""
+    return ", ".join(f"{name} {np.shape(x)}" for name, x in example.chosen_inputs.items() if np.ndim(x))
+
+
+def _resized(example: Example) -> Iterator[Example]:
+    """The example with other lengths: of all axes at once, of its rows alone, of each other length alone.
+
+    What was given keeps its lengths. Numbers of the constructor that are lengths change with them.
+    """
+    given = [x for items in (example.init, example.inputs) for n, x in items.items() if n not in example.chosen]
+    fixed = _lengths_in(given) | {x for x in given if type(x) is int}
+    lengths = sorted(_lengths_in([*example.chosen_inputs.values(), *example.chosen_init.values()]) - fixed)
+    rows = next((len(x) for x in example.chosen_inputs.values() if np.ndim(x)), 0)
+    if len(lengths) > 1:
+        yield _with(example, {n: n + 1 for n in lengths})
+        yield _with(example, {n: 2 * n for n in lengths})
+    yield _with_more_rows(example, rows)
+    for length in lengths[:_MOST]:
+        yield _with(example, {length: next(n for n in count(length + 1) if n not in lengths)})
+
+
+def _lengths_in(item: Any) -> set[int]:
+    return {n for part in flat(item) if isinstance(part, np.ndarray) for n in part.shape if n > 1}
+
+
+def _with(example: Example, lengths: Mapping[int, int]) -> Example:
+    def changed(item: Any) -> Any:
+        return mapped(item, lambda part: _of_lengths(part, lengths))
+
+    def chosen(items: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: changed(item) if name in example.chosen else item for name, item in items.items()}
+
+    interface = example.interface
+    if interface is not None and interface.setup:
+        interface = replace(interface, setup=tuple((name, changed(items)) for name, items in interface.setup))
+    return replace(example, init=chosen(example.init), inputs=chosen(example.inputs), interface=interface)
+
+
+def _of_lengths(part: Any, lengths: Mapping[int, int]) -> Any:
+    """An array with its axes as long, or a number that is such a length."""
+    if isinstance(part, np.ndarray):
+        for axis, length in enumerate(part.shape):
+            if length in lengths and part.size * lengths[length] <= _MOST_ELEMENTS * length:
+                part = _longer(part, axis, lengths[length])
+        return part
+    return lengths.get(part, part) if type(part) is int else part
+
+
+def _with_more_rows(example: Example, rows: int) -> Example:
+    inputs = {
+        name: _longer(x, 0, rows + 2) if name in example.chosen and np.ndim(x) and len(x) == rows else x
+        for name, x in example.inputs.items()
+    }
+    return replace(example, inputs=inputs)
+
+
+def _longer(x: Any, axis: int, size: int) -> Any:
+    """An array of another length along an axis; a permutation stays one."""
+    if x.ndim == 1 and x.dtype.kind in "iu" and np.array_equal(np.sort(x), np.arange(len(x))):
+        return np.concatenate([x, np.arange(len(x), size, dtype=x.dtype)])
+    return lengthened(x, axis, x.shape[axis], size)
