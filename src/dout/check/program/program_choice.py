@@ -8,18 +8,26 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root, texts_of
+from dout.adapt.repository.project_files import (
+    SourceFile,
+    files_below,
+    parsed,
+    repository_root,
+    statements_of,
+    texts_of,
+)
+from dout.check.program.layer_names import base_names, has_backward, layer_names
 
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+(\([\w.,\s*]+|[\w., \t*]+)|import[ \t]+([\w., \t]+))",
     re.MULTILINE,
 )
-_DEFINED = re.compile(r"^(?:[ \t]*class[ \t]+(\w+)|def[ \t]+(\w+))", re.MULTILINE)
+_CLASS = re.compile(r"^[ \t]*class[ \t]+(\w+)", re.MULTILINE)
 _WORD, _CALLED = re.compile(r"\w+"), re.compile(r"(?<!class )(?<!def )\b(\w+)[ \t]*\(")
 _DOES = (ast.Expr, ast.For, ast.While, ast.With, ast.Try, ast.If)
 _NO_WORK = re.compile(r"sys\.path|\.(seed|filterwarnings|simplefilter|use|set_printoptions|seterr|append|insert)\(")
@@ -29,10 +37,27 @@ Name = tuple[str, str]  # a file, and a class or function in it
 
 @dataclass(frozen=True)
 class ProjectProgram:
-    """A file that does something by itself, and what it and the files that it imports may use of the project's."""
+    """A file that does something by itself, and what it and the files that it imports may use of the project's.
+
+    `mentions` are the files that speak of each.
+    """
 
     path: str
-    names: frozenset[Name]
+    mentions: Mapping[Name, frozenset[str]]
+
+    @property
+    def names(self) -> frozenset[Name]:
+        """What it may use."""
+        return frozenset(self.mentions)
+
+    @property
+    def files(self) -> frozenset[str]:
+        """The files that speak of what it may use."""
+        return frozenset[str]().union(*self.mentions.values())
+
+    def open(self, used: Set[Name], known: Set[str]) -> frozenset[Name]:
+        """What nobody has used yet, and a file speaks of that is not `known`: no program has come by it unused."""
+        return frozenset(name for name, files in self.mentions.items() if name not in used and files - known)
 
 
 def programs(wanted: Iterable[str]) -> list[ProjectProgram]:
@@ -42,10 +67,12 @@ def programs(wanted: Iterable[str]) -> list[ProjectProgram]:
     return [program for root in roots for program in _Project(files_below(root)).programs(set(files))]
 
 
-def next_program(left: Sequence[ProjectProgram], used: set[Name]) -> ProjectProgram | None:
+def next_program(
+    left: Sequence[ProjectProgram], used: Set[Name], known: Set[str] = frozenset()
+) -> ProjectProgram | None:  # fmt: skip
     """The program that reaches most of what nobody has used yet; None where none reaches any."""
-    best = max(left, key=lambda program: len(program.names - used), default=None)
-    return best if best is not None and best.names - used else None
+    best = max(left, key=lambda program: len(program.open(used, known)), default=None)
+    return best if best is not None and best.open(used, known) else None
 
 
 def is_program(path: Path) -> bool:
@@ -93,22 +120,44 @@ class _Project:
             found.setdefault(path.parent.name if path.stem == "__init__" else path.stem, []).append(file)
         return found
 
+    @cached_property
+    def files_by_class(self) -> dict[str, list[str]]:
+        """The files that define a class, by its name."""
+        found: dict[str, list[str]] = {}
+        for file, text in self.texts.items():
+            for name in _CLASS.findall(text):
+                found.setdefault(name, []).append(file)
+        return found
+
     def programs(self, wanted: set[str]) -> Iterator[ProjectProgram]:
         """The programs that reach these files."""
         known = wanted & self.texts.keys()
-        defined = {file: frozenset(a or b for a, b in _DEFINED.findall(self.texts[file])) for file in known}
+        defined = {file: layer_names(statements_of(file), self._may_have_backward) for file in known}
         for file in self.texts:
             reached = self._reached(file)
             if not reached & defined.keys():
                 continue
-            names = frozenset(
-                (one, name)
+            each = (
+                (one, name, self._speaking_of(one, name, reached))
                 for one in reached & defined.keys()
                 for name in defined[one]
-                if any(name in self._words_of(other, own=other == one) for other in reached)
             )
-            if names and is_program(Path(file)):
-                yield ProjectProgram(file, names)
+            mentions = {(one, name): files for one, name, files in each if files}
+            if mentions and is_program(Path(file)):
+                yield ProjectProgram(file, mentions)
+
+    def _speaking_of(self, one: str, name: str, reached: Iterable[str]) -> frozenset[str]:
+        """Which of some files speak of what is defined in one of them."""
+        return frozenset(other for other in reached if name in self._words_of(other, own=other == one))
+
+    def _may_have_backward(self, name: str, met: frozenset[str] = frozenset()) -> bool:
+        """Whether a class of the project that is called so has a backward, or derives from one that has."""
+        for file in () if name in met else self.files_by_class.get(name, ()):
+            inside = (node for statement in statements_of(file) for node in ast.walk(statement))
+            for node in (node for node in inside if isinstance(node, ast.ClassDef) and node.name == name):
+                if has_backward(node) or any(self._may_have_backward(base, met | {name}) for base in base_names(node)):
+                    return True
+        return False
 
     def _words_of(self, file: str, own: bool) -> frozenset[str]:
         """The words of a file; where it is the one that defines them, those that it calls."""
