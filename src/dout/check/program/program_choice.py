@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,27 +37,10 @@ Name = tuple[str, str]  # a file, and a class or function in it
 
 @dataclass(frozen=True)
 class ProjectProgram:
-    """A file that does something by itself, and what it and the files that it imports may use of the project's.
-
-    `mentions` are the files that speak of each.
-    """
+    """A file that does something by itself, and what it and the files that it imports may use of the project's."""
 
     path: str
-    mentions: Mapping[Name, frozenset[str]]
-
-    @property
-    def names(self) -> frozenset[Name]:
-        """What it may use."""
-        return frozenset(self.mentions)
-
-    @property
-    def files(self) -> frozenset[str]:
-        """The files that speak of what it may use."""
-        return frozenset[str]().union(*self.mentions.values())
-
-    def open(self, used: Set[Name], known: Set[str]) -> frozenset[Name]:
-        """What nobody has used yet, and a file speaks of that is not `known`: no program has come by it unused."""
-        return frozenset(name for name, files in self.mentions.items() if name not in used and files - known)
+    names: frozenset[Name]
 
 
 def programs(wanted: Iterable[str]) -> list[ProjectProgram]:
@@ -67,12 +50,10 @@ def programs(wanted: Iterable[str]) -> list[ProjectProgram]:
     return [program for root in roots for program in _Project(files_below(root)).programs(set(files))]
 
 
-def next_program(
-    left: Sequence[ProjectProgram], used: Set[Name], known: Set[str] = frozenset()
-) -> ProjectProgram | None:  # fmt: skip
+def next_program(left: Sequence[ProjectProgram], used: set[Name]) -> ProjectProgram | None:
     """The program that reaches most of what nobody has used yet; None where none reaches any."""
-    best = max(left, key=lambda program: len(program.open(used, known)), default=None)
-    return best if best is not None and best.open(used, known) else None
+    best = max(left, key=lambda program: len(program.names - used), default=None)
+    return best if best is not None and best.names - used else None
 
 
 def is_program(path: Path) -> bool:
@@ -137,18 +118,14 @@ class _Project:
             reached = self._reached(file)
             if not reached & defined.keys():
                 continue
-            each = (
-                (one, name, self._speaking_of(one, name, reached))
+            names = frozenset(
+                (one, name)
                 for one in reached & defined.keys()
                 for name in defined[one]
+                if any(name in self._words_of(other, own=other == one) for other in reached)
             )
-            mentions = {(one, name): files for one, name, files in each if files}
-            if mentions and is_program(Path(file)):
-                yield ProjectProgram(file, mentions)
-
-    def _speaking_of(self, one: str, name: str, reached: Iterable[str]) -> frozenset[str]:
-        """Which of some files speak of what is defined in one of them."""
-        return frozenset(other for other in reached if name in self._words_of(other, own=other == one))
+            if names and is_program(Path(file)):
+                yield ProjectProgram(file, names)
 
     def _may_have_backward(self, name: str, met: frozenset[str] = frozenset()) -> bool:
         """Whether a class of the project that is called so has a backward, or derives from one that has."""

@@ -181,15 +181,12 @@ def used_layers(
     wave = [job.where for job in named]  # programs that run side by side
     planned: list[Job] = []
     ended: dict[str, JobOutcome] = {}
-    reached: dict[str, frozenset[str]] = {}
-    tried: set[str] = set()  # the files through which a program went that used layers
     judged: dict[str, dict[str, Checked]] = {}  # by program, the layers that are not judged once more for it
 
     def settle() -> None:
         """Take in what the programs of a wave used in the order of the wave: which ends first is chance."""
         for path in wave:
             if path in ended:
-                tried.update(reached.get(path, ()) if ended[path].layers else ())
                 found.add(ended.pop(path))
         wave.clear()
 
@@ -198,12 +195,11 @@ def used_layers(
         known = found.known()
         seen = {(file, name) for file, _, name in (key.rpartition(":") for key in known)}
         while len(found.programs) + len(wave) < MOST_PROGRAMS:
-            one = next_program(left, seen, tried) if before is None else next(iter(left), None)
+            one = next_program(left, seen) if before is None else next(iter(left), None)
             if one is None:
                 return
             left.remove(one)
             seen |= one.names
-            reached[one.path] = one.files
             chosen.append(one.path)
             wave.append(one.path)
             planned.append(Job(one.path, "program", wanted))
