@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dout.adapt.interface.derivative_switch import has_derivative_switch
 from dout.adapt.interface.function_pairs import forward_names
 from dout.adapt.interface.method_pairs import may_be_backward
+from dout.adapt.interface.tape_operations import tape_in
 from dout.adapt.source.returned_names import returns_gradients
 
 
@@ -54,4 +55,4 @@ def _pairs(names: set[str]) -> Iterator[tuple[str, str]]:
 
 def _gives_gradients(node: ast.AST) -> bool:
     written = (part for part in ast.walk(node) if isinstance(part, ast.FunctionDef))
-    return any(returns_gradients(part) or has_derivative_switch(part) for part in written)
+    return any(returns_gradients(part) or has_derivative_switch(part) or tape_in(part) for part in written)
