@@ -58,6 +58,17 @@ def test_a_program_reaches_what_it_and_the_files_that_it_imports_call(folder):
     assert found(folder) == {"model.py": both, "train.py": both, "relu.py": {"Relu"}, "try.ipynb": {"Dense"}}
 
 
+def test_no_program_runs_for_what_is_no_layer(folder):
+    (folder / "net" / "layers.py").write_text(
+        "class Layer:\n    def backward(self, dout): ...\nclass Dense(Layer):\n    pass\nclass Relu(Layer):\n    pass\n"
+        "class Rule:\n    pass\nclass SGD(Rule):\n    def step(self): ...\n"
+        "def sigmoid(x): ...\ndef sigmoid_prime(x): ...\ndef load(path): ...\n"
+    )
+    (folder / "train.py").write_text("from net.layers import *\nDense(), SGD(), load('data'), sigmoid(1)\n")
+    (folder / "data.py").write_text("from net.layers import *\nSGD(), load('data')\n")
+    assert found(folder) == {"model.py": {"Dense", "Relu"}, "train.py": {"Dense", "sigmoid"}}
+
+
 def test_the_program_that_uses_most_of_the_rest_is_next(folder):
     (folder / "a.py").write_text("from net.layers import *\nDense()\n")
     (folder / "b.py").write_text("from net.layers import *\nDense()\nRelu()\n")
@@ -100,6 +111,24 @@ def test_of_programs_that_run_side_by_side_the_first_speaks_whichever_ends_first
     found = program_phase.used_layers([Job(file, "file")], GivenArguments(), processes=2, timeout=1)
     assert [one.job.where for one in found.programs] == [str(folder / "a.py"), str(folder / "b.py")]
     assert found.layers[file]["Sum"].used == f"as used in {folder / 'a.py'}"
+
+
+def test_a_layer_is_judged_for_one_program(folder, monkeypatch):
+    for name, layers in (("a", "Dense() + Dense()"), ("b", "Dense(), Relu()")):
+        (folder / f"{name}.py").write_text(f"from net.layers import *\n{layers}\n")
+    file, told = str(folder / "net" / "layers.py"), []
+
+    def one_after_another(jobs, given, *, more, done, used, **options):
+        while (job := more()) is not None:
+            told.append((job.where.rpartition("/")[2], [*used[job.file]]))
+            done(JobOutcome(job, [Checked(Report("Dense"), used="as used", file=file)], data=[job.where]))
+
+    monkeypatch.setenv("DOUT_NO_CACHE", "1")
+    monkeypatch.setattr(program_phase, "run", one_after_another)
+    found = program_phase.used_layers([Job(file, "file")], GivenArguments(), processes=1, timeout=1)
+    assert told[0] == ("b.py", [])
+    assert all(known == [f"{file}:Dense"] for _, known in told[1:])
+    assert found.data[file] == [str(folder / "b.py")]
 
 
 def test_programs_that_had_no_time_are_named_by_the_report(folder, monkeypatch):

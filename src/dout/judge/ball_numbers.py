@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -61,3 +61,13 @@ _each_middle = as_objects(lambda item: float(ball(item).mid()))
 def is_exact(value: Any) -> bool:
     """Whether a value is made of balls."""
     return type(value) is arb or (isinstance(value, np.ndarray) and value.dtype == object)
+
+
+def flat(value: Any) -> Iterable[Any]:
+    """The elements of an array, or the one number."""
+    return value.ravel().tolist() if isinstance(value, np.ndarray) else [value]
+
+
+def size(value: Any) -> arb:
+    """The largest absolute value in a gradient; what is not finite counts for nothing."""
+    return max((x.abs_upper() for x in map(ball, flat(exact(value))) if x.is_finite()), default=arb(0))

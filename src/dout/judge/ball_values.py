@@ -19,7 +19,7 @@ from flint import arb, ctx
 
 from dout.clock import count
 from dout.graph import CONSTANT, Node
-from dout.judge.ball_numbers import ball, exact, is_exact
+from dout.judge.ball_numbers import ball, exact, is_exact, size
 from dout.judge.ball_rules import RULES
 from dout.judge.judged_run import elements
 from dout.judge.outcomes import NoRuleError
@@ -38,6 +38,13 @@ class Balls:
     def __init__(self, given: Mapping[Node, Any]) -> None:
         self.values: dict[Node, Any] = {node: exact(value) for node, value in given.items()}
         self.kinks: set[Node] = set()
+        self._sizes: dict[Node, arb] = {}
+
+    def size_of(self, node: Node) -> arb:
+        """The largest absolute value that a node gave."""
+        if node not in self._sizes:
+            self._sizes[node] = size(self.values[node])
+        return self._sizes[node]
 
     def compute(self, nodes: Iterable[Node]) -> None:
         """Compute `nodes`, each after its inputs. Raises NoRuleError."""

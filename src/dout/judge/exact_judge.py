@@ -7,7 +7,7 @@ balls are disjoint they are not: a proof at that point.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
@@ -17,7 +17,7 @@ import numpy as np
 from flint import arb
 
 from dout.graph import CONSTANT, Node, topological
-from dout.judge.ball_numbers import ball, exact, middle
+from dout.judge.ball_numbers import ball, exact, flat, middle, size
 from dout.judge.ball_values import Balls
 from dout.judge.float_judge import in_float64
 from dout.judge.judged_run import JudgedRun
@@ -69,18 +69,17 @@ class ExactJudge(JudgedRun):
             else o
             for o in found
         ]
-        return [
-            o
-            if o.word != Word.REFUTED or o.index is None or o.judged.gradient in refuted or self._confirmed(o, balls)
-            else o.doubted(Doubt.UNCONFIRMED)
-            for o in found
-        ], balls
+        asked = [
+            o for o in found if o.word == Word.REFUTED and o.index is not None and o.judged.gradient not in refuted
+        ]
+        unsure = {id(o) for o in self._unconfirmed(asked, balls)}
+        return [o.doubted(Doubt.UNCONFIRMED) if id(o) in unsure else o for o in found], balls
 
     def _sizes(self, balls: Balls, *judged: Judged) -> Iterator[Any]:
         """The sizes of the derivatives, and of the gradients that backward gives."""
         for one in judged:
             for values in (self.expected(balls, one), balls.values[one.gradient]):
-                yield from (abs(v).mid() for v in map(ball, _flat(values)) if v.is_finite())
+                yield from (abs(v).mid() for v in map(ball, flat(values)) if v.is_finite())
 
     def _is_nothing(self, outcome: Outcome, balls: Balls, largest: Any) -> bool:
         """Whether a gradient is 0 but for the rounding of what cancels in it: of a bias before a normalisation, say."""
@@ -106,16 +105,29 @@ class ExactJudge(JudgedRun):
         expected, got = self.expected(balls, judged), balls.values[judged.gradient]
         if np.shape(expected) != np.shape(got):
             return False
-        pairs = [(ball(e), ball(g)) for e, g in zip(_flat(expected), _flat(got), strict=True)]
-        size = max((abs(e).mid() for e, _ in pairs if e.is_finite()), default=arb(0))
-        return all(e.overlaps(g) and g.rad() <= BLURRED * size for e, g in pairs)
+        pairs = [(ball(e), ball(g)) for e, g in zip(flat(expected), flat(got), strict=True)]
+        largest = max((abs(e).mid() for e, _ in pairs if e.is_finite()), default=arb(0))
+        return all(e.overlaps(g) and g.rad() <= BLURRED * largest for e, g in pairs)
 
-    def _confirmed(self, outcome: Outcome, balls: Balls) -> bool:
-        """Whether a difference quotient of the forward agrees with the derivative that refutes, along one direction.
+    def _unconfirmed(self, outcomes: Sequence[Outcome], balls: Balls) -> list[Outcome]:
+        """Those of refuted outcomes whose derivatives do not agree with a difference quotient of the forward.
 
-        At 300 bits a step of 2⁻¹⁰⁰ leaves no doubt: a wrong rule of ours must not become somebody's error. (A rule may
-        hold a rounded constant, such as that of erf.)
+        A wrong rule of ours must not become somebody's error. (A rule may hold a rounded constant, as that of erf.) One
+        quotient is for all of them, and for each half where that does not agree.
         """
+        told = [(o, self._told(o, balls)) for o in outcomes]
+        asked = [o for o, known in told if known is None]
+        return [*(o for o, known in told if known is False), *self._disagreeing(asked, balls)]
+
+    def _disagreeing(self, outcomes: Sequence[Outcome], balls: Balls) -> list[Outcome]:
+        if not outcomes or self._agree(outcomes, balls):
+            return []
+        half = len(outcomes) // 2
+        halves = (outcomes[:half], outcomes[half:]) if half else ()
+        return [o for part in halves for o in self._disagreeing(part, balls)] if halves else [*outcomes]
+
+    def _told(self, outcome: Outcome, balls: Balls) -> bool | None:
+        """Whether a derivative that refutes is right, where no difference quotient is needed to tell; else None."""
         node, point = outcome.judged.node, outcome.point
         if outcome.judged.parameter and node not in point:
             return False  # it is computed while the layer runs
@@ -124,19 +136,27 @@ class ExactJudge(JudgedRun):
             return not np.all(np.isfinite(in_float64(topological([gradient], known=point), point)[gradient]))
         if not outcome.judged.whole or node not in balls.values:
             return True  # what moves a value moves all its uses
-        step = STEP * _positive(_size(balls.values[node]))
-        direction = exact(np.random.default_rng(0).uniform(0.5, 1.5, size=node.shape)[()])
+        return None
+
+    def _agree(self, outcomes: Sequence[Outcome], balls: Balls) -> bool:
+        """Whether a difference quotient of the forward agrees with derivatives, along a direction of all their values.
+
+        At 300 bits a step of 2⁻¹⁰⁰ leaves no doubt.
+        """
+        point, draw = outcomes[0].point, np.random.default_rng(0)
+        derived = {o.judged.node: self.expected(balls, o.judged) for o in outcomes}
+        sizes = {node: _positive(size(balls.values[node])) for node in derived}
+        ways = {node: exact(draw.uniform(0.5, 1.5, size=node.shape)[()]) * sizes[node] for node in derived}
 
         def loss(way: arb) -> arb:
-            moved = Balls({**point, node: balls.values[node] + direction * way})
+            moved = Balls({**point, **{node: balls.values[node] + ways[node] * way for node in ways}})
             moved.compute(topological(self.seeds, known=moved.values))
             pairs = [(exact(point[dout]), moved.values[output]) for output, dout in self.seeds.items()]
             return sum((_inner(a, b) for a, b in pairs), start=arb(0))
 
-        slope = central_difference(loss, step)
-        derived = _inner(self.expected(balls, outcome.judged), direction)
-        scale = _size(outcome.expected) + _size(outcome.got)
-        return bool(abs(slope - derived) <= CONFIRMED * _positive(scale))
+        slopes = sum((_inner(derived[node], ways[node]) for node in ways), start=arb(0))
+        smallest = min(_positive(size(o.expected) + size(o.got)) * sizes[o.judged.node] for o in outcomes)
+        return bool(abs(central_difference(loss, STEP) - slopes) <= CONFIRMED * smallest)
 
     def expected(self, balls: Balls, judged: Judged) -> Any:
         """The derived gradient, zero where nothing differentiable leads from a value to the output."""
@@ -161,26 +181,26 @@ class ExactJudge(JudgedRun):
         So it is of a bias that a batch normalization takes away again: 1/3 as a float leaves as much as ROUNDED of the
         others, and without it two sums that cancel have nothing but their radius left.
         """
-        size = max(arb(self.largest), *(_size(balls.values[j.gradient]) for j in self.judged))
-        finite = all(ball(x).is_finite() for x in (*_flat(exact(expected)), *_flat(exact(got))))
-        return finite and bool(_size(expected) <= EXACT * size and _size(got) <= share * size)
+        largest = max(arb(self.largest), *(balls.size_of(j.gradient) for j in self.judged))
+        finite = all(ball(x).is_finite() for x in (*flat(exact(expected)), *flat(exact(got))))
+        return finite and bool(size(expected) <= EXACT * largest and size(got) <= share * largest)
 
 
 def relation(expected: Any, got: Any) -> tuple[Word, str]:
     """How two gradients compare, as a word of a verdict, and why where it is no plain answer."""
     if np.shape(expected) != np.shape(got):
         return Word.REFUTED, f"its shape is {np.shape(got)}, not {np.shape(expected)}"
-    pairs = [(ball(e), ball(g)) for e, g in zip(_flat(expected), _flat(got), strict=True)]
+    pairs = [(ball(e), ball(g)) for e, g in zip(flat(expected), flat(got), strict=True)]
     known = [(e, g) for e, g in pairs if e.is_finite()]
     if any(not g.is_finite() for _, g in known):
         return Word.REFUTED, "it is not finite"
-    size = max((x.abs_upper() for pair in known for x in pair), default=arb(0))
+    largest = max((x.abs_upper() for pair in known for x in pair), default=arb(0))
     distance = max(((e - g).abs_upper() for e, g in known), default=arb(0))
     if pairs and not known:
         return Word.INCONCLUSIVE, "the derivative is not finite"
-    if distance <= EXACT * size:
+    if distance <= EXACT * largest:
         return (Word.EXACT, "") if len(known) == len(pairs) else (Word.INCONCLUSIVE, "the derivative is not finite")
-    if distance <= ROUNDED * size:
+    if distance <= ROUNDED * largest:
         return Word.ROUNDED, ""
     if any(not e.overlaps(g) for e, g in known):
         return Word.REFUTED, ""
@@ -192,15 +212,6 @@ def _inner(a: Any, b: Any) -> arb:
     return sum((ball(x) * ball(y) for x, y in np.broadcast(np.asarray(a), np.asarray(b))), start=arb(0))
 
 
-def _size(value: Any) -> arb:
-    """The largest absolute value in a gradient; what is not finite counts for nothing."""
-    return max((x.abs_upper() for x in map(ball, _flat(exact(value))) if x.is_finite()), default=arb(0))
-
-
-def _positive(size: arb) -> arb:
+def _positive(number: arb) -> arb:
     """A size; 1 in the place of 0."""
-    return size if size > 0 else arb(1)
-
-
-def _flat(value: Any) -> Iterable[Any]:
-    return value.ravel().tolist() if isinstance(value, np.ndarray) else [value]
+    return number if number > 0 else arb(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import linecache
 from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +16,7 @@ from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.collaborators import RATE
 from dout.adapt.interface.interface import Interface
 from dout.adapt.source.attribute_reads import attributes_read, users_with
-from dout.adapt.source.syntax import written
+from dout.adapt.source.syntax import total, written
 from dout.run import attributes_of, is_class, mro_of, quiet, vars_of
 from dout.trace.model.user_source import behind, is_user_code
 from dout.trace.tracer.traced import plain
@@ -27,9 +28,8 @@ def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]
     """The classes that forward's module knows and in which its arrays may have to stand, by the error without them."""
     asked = isinstance(error, AttributeError) and isinstance(error.obj, np.ndarray | np.generic)
     forward = behind(getattr(cls, interface.forward))
-    reads_data = any("data" in attributes_read(forward, p.name) for p in taken_by(forward))  # of arrays, bytes alone
     if interface.holder is not None or not (
-        asked or reads_data or "ndarray" in str(error) or _is_raised_by_its_type(error)
+        asked or "ndarray" in str(error) or _reads_data(forward) or _is_raised_by_its_type(error)
     ):
         return []
     known = getattr(forward, "__globals__", {})
@@ -41,6 +41,13 @@ def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]
     found = [item for item in others if _holds_an_array(item)][:_MOST]
     connects = interface.forward == "__call__"  # it may ask a layer before it
     return [*found, *([] if connects else [_holder_of(attribute)])]
+
+
+@total(bool)
+@functools.lru_cache(maxsize=256)
+def _reads_data(forward: Any) -> bool:
+    """Whether forward reads `data` of an argument: of an array these are bytes alone."""
+    return any("data" in attributes_read(forward, p.name) for p in taken_by(forward))
 
 
 def _is_raised_by_its_type(error: Exception) -> bool:

@@ -19,6 +19,7 @@ from dout.adapt.search.example_repair import alike, as_labels, mended
 from dout.adapt.search.failure import Failure
 from dout.adapt.search.own_faults import more_telling
 from dout.adapt.search.proposals import constructor_arguments, proposals
+from dout.adapt.search.raising_lines import asks_for_what_is_missing
 from dout.adapt.sizes.proposed_arrays import array_of, one_hot, single
 from dout.adapt.target import Target, copies, passed
 from dout.adapt.trial.gradient_owners import is_finite, may_mean
@@ -71,6 +72,7 @@ class ExampleSearch:
         self.failures: dict[tuple[str, ...], Failure] = {}
         self.quiet = False  # whether one ran through, and gave no gradient
         self.empty = False  # whether one ran forward, and gave nothing
+        self.hopeless = False  # whether forward asks for objects of a library that is not there
         self.refused: list[tuple[Example, Exception]] = []  # by backward: forward gave finite numbers
         self.known: dict[int, tuple[Example, Fit]] = {}  # how examples fit, by their identity
         self.misshapen: Example | None = None  # the first that ran back to a gradient of another shape
@@ -104,7 +106,7 @@ class ExampleSearch:
             fit, other = self._best(replace(one, inputs={**one.inputs, **way}, mended=True) for way in ways)
             one = other if fit >= Fit.INPUTS else one
         one = replace(one, mended=True) if one is not None and fit <= Fit.RUNS else one
-        return one if self.quiet or fit > Fit.FORWARD else self._mended() or one
+        return one if self.quiet or self.hopeless or fit > Fit.FORWARD else self._mended() or one
 
     def _is_flat(self, one: Example) -> bool:
         """Whether inputs have axes of 1, along which a sum and its parts have one shape."""
@@ -245,7 +247,8 @@ class ExampleSearch:
             if tried.fit > best[0] and not _tries_away(best, choice):
                 best = tried.fit, (one := replace(choice, interface=tried.interface))
                 self.known[id(one)] = one, tried.fit
-            if tried.fit == Fit.ALL or self.budget.is_over():
+            self.hopeless = asks_for_what_is_missing(tried.error)
+            if tried.fit == Fit.ALL or self.hopeless or self.budget.is_over():
                 break
         return best
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from dout.adapt.source.syntax import written
 from dout.trace.model.user_source import is_ours, is_user_code
+from dout.trace.program.stub_modules import needed_by
 
 _BRANCHES = (ast.If, ast.IfExp, ast.Try, ast.While, ast.Match, ast.BoolOp, ast.Lambda, ast.FunctionDef, ast.ClassDef)
 
@@ -18,6 +19,41 @@ def always_comes_by(error: BaseException) -> bool:
     """Whether the user's own line raised it, and no branch on the way there could have led elsewhere."""
     lines = lines_of(error)
     return bool(lines) and all(_is_on_every_way(function_at(code), line) for line, code in lines)
+
+
+def asks_for_what_is_missing(error: BaseException | None) -> bool:
+    """Whether a test of types alone, to which each call comes, raised an error, and none of the types is there.
+
+    Nothing of ours passes it: `if not isinstance(x, torch.Tensor): raise TypeError`.
+    """
+    steps = steps_of(error) if error is not None else []
+    if not steps:
+        return False
+    frame, line = steps[-1].tb_frame, steps[-1].tb_lineno
+    for node in getattr(function_at(frame.f_code), "body", ()):
+        if node.lineno <= line <= node.end_lineno:
+            raises = isinstance(node, ast.If) and line in {
+                part.lineno for part in node.body if isinstance(part, ast.Raise)
+            }
+            return raises and all(kind and needed_by(frame.f_globals.get(kind)) for kind in _types_in(node.test))
+        if any(isinstance(part, ast.Return) for part in ast.walk(node)):
+            return False
+    return False
+
+
+def _types_in(test: ast.expr) -> Iterator[str]:
+    """The names with which the types begin that a condition tests; "" for anything else in it."""
+    match test:
+        case ast.UnaryOp(op=ast.Not(), operand=inner):
+            yield from _types_in(inner)
+        case ast.BoolOp(values=parts):
+            for part in parts:
+                yield from _types_in(part)
+        case ast.Call(func=ast.Name(id="isinstance"), args=[_, kinds]):
+            every = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
+            yield from (ast.unparse(kind).partition(".")[0] for kind in every)
+        case _:
+            yield ""
 
 
 def lines_of(error: BaseException) -> list[tuple[int, CodeType]]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class Preparations:
     def __init__(self, cls: type) -> None:
         self.cls = cls
         self._used = cache(partial(attributes_used, cls))
+        self._asked = cache(partial(_asked_by, cls))
 
     @cached_property
     def _parts(self) -> str:
@@ -61,45 +62,63 @@ class Preparations:
         yield interface
         known = [*modes, *_open_attributes(held, shape)]
         names = [name for name in self._calls if name != interface.forward]
-        yield from _with_calls(cls, interface, names, known, inputs)
+        yield from self._with_calls(interface, names, known, inputs)
         drawn = [(name, (np.random.RandomState(0),)) for name in _lacking(failures) if names_random_state(name)]
         if drawn:
-            yield from _with_calls(cls, interface, names, [*known, *drawn], inputs)
+            yield from self._with_calls(interface, names, [*known, *drawn], inputs)
         pair = interface.forward, interface.backward
         more = [name for name in writers_for(self._used(*pair), *pair, held) if name not in names]
         if more:
-            yield from _with_calls(cls, interface, [*names, *more], known, inputs)
+            yield from self._with_calls(interface, [*names, *more], known, inputs)
         if any(name in failure for name in _MODES for failure in failures):
             yield replace(interface, setup=tuple((name, (True,)) for name in _MODES if name not in dir(cls)))
 
+    def _with_calls(
+        self, interface: Interface, names: Sequence[str], known: Sequence[Setup], inputs: Mapping[str, Any]
+    ) -> Iterator[Interface]:
+        """With all of these methods called, and with each alone, after what is `known`."""
+        tried = []
+        shape = next((np.shape(x) for x in flat(list(inputs.values())) if np.ndim(x)), ())
+        sample, last = shape[1:] or shape, shape[-1] if shape else 1
+        for given in ((sample, last), (sample, sample), (shape, last), (shape, shape)):
+            made = (_call(name, self._asked(name), given, inputs) for name in names)
+            every = sorted((call for call in made if call is not None), key=_settles)
+            sure = [call for call in every if not self._is_guessed(call)]
+            whole = [(*known, *calls) for calls in (sure, every) if known or len(calls) > 1]
+            alone = sorted(every, key=self._is_guessed)[:3]
+            for setup in (*whole, *((*known, call) for call in alone)):
+                if repr(setup) not in tried:
+                    tried.append(repr(setup))
+                    yield replace(interface, setup=setup)
 
-def _with_calls(
-    cls: type, interface: Interface, names: Sequence[str], known: Sequence[Setup], inputs: Mapping[str, Any]
-) -> Iterator[Interface]:
-    """With all of these methods called, and with each alone, after what is `known`."""
-    tried = []
-    shape = next((np.shape(x) for x in flat(list(inputs.values())) if np.ndim(x)), ())
-    sample, last = shape[1:] or shape, shape[-1] if shape else 1
-    for given in ((sample, last), (sample, sample), (shape, last), (shape, shape)):
-        made = (_call(cls, name, given, inputs) for name in names)
-        every = sorted((call for call in made if call is not None), key=_settles)
-        sure = [call for call in every if not _is_guessed(cls, call)]
-        whole = [(*known, *calls) for calls in (sure, every) if known or len(calls) > 1]
-        alone = sorted(every, key=lambda call: _is_guessed(cls, call))[:3]
-        for setup in (*whole, *((*known, call) for call in alone)):
-            if repr(setup) not in tried:
-                tried.append(repr(setup))
-                yield replace(interface, setup=setup)
+    def _is_guessed(self, call: Setup) -> bool:
+        """Whether a method is given something of which only is known that it keeps it."""
+        name, arguments = call
+        given = zip(self._asked(name), arguments, strict=False)
+        return any(
+            isinstance(a, Collaborator) and "opt" not in one.name.lower() and not one.of_objects for one, a in given
+        )
 
 
-def _is_guessed(cls: type, call: Setup) -> bool:
-    """Whether a method is given something of which only is known that it keeps it."""
-    name, arguments = call
-    named = required(getattr(cls, name), bound=True)
-    given = [
-        n for n, a in zip(named, arguments, strict=False) if isinstance(a, Collaborator) and "opt" not in n.lower()
-    ]
-    return any(not asked_of_objects(getattr(cls, name), n, cls) for n in given)
+class _Asked(NamedTuple):
+    """An argument that a method must be given: whether attributes of it are read, those of no array, and its kind."""
+
+    name: str
+    is_read: bool
+    of_objects: bool
+    kind: str
+
+
+def _asked_by(cls: type, method: str) -> tuple[_Asked, ...]:
+    """What the source says of the arguments that a method must be given."""
+    function = getattr(cls, method)
+    return tuple(
+        _Asked(
+            name, bool(attributes_read(function, name, cls)), bool(asked_of_objects(function, name, cls)),
+            next(iter(kinds_for(function, name, cls)), ""),
+        )
+        for name in required(function, bound=True)
+    )  # fmt: skip
 
 
 def _lacking(failures: Sequence[str]) -> list[str]:
@@ -129,32 +148,32 @@ def _open_attributes(held: Mapping[str, Any], shape: tuple[int, ...]) -> list[Se
     return [*shapes, *((name, (Collaborator(shape),)) for name in empty if names_optimizer(name))]
 
 
-def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any]) -> Setup | None:
+def _call(
+    name: str, asked: Sequence[_Asked], given: tuple[Any, Any], inputs: Mapping[str, Any]
+) -> Setup | None:  # fmt: skip
     """A call that prepares a layer, with what its arguments are called as; None where they are called otherwise.
 
     `given` is what a shape is, and what a dimension: of one sample, or of all of them.
     """
     shape, dimension = given
     found: list[Any] = []
-    for argument in required(getattr(cls, name), bound=True):
+    for argument, is_read, of_objects, kind in asked:
         lower = argument.lower()
-        read = attributes_read(getattr(cls, name), argument, cls)
-        kinds = kinds_for(getattr(cls, name), argument, cls)[:1]
-        if names_random_state(lower) or "generator" in kinds:
+        if names_random_state(lower) or kind == "generator":
             found.append(np.random.RandomState(0))
-        elif "dtype" in kinds:
+        elif kind == "dtype":
             found.append(np.float64)
-        elif "opt" in lower or asked_of_objects(getattr(cls, name), argument, cls):
+        elif "opt" in lower or of_objects:
             found.append(Collaborator(shape, dimension))
         elif name == "__call__":
             return None  # forward itself, or of another use
-        elif argument in inputs or lower in ("x", "data") or (read and not stands_for(argument)):
+        elif argument in inputs or lower in ("x", "data") or (is_read and not stands_for(argument)):
             found.append(inputs.get(argument, next(iter(inputs.values()), None)))
         elif "shape" in lower or lower in ("input", "inputs"):
             found.append(shape)
         elif names_size(lower):
             found.append(dimension)
-        elif read:
+        elif is_read:
             return None  # an array of some shape
         else:
             found.append(Collaborator(shape, dimension))  # what is only kept

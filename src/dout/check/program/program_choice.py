@@ -13,13 +13,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dout.adapt.repository.project_files import SourceFile, files_below, parsed, repository_root, texts_of
+from dout.adapt.repository.project_files import (
+    SourceFile,
+    files_below,
+    parsed,
+    repository_root,
+    statements_of,
+    texts_of,
+)
+from dout.check.program.layer_names import base_names, has_backward, layer_names
 
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+(\([\w.,\s*]+|[\w., \t*]+)|import[ \t]+([\w., \t]+))",
     re.MULTILINE,
 )
-_DEFINED = re.compile(r"^(?:[ \t]*class[ \t]+(\w+)|def[ \t]+(\w+))", re.MULTILINE)
+_CLASS = re.compile(r"^[ \t]*class[ \t]+(\w+)", re.MULTILINE)
 _WORD, _CALLED = re.compile(r"\w+"), re.compile(r"(?<!class )(?<!def )\b(\w+)[ \t]*\(")
 _DOES = (ast.Expr, ast.For, ast.While, ast.With, ast.Try, ast.If)
 _NO_WORK = re.compile(r"sys\.path|\.(seed|filterwarnings|simplefilter|use|set_printoptions|seterr|append|insert)\(")
@@ -93,10 +101,19 @@ class _Project:
             found.setdefault(path.parent.name if path.stem == "__init__" else path.stem, []).append(file)
         return found
 
+    @cached_property
+    def files_by_class(self) -> dict[str, list[str]]:
+        """The files that define a class, by its name."""
+        found: dict[str, list[str]] = {}
+        for file, text in self.texts.items():
+            for name in _CLASS.findall(text):
+                found.setdefault(name, []).append(file)
+        return found
+
     def programs(self, wanted: set[str]) -> Iterator[ProjectProgram]:
         """The programs that reach these files."""
         known = wanted & self.texts.keys()
-        defined = {file: frozenset(a or b for a, b in _DEFINED.findall(self.texts[file])) for file in known}
+        defined = {file: layer_names(statements_of(file), self._may_have_backward) for file in known}
         for file in self.texts:
             reached = self._reached(file)
             if not reached & defined.keys():
@@ -109,6 +126,15 @@ class _Project:
             )
             if names and is_program(Path(file)):
                 yield ProjectProgram(file, names)
+
+    def _may_have_backward(self, name: str, met: frozenset[str] = frozenset()) -> bool:
+        """Whether a class of the project that is called so has a backward, or derives from one that has."""
+        for file in () if name in met else self.files_by_class.get(name, ()):
+            inside = (node for statement in statements_of(file) for node in ast.walk(statement))
+            for node in (node for node in inside if isinstance(node, ast.ClassDef) and node.name == name):
+                if has_backward(node) or any(self._may_have_backward(base, met | {name}) for base in base_names(node)):
+                    return True
+        return False
 
     def _words_of(self, file: str, own: bool) -> frozenset[str]:
         """The words of a file; where it is the one that defines them, those that it calls."""

@@ -15,12 +15,11 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, Literal
 
-from dout.adapt.interface.derivative_switch import has_derivative_switch
-from dout.adapt.interface.function_pairs import forward_names, function_pairs
-from dout.adapt.interface.method_pairs import may_be_backward, pair_classes
-from dout.adapt.interface.tape_operations import closure_in, may_keep_a_tape, tape_operations
-from dout.adapt.source.returned_names import returns_gradients
+from dout.adapt.interface.function_pairs import function_pairs
+from dout.adapt.interface.method_pairs import pair_classes
+from dout.adapt.interface.tape_operations import tape_operations
 from dout.adapt.target import Target
+from dout.check.program.layer_names import layer_names
 from dout.check.project.foreign_gradients import foreign_layer, is_custom_vjp
 from dout.check.project.settings import Settings, matches
 from dout.check.project.target_kind import kind_of, module_file
@@ -122,25 +121,7 @@ def may_define_layers(path: Path) -> bool:
         tree = _parsed(path)
     except UNREADABLE:
         return True
-    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    if any(
-        ahead in names for names in (functions, *map(_methods, classes)) for n in names for ahead in forward_names(n)
-    ):
-        return True
-    written = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
-    if any(returns_gradients(node) or has_derivative_switch(node) or closure_in(node) for node in written):
-        return True
-    vjp = any(isinstance(n, ast.Attribute | ast.Name) and ast.unparse(n).endswith("custom_vjp") for n in ast.walk(tree))
-    return vjp or any(
-        node.bases or any(map(may_be_backward, _methods(node))) or may_keep_a_tape(node) for node in classes
-    )
-
-
-def _methods(node: ast.ClassDef) -> set[str]:
-    found = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-    names = (target for item in node.body if isinstance(item, ast.Assign) for target in item.targets)
-    return found | {target.id for target in names if isinstance(target, ast.Name)}
+    return bool(layer_names(tree.body))
 
 
 def syntax_error(file: str) -> str | None:

@@ -91,16 +91,20 @@ class UsedLayers:
         refused = list(dict.fromkeys([*run.refused, *outcome.refused]))
         return replace(outcome, layers=layers, data=run.data, remarks=remarks, refused=refused)
 
+    def known(self) -> dict[str, Checked]:
+        """The layers of which no other program tells more, by `file:name`: those that were given several samples."""
+        every = ((file, name, one) for file, layers in self.layers.items() for name, one in layers.items())
+        return {f"{file}:{name}": one for file, name, one in every if not one.of_one_sample}
+
     def add(self, outcome: JobOutcome) -> None:
         """Take in what one program used; a layer that ended its process there is tried again by itself."""
         self.programs.append(outcome)
         for checked in outcome.layers:
             if checked.used and not any(item.code == STOPPED.code for item in checked.report.findings):
                 file = _file_of(checked)
-                known = self.layers.setdefault(file, {})
-                if checked.report.layer not in known or known[checked.report.layer].of_one_sample:
-                    known[checked.report.layer] = checked
-                self.data.setdefault(file, []).extend(outcome.data)
+                if f"{file}:{checked.report.layer}" not in self.known():
+                    self.layers.setdefault(file, {})[checked.report.layer] = checked
+                    self.data.setdefault(file, []).extend(outcome.data)
 
 
 def recorded_layers(
@@ -177,6 +181,7 @@ def used_layers(
     wave = [job.where for job in named]  # programs that run side by side
     planned: list[Job] = []
     ended: dict[str, JobOutcome] = {}
+    judged: dict[str, dict[str, Checked]] = {}  # by program, the layers that are not judged once more for it
 
     def settle() -> None:
         """Take in what the programs of a wave used in the order of the wave: which ends first is chance."""
@@ -187,8 +192,8 @@ def used_layers(
 
     def plan() -> None:
         """Choose the programs that reach what is still unused, if each uses what it reaches."""
-        known = ((file, name, one) for file, layers in found.layers.items() for name, one in layers.items())
-        seen = {(file, name) for file, name, one in known if not one.of_one_sample}
+        known = found.known()
+        seen = {(file, name) for file, _, name in (key.rpartition(":") for key in known)}
         while len(found.programs) + len(wave) < MOST_PROGRAMS:
             one = next_program(left, seen) if before is None else next(iter(left), None)
             if one is None:
@@ -198,6 +203,7 @@ def used_layers(
             chosen.append(one.path)
             wave.append(one.path)
             planned.append(Job(one.path, "program", wanted))
+            judged[planned[-1].file] = known
 
     def next_job() -> Job | None:
         if not planned and len(ended) == len(wave):
@@ -209,7 +215,7 @@ def used_layers(
     limit = min(timeout, patience) if timeout else patience
     run(
         named, given, processes=processes, timeout=limit, isolated=isolated, seconds=MOST_SECONDS, more=next_job,
-        done=lambda outcome: ended.update({outcome.job.where: outcome}), waiting=waiting,
+        used=judged, done=lambda outcome: ended.update({outcome.job.where: outcome}), waiting=waiting,
     )  # fmt: skip
     found.late = [path for path in wave if path not in ended or ended[path].cut_short]
     settle()

@@ -138,7 +138,8 @@ def _process_for(
 def _load() -> None:
     """Load what it takes to judge a layer, here, so that each fork has it, and shares its memory."""
     modules()
-    importlib.import_module("dout.check.repair.suspected_cause")
+    for name in ("numpy.random", "dout.check.repair.suspected_cause", "dout.check.repair.shrink"):  # are loaded late
+        importlib.import_module(name)
     gc.freeze()
 
 
