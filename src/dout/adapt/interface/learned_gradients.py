@@ -11,7 +11,7 @@ import numpy as np
 from dout.adapt.interface.collaborators import Collaborator
 from dout.adapt.interface.held_values import held_at, places_of, put_at
 from dout.run import attributes_of, flat
-from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_parameter, stem, value_of
+from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_parameter, is_residual, stem, value_of
 from dout.trace.tracer.traced import plain
 
 KEPT, FIXED, RESULTS, OWN_RATE = "_dout_kept", "_dout_fixed", "_dout_results", "_dout_rate"
@@ -178,6 +178,9 @@ def take_recorded(layer: Any) -> None:
                     _hold(layer, own, parameter)
             item.stepped.clear()
             for parameter, gradient in item.updates:
+                if isinstance(gradient, tuple):
+                    learn(layer, _in_their_order(layer, gradient))
+                    continue
                 if any(item is one for one in given) and np.ndim(plain(gradient)) > np.ndim(plain(parameter)) > 0:
                     continue
                 name = next((n for n, array in parameters_of(layer) if array is parameter), None)
@@ -189,3 +192,13 @@ def take_recorded(layer: Any) -> None:
                 if name is not None:
                     learn(layer, {name: gradient})
             item.updates.clear()
+
+
+def _in_their_order(layer: Any, gradients: Sequence[Any]) -> dict[str, Any]:
+    """Gradients by the names of as many parameters, in the order of both, each with as many numbers; else none."""
+    held = [(n, np.size(plain(a))) for n, a in parameters_of(layer) if not (is_named_as_gradient(n) or is_residual(n))]
+    found: dict[str, Any] = {}
+    for gradient in gradients:
+        name = next((n for n, size in held if n not in found and size == np.size(plain(gradient))), None)
+        found |= {} if name is None else {name: gradient}
+    return found if len(found) == len(gradients) else {}

@@ -121,12 +121,13 @@ def _joined(cls: type) -> type | None:
     for name in loss_names(cls):
         asked = _required(cls, name)
         places = [one for one in asked if setting_role(one, "") != PENALTY]
+        strength = dict.fromkeys([one for one in asked if one not in places], float(PENALTY))
         if network.forward in inspect.unwrap(_function(cls, name)).__code__.co_names:
-            return None  # it runs forward by itself: `loss(X, Y)` is whole as it is
+            whole = bool(network.handed) and {*places} <= {*network.inputs}  # it runs forward by itself: `loss(X, Y)`
+            return _class_with(cls, network, {name: _whole_loss(name, places, strength)}) if whole else None
         named = [place for place in places if names_label(place) and not names_output(place)]
         labels = [network.target] if network.target in places else named
         if len(labels) == 1 and len(places) <= 2:
-            strength = dict.fromkeys([one for one in asked if one not in places], float(PENALTY))
             loss = _loss(name, alone=len(places) == 1, first=places[0] == labels[0], strength=strength)
             return _class_with(cls, network, {name: loss})
     if (called := loss_call(cls, network.forward, network.target)) is not None:
@@ -152,6 +153,7 @@ def _network(cls: type) -> NetworkLoss | None:
     open_ = [name for name in arrays if name not in (*taken, *results)]
     of_losses = [name for loss in loss_names(cls) for name in _required(cls, loss)]  # `loss(y, context)`
     targets = [n for n in open_ if names_label(n)] or [n for n in open_ if n in of_losses and not names_cache(n)]
+    targets = targets or [n for n in open_ if has_residual(_function(cls, back), n)]
     given_back = _given_back(cls, taken) if {*asked} <= {*taken, *settings} else []
     targets = [name for name in targets if not (given_back and names_output(name))] or given_back
     if not targets or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
@@ -312,6 +314,13 @@ def _loss(name: str, *, alone: bool, first: bool, strength: Mapping[str, float])
     """The user's loss, of the target `alone`, or with that `first` or last; and with the `strength` of its penalty."""
     return lambda self, output, target: getattr(self, name)(
         *((target,) if alone else (target, output) if first else (output, target)), **strength
+    )
+
+
+def _whole_loss(name: str, places: Sequence[str], strength: Mapping[str, Any]) -> Callable[..., Any]:
+    """The user's loss that runs forward itself, where backward is handed what forward has returned."""
+    return lambda self, output, target: getattr(self, name)(
+        *(attributes_of(self)[RESULTS][place] for place in places), **strength
     )
 
 

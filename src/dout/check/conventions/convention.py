@@ -238,7 +238,7 @@ def _lacks_the_rest(gradient: RefutedGradient) -> str | None:
     """Of a softmax that is given dout: it could say more than its diagonal."""
     if not gives_diagonal(gradient.subject):
         return None
-    return "it is the diagonal of the softmax's derivative alone: whole it is y * (dout - sum(y * dout))"
+    return "the whole gradient of a softmax is y * (dout - sum(y * dout))"
 
 
 def _compounds(gradient: RefutedGradient) -> str | None:
