@@ -289,9 +289,10 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
         choices = [[*c, *left[:2]] if OUTPUT in c else c for c in choices]
     allowed = (roles for roles in islice(combined(choices), MOST_COMBINED) if _is_sensible(roles, wanted))
     for roles in islice(allowed, MOST_CANDIDATES):
-        yield Interface(
-            forward, backward, roles, context=context, local=DOUT not in roles and not loss and bool(local or roles)
-        )
+        is_local = DOUT not in roles and not loss and bool(local or roles)
+        yield Interface(forward, backward, roles, context=context, local=is_local)
+    if len(wanted) > 1 and wanted == taken and not loss:  # `log_prob(x, a)`, `grad_log_prob(x, a)`: of one number
+        yield Interface(forward, backward, tuple(wanted), context=context)
 
 
 def _roles_of_asking(cls: type, backward: str, wanted: Sequence[str], taken: Sequence[str]) -> tuple[str, ...]:

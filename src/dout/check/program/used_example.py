@@ -142,8 +142,10 @@ def _smaller(use: LayerUse) -> Iterator[_Way]:
 def _real(use: LayerUse) -> Iterator[_Way]:
     """The use itself, with its numbers: of the first samples alone, or whole."""
     fewer = _fewer(use.inputs)
-    if use.init is not None and use.layer is None and _numbers([use.init, fewer]) <= MOST_NUMBERS:
-        yield _Way(use.target, use.init, fewer, Closeness.FEWER)
+    if use.init is not None and use.layer is None:
+        for inputs, closeness in ((fewer, Closeness.FEWER), (use.inputs, Closeness.WHOLE)):
+            if _numbers([use.init, inputs]) <= MOST_NUMBERS:
+                yield _Way(use.target, use.init, inputs, closeness)
     if use.layer is not None and _numbers([dict(attributes_of(use.layer)), fewer]) <= MOST_NUMBERS:
         yield _Way(use.layer, {}, fewer, Closeness.FEWER)
         yield _Way(use.layer, {}, use.inputs, Closeness.WHOLE)

@@ -94,7 +94,8 @@ def misread(subject: Subject) -> Finding | None:
 def _is_constant(subject: Subject) -> bool:
     """Whether the sum of the outputs is the same for other inputs, as that of softmax is: it is no loss then.
 
-    Where all parameters are 0, or all inputs indices, that says nothing. A cosine does not change with a multiple.
+    Where all parameters are 0, or all inputs indices, that says nothing. A cosine does not change with a multiple, and
+    nothing with a multiple of 0, as a state is before the first step.
     """
     held = list(arrays(subject.again()).values())
     if (held and not any(map(np.any, held))) or not any(map(is_float_array, subject.inputs)):
@@ -103,7 +104,7 @@ def _is_constant(subject: Subject) -> bool:
         0.75 + 0.125 * np.cos(np.arange(np.size(x)).reshape(np.shape(x)) + i) for i, x in enumerate(subject.inputs)
     )
     each = zip(subject.fresh_inputs(), scales, strict=True)
-    inputs = tuple(x * scale if is_float_array(x) else x for x, scale in each)
+    inputs = tuple((x if np.any(x) else 1.0) * scale if is_float_array(x) else x for x, scale in each)
     here, there = (float(sum(map(np.sum, outputs))) for outputs in (subject.forward(), subject.forward(inputs)))
     return abs(here - there) <= 1e-9 * max(1.0, abs(here))
 
