@@ -64,16 +64,37 @@ def arrays_in(name: str, item: Any) -> Iterator[tuple[str, Any]]:
 
 
 def without_pairs(layer: Any, result: Any) -> Any:
-    """What backward returned, without pairs of a parameter and its gradient, `[(self.W, dW)]`, which are learned."""
+    """What backward returned, without what says whose it is, which is learned: `return dx, [(self.W, dW)], {"b": db}`.
+
+    A list has pairs of a parameter and its gradient, and a dict is of parameters alone.
+    """
+    items = result if isinstance(result, tuple) else ()
     names = {id(plain(array)): name for name, array in reversed(list(parameters_of(layer)))}
-    lists = [part for part in result if isinstance(part, list)] if isinstance(result, tuple) else []
-    pairs = [pair for part in lists for pair in part if isinstance(pair, tuple) and len(pair) == 2]
+    pairs = [pair for part in items if isinstance(part, list) for pair in part if isinstance(pair, tuple)]
+    pairs = [pair for pair in pairs if len(pair) == 2]
     owned = {names[id(plain(array))]: gradient for array, gradient in pairs if id(plain(array)) in names}
-    if not owned or len(owned) < len(pairs):
+    known = list if owned and len(owned) == len(pairs) else ()
+    owned = owned if known else {}
+    own = [name for name, _ in parameters_of(layer) if not is_named_as_gradient(name)]
+    dicts = [part for part in items if isinstance(part, dict) and part and all(by_owner(own, part))]
+    for part in dicts:
+        owned |= by_owner(own, part)
+    if not owned:
         return result
     learn(layer, owned)
-    kept = tuple(part for part in result if not isinstance(part, list))
+    kept = tuple(part for part in items if not (isinstance(part, known) or any(part is one for one in dicts)))
     return kept[0] if len(kept) == 1 else kept
+
+
+def by_owner(names: Sequence[str], gradients: Mapping[Any, Any], parts: Sequence[str] = ()) -> dict[str, Any]:
+    """Gradients from a dict by the names of those that its keys are called after; "" of one called after none.
+
+    `parts` are places in parts, `cell.W`: a key means one if no other place ends so.
+    """
+    ends = [place.rpartition(".")[2] for place in parts]
+    owners = {end: place for end, place in zip(ends, parts, strict=True) if ends.count(end) == 1}
+    owners |= {stem(name): name for name in names} | {name: name for name in names}  # `A` and `a`
+    return {owners.get(str(key)) or owners.get(stem(str(key)), ""): item for key, item in gradients.items()}
 
 
 def is_float_array(item: Any) -> bool:

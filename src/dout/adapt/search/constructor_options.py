@@ -212,7 +212,11 @@ class ClassSettings:
         if _SLOPE.search(name.lower()):
             return True
         built, first, second = self._methods()
-        return None not in (first, second) and source.keeps_for(built, name, second) and not source.keeps_for(built, name, first)
+        return (
+            None not in (first, second)
+            and source.keeps_for(built, name, second)
+            and not source.keeps_for(built, name, first)
+        )
 
 
 def slopes_of(cls: type, names: Sequence[str]) -> list[inspect.Parameter]:
