@@ -198,3 +198,32 @@ class Centred:
 def test_the_diagonal_of_a_derivative_alone_is_called_so():
     (error,) = errors(check(Centred))
     assert "the diagonal of the derivative alone" in error.message
+
+
+class OwnContext:
+    def __init__(self, frozen=False):
+        self._items, self.frozen = (), frozen
+
+    def save(self, *items):
+        self._items = items
+
+    @property
+    def saved(self):
+        return self._items[0] if len(self._items) == 1 else self._items
+
+
+class Reciprocal:
+    """Its backward asks the context for the one item itself, as the class beside it gives it."""
+
+    @staticmethod
+    def forward(ctx, a):
+        ctx.save(a)
+        return 1 / a
+
+    @staticmethod
+    def backward(ctx, d_output):
+        return -d_output / ctx.saved**2
+
+
+def test_a_context_is_the_users_own():
+    assert words(check(Reciprocal)) == {"a": "exact"}
