@@ -6,7 +6,7 @@ import ast
 import linecache
 from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
-from types import MemberDescriptorType, ModuleType
+from types import MappingProxyType, MemberDescriptorType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -84,7 +84,7 @@ def _holds_an_array(cls: type) -> bool:
             made = wrapped(cls, array)
     except Exception:
         return False
-    return any(isinstance(item, np.ndarray) and np.array_equal(item, array) for item in _held(made).values())
+    return any(isinstance(item, np.ndarray) and np.array_equal(item, array) for item in attributes_held(made).values())
 
 
 def in_holders(interface: Interface, items: Sequence[Any], bare_ones: Container[int] = ()) -> Sequence[Any]:
@@ -97,17 +97,17 @@ def in_holders(interface: Interface, items: Sequence[Any], bare_ones: Container[
     ]
 
 
-def wrapped(holder: type, array: Any) -> Any:
+def wrapped(holder: type, array: Any, settings: Mapping[str, Any] = MappingProxyType({})) -> Any:
     """An object of the user's class that holds an array; what else it must be given is a number."""
     needed = [p for p in taken_by(holder) if is_named(p) and p.default is p.empty]
-    return holder(array, *[RATE] * (len(needed) - 1))
+    return holder(array, *[RATE] * (len(needed) - 1), **settings)
 
 
 def bare(item: Any) -> Any:
     """What stands in the user's own objects, be it in one inside another."""
     if isinstance(item, tuple | list):
         return type(item)(map(bare, item))
-    held = list(_held(item).values())
+    held = list(attributes_held(item).values())
     for array in held:
         if isinstance(plain(array), np.ndarray | np.floating):
             return array
@@ -116,7 +116,7 @@ def bare(item: Any) -> Any:
 
 def arrays_held(holders: Sequence[Any]) -> list[dict[str, Any]]:
     """The numbers that stand in each object, by attribute."""
-    return [{n: np.array(plain(x)) for n, x in _held(h).items() if _is_array(x)} for h in holders]
+    return [{n: np.array(plain(x)) for n, x in attributes_held(h).items() if _is_array(x)} for h in holders]
 
 
 def left_in(holders: Sequence[Any], before: Sequence[Mapping[str, Any]]) -> Any:
@@ -124,13 +124,13 @@ def left_in(holders: Sequence[Any], before: Sequence[Mapping[str, Any]]) -> Any:
     found: list[Any] = []
     for holder, seen in zip(holders, before, strict=True):
         shape = np.shape(next(iter(seen.values()), ()))
-        now = {n: x for n, x in _held(holder).items() if _is_array(x) and np.shape(x) == shape}
+        now = {n: x for n, x in attributes_held(holder).items() if _is_array(x) and np.shape(x) == shape}
         new = [x for n, x in now.items() if n not in seen or not np.array_equal(plain(x), seen[n], equal_nan=True)]
         found.append(new[0] if new else None)
     return None if not any(item is not None for item in found) else found[0] if len(found) == 1 else tuple(found)
 
 
-def _held(item: Any) -> dict[str, Any]:
+def attributes_held(item: Any) -> dict[str, Any]:
     """The attributes of an object, those in slots too."""
     found = dict[str, Any]()
     if plain(item) is not item:  # what stands in for a value in a recording

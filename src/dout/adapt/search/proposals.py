@@ -19,6 +19,7 @@ from dout.adapt import source
 from dout.adapt.argument_names import names_array, names_indices, names_label, names_loss, names_size, stands_for
 from dout.adapt.interface.learned_gradients import parameters_of
 from dout.adapt.interface.network_loss import loss_of
+from dout.adapt.interface.tape_operations import OPERANDS
 from dout.adapt.search.buildings import built
 from dout.adapt.search.constructor_options import ClassSettings, slopes_of, wanted
 from dout.adapt.sizes.axis_sizes import (
@@ -77,6 +78,7 @@ class _Proposer:
         self.constructor = wanted(self.cls, target.sizes_of_nothing(init)) if own else []
         self.constructor += slopes_of(self.cls, [p.name for p in self.constructor])
         self.owner = None if target.is_function else self.cls
+        self.operands: frozenset[str] = getattr(self.cls, OPERANDS, frozenset())
         self.kinds = cache(partial(source.kinds_for, self.forward, cls=self.owner))
         called = [self.cls.__qualname__, target.forward_name]  # a class, or its method: `net.loss(x, y)`
         self.loss = any(map(names_loss, called)) or any(
@@ -225,6 +227,7 @@ class _Proposer:
             elif not self._is_setting(name) and (
                 names_array(name)
                 or not place
+                or name in self.operands
                 or self._is_label(name)
                 or (self.loss and place < 2)
                 or self._all_arrays
@@ -260,6 +263,8 @@ class _Proposer:
 
     def _is_setting(self, name: str) -> bool:
         """Whether an argument is no array, by its code or document, or by its name alone."""
+        if name in self.operands:
+            return False
         kind = next(iter(self.kinds(name)), "")
         data = self.arguments[0].name == name or self._is_label(name)  # that may be whole numbers
         plain = kind in _PLAIN or (kind == "tuple" and not names_array(name))

@@ -29,7 +29,7 @@ def at_its_sizes(search: ExampleSearch, one: Example) -> Example:
 
 
 def _with_fewer_axes(search: ExampleSearch, one: Example) -> Example | None:
-    """The same with tables and rows, where the code tells of no more axes: `np.sum((a - b) ** 2, axis=1)` takes both."""
+    """The same with tables and rows, where the code tells of no more axes: `np.sum(a - b, axis=1)` takes both."""
     what = search.target
     told = {name: axes_for(what.forward, name, what.cls) or 0 for name in one.chosen_inputs}
     tables = {name: x for name in told if is_float_array(x := one.inputs[name]) and np.ndim(x) > max(1, told[name])}

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from dout.adapt.interface.derivative_switch import has_derivative_switch
 from dout.adapt.interface.function_pairs import forward_names, function_pairs
 from dout.adapt.interface.method_pairs import may_be_backward, pair_classes
+from dout.adapt.interface.tape_operations import tape_in, tape_operations
 from dout.adapt.source.returned_names import returns_gradients
 from dout.adapt.target import Target
 from dout.check.project.foreign_gradients import foreign_layer, is_custom_vjp
@@ -128,7 +129,7 @@ def may_define_layers(path: Path) -> bool:
     ):
         return True
     written = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
-    if any(returns_gradients(node) or has_derivative_switch(node) for node in written):
+    if any(returns_gradients(node) or has_derivative_switch(node) or tape_in(node) for node in written):
         return True
     vjp = any(isinstance(n, ast.Attribute | ast.Name) and ast.unparse(n).endswith("custom_vjp") for n in ast.walk(tree))
     return vjp or any(node.bases or any(map(may_be_backward, _methods(node))) for node in classes)
@@ -203,11 +204,15 @@ def layers_in(module: ModuleType, exported: bool = False) -> list[str]:
 
 
 def _pairs_in_classes(module: ModuleType) -> dict[str, type]:
-    """The pairs of methods in classes that are bags of functions, each as a class, as `Activation.relu`."""
-    found: dict[str, type] = {}
+    """The pairs of methods in classes that are bags of functions, each as a class, as `Activation.relu`.
+
+    So the operations of classes that keep a tape, `Value.tanh`, and those that the module has beside them.
+    """
+    found: dict[str, type] = tape_operations(names_of(module))
     for name, item in classes_in(module):
         with contextlib.suppress(BaseException):  # of a metaclass
-            found |= {f"{name}.{ahead}": pair for ahead, pair in pair_classes(item).items() if _is_layer(pair)}
+            pairs = pair_classes(item) or tape_operations(names_of(module), item)
+            found |= {f"{name}.{ahead}": pair for ahead, pair in pairs.items() if _is_layer(pair)}
     return found
 
 
@@ -237,7 +242,7 @@ def _shown_by(package: ModuleType) -> Iterator[tuple[str, type]]:
 
 def named(module: ModuleType, name: str) -> Any:
     """The layer, or pair of functions, that is called `name` in a module. Raises TargetError."""
-    pair = function_pairs(names_of(module)).get(name) or (_pairs_in_classes(module).get(name) if "." in name else None)
+    pair = function_pairs(names_of(module)).get(name) or _pairs_in_classes(module).get(name)
     if pair is not None:
         return pair
     found = attribute(module, name, str(module.__file__))

@@ -18,10 +18,11 @@ from dout.adapt.interface.function_pairs import OfInstance
 from dout.check.report.fix import Fix
 from dout.files import lines_of
 from dout.graph import Where
+from dout.run.reached_functions import codes_in
 from dout.trace.model.user_source import is_ours
 
 _REPLACEABLE = (ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare, ast.Attribute, ast.Name, ast.Subscript, ast.Constant)
-_LEFT_ALONE = (ast.Lambda, ast.FunctionDef, ast.ClassDef, ast.JoinedStr, ast.Assert, ast.Raise)  # no repair goes there
+_LEFT_ALONE = (ast.Lambda, ast.ClassDef, ast.JoinedStr, ast.Assert, ast.Raise)  # no repair goes there
 _SIZES = ("shape", "dtype", "ndim", "size")
 _MODULES = (types.ModuleType, type)
 _ALONG = frozenset({"sum", "mean", "max", "min", "prod", "std", "var", "argmax", "argmin", "cumsum", "any", "all"})
@@ -161,8 +162,10 @@ class ScratchFunction:
 
     @property
     def locals(self) -> tuple[str, ...]:
-        """The names of its arguments and local variables."""
-        return self.function.__code__.co_varnames
+        """The names of its arguments and local variables, and those of the functions in it."""
+        return tuple(
+            name for code in codes_in(self.function.__code__) for name in (*code.co_varnames, *code.co_cellvars)
+        )
 
     @property
     def numpy(self) -> str:

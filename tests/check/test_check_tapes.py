@@ -1,0 +1,148 @@
+"""Operations of classes that keep a tape, as micrograd's `Value`: each is a layer."""
+
+import math
+import sys
+
+import numpy as np
+import pytest
+
+import dout
+from dout.check.project.discover import named
+
+
+def judged(name):
+    return dout.check(named(sys.modules[__name__], name))
+
+
+def words(report):
+    return {verdict.argument: str(verdict.word) for verdict in report.verdicts}
+
+
+def errors(report):
+    return [finding for finding in report.findings if finding.severity == "error"]
+
+
+class Value:
+    """Numbers; each operation holds what goes back."""
+
+    def __init__(self, data, children=()):
+        self.data = data
+        self.grad = 0
+        self._backward = lambda: None
+        self._prev = set(children)
+
+    def __add__(self, other):
+        other = other if isinstance(other, Value) else Value(other)
+        out = Value(self.data + other.data, (self, other))
+
+        def _backward():
+            self.grad += out.grad
+            other.grad += out.grad
+
+        out._backward = _backward
+        return out
+
+    def __pow__(self, other):
+        assert isinstance(other, int | float)
+        out = Value(self.data**other, (self,))
+
+        def _backward():
+            self.grad += other * self.data ** (other - 1) * out.grad
+
+        out._backward = _backward
+        return out
+
+    def tanh(self):
+        t = math.tanh(self.data)
+        out = Value(t, (self,))
+
+        def _backward():
+            self.grad += (1 - t) * out.grad  # wrong: t ** 2
+
+        out._backward = _backward
+        return out
+
+    def exp(self):
+        out = Value(math.exp(self.data), (self,))
+
+        def _backward():
+            self.grad = out.data * out.grad  # wrong: +=
+
+        out._backward = _backward
+        return out
+
+    def backward(self):
+        """Go back over the tape."""
+
+
+@pytest.mark.parametrize(("name", "inputs"), [("Value.__add__", {"x", "other"}), ("Value.__pow__", {"x"})])
+def test_an_operation_with_the_right_closure_is_exact(name, inputs):
+    report = judged(name)
+    assert report.ok
+    assert words(report) == dict.fromkeys(inputs, "exact")
+
+
+def test_a_wrong_closure_is_an_error_with_its_line_and_repair():
+    (error,) = errors(judged("Value.tanh"))
+    assert error.code == "D101"
+    assert "(1 - t**2) * out.grad" in error.fix.after
+
+
+def test_an_operation_that_assigns_the_gradient_loses_that_of_another_use():
+    (error,) = errors(judged("Value.exp"))
+    assert error.code == "D211"
+    assert error.line == Value.exp.__code__.co_firstlineno + 4
+    assert "write += instead of =" in error.message
+
+
+class Node:
+    """Arrays; the attributes are called otherwise, gradients are None at first, and only asked for where wanted."""
+
+    def __init__(self, array, wants_slope=False):
+        self.array = np.array(array, dtype=np.float64)
+        self.wants_slope = wants_slope
+        self.slope = None
+        self.go_back = None
+
+    def __matmul__(self, right):
+        made = type(self)(self.array @ right.array, self.wants_slope or right.wants_slope)
+
+        def go_back():
+            if self.wants_slope:
+                own = made.slope @ right.array.T
+                self.slope = own if self.slope is None else self.slope + own
+            if right.wants_slope:
+                own = self.array.T @ made.slope
+                right.slope = own if right.slope is None else right.slope + own
+
+        made.go_back = go_back
+        return made
+
+
+def softmax(node):
+    e = np.exp(node.array - node.array.max(axis=-1, keepdims=True))
+    s = e / e.sum(axis=-1, keepdims=True)
+    made = Node(s, node.wants_slope)
+
+    def go_back():
+        own = s * (made.slope - made.slope * s)  # wrong: the diagonal alone
+        node.slope = own if node.slope is None else node.slope + own
+
+    made.go_back = go_back
+    return made
+
+
+def test_the_code_tells_what_the_attributes_are_called():
+    report = judged("Node.__matmul__")
+    assert report.ok
+    assert words(report) == {"x": "exact", "right": "exact"}
+
+
+def test_a_function_beside_the_class_is_an_operation_too():
+    (error,) = errors(judged("softmax"))
+    assert error.code == "D101"
+    assert "(made.slope * s).sum(axis=1, keepdims=True)" in error.fix.after
+
+
+def test_an_operation_leaves_float32_to_its_class():
+    assert not [finding for finding in judged("Node.__matmul__").findings if finding.code.startswith("D3")]
