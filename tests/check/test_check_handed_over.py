@@ -244,3 +244,48 @@ def test_a_setting_that_has_to_agree_with_an_input_is_no_error():
     """Forward reads the size from the array itself; only backward takes the number."""
     report = check((windows_forward, windows_backward), x=np.arange(10.0).reshape(2, 5) % 3, w=np.arange(3.0), size=3)
     assert not errors(report)
+
+
+class Filters:
+    """The gradient of the bias is that of its last number: each turn of the loop overwrites it."""
+
+    def __init__(self, width=3):
+        self.b = np.zeros(width)
+
+    def forward(self, x):
+        return x + self.b
+
+    def backward(self, dout):
+        for i in range(dout.shape[1]):
+            self.db = np.sum(dout[:, i])
+        return dout
+
+
+class Normed:
+    """The number of samples is taken from the width, twice: no change of one place mends it."""
+
+    def __init__(self, width):
+        self.width = width
+
+    def forward(self, x):
+        return (x - np.mean(x, axis=0)) / np.sqrt(np.var(x, axis=0) + 1e-5)
+
+    def backward(self, x, dout):
+        centred = x - np.mean(x, axis=0)
+        inverse = 1.0 / np.sqrt(np.var(x, axis=0) + 1e-5)
+        ds = np.sum(dout * centred, axis=0) * -0.5 * inverse**3
+        dm = np.sum(dout * -inverse, axis=0) + ds * np.mean(-2.0 * centred, axis=0)
+        return (dout * inverse) + (ds * 2 * centred / self.width) + (dm / self.width)
+
+
+def test_rows_are_not_as_many_as_the_layer_is_wide():
+    """As many, they would hide that backward takes the one for the other."""
+    assert errors(check(Normed, init={"width": 3}))
+
+
+@pytest.mark.parametrize(
+    ("cls", "words"),
+    [(Filters, "each turn of a loop overwrites"), (Normed, "self.width where x.shape[0] is meant")],
+)
+def test_a_cause_is_told_by_the_numbers(cls, words):
+    assert any(words in error.message for error in errors(check(cls)))

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import names_samples
 from dout.adapt.search.example_repair import alike
 from dout.adapt.search.example_search import Example, ExampleSearch
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.adapt.source import axes_for
 from dout.adapt.trial.trial import Fit
-from dout.run import counted_lines, is_float_array
+from dout.run import attributes_of, counted_lines, is_float_array
 from dout.trace.model.user_source import is_user_code
 
 _IMAGES = 4  # axes
@@ -23,7 +24,7 @@ _SHORT = (3, 2)  # lengths of axes
 
 def at_its_sizes(search: ExampleSearch, one: Example) -> Example:
     """The example with sizes that tell most, and cost least."""
-    for way in (_with_fewer_axes, _apart, _in_groups, _roomy, _lighter):
+    for way in (_with_fewer_axes, _apart, _of_other_rows, _in_groups, _roomy, _lighter):
         one = way(search, one) or one
     return one
 
@@ -52,6 +53,20 @@ def _apart(search: ExampleSearch, one: Example) -> Example | None:
             if (tried := search.run(choice)).fit == Fit.ALL:
                 return replace(choice, interface=tried.interface)
     return None
+
+
+def _of_other_rows(search: ExampleSearch, one: Example) -> Example | None:
+    """The same with a row more, where a number of the layer is that of the rows by chance: backward may read it so."""
+    tables = {name: x for name, x in one.chosen_inputs.items() if isinstance(x, np.ndarray) and x.ndim}
+    rows = len(next(iter(tables.values()), ()))
+    if search.target.is_function or rows < 2 or (fit := search.fits(one)) < Fit.INPUTS:
+        return None
+    held = attributes_of(search.target.instance(one.init, search.target.cls)).items()
+    if not any(type(n) is int and n == rows and not names_samples(name) for name, n in held):
+        return None
+    longer = {name: _longer(x, 0, rows, name) for name, x in tables.items()}
+    choice = replace(one, inputs={**one.inputs, **longer})
+    return replace(choice, interface=tried.interface) if (tried := search.run(choice)).fit == fit else None
 
 
 def _in_groups(search: ExampleSearch, one: Example) -> Example | None:
