@@ -52,9 +52,7 @@ def causes(
 
     If the layer is wrong at another setting alone, a repair has to leave it right as `given`.
     """
-    from dout.adapt.interface.function_pairs import runs_on_module_arrays
-
-    if not refuted or runs_on_module_arrays(type(subject.runner.layer)):
+    if not refuted:
         return {}
     from dout.check.exact.own_step import of_own_step
     from dout.check.repair.derived_backward import with_derived_backward

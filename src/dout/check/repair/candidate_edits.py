@@ -25,7 +25,8 @@ _MOST_TERMS = 24
 _STABLE = 0.3
 _NOTHING = 1e-12  # what is nothing but rounding is right as a factor, or as a term, by chance
 _ELSEWHERE = 0.1  # a factor is likelier missing in what is assigned or returned than in a part of it
-_OTHER_SHAPE, _MADE_HERE = 0.05, 0.2  # a term of another shape, and a local name, are the less likely by so much
+_OTHER_SHAPE, _MADE_HERE, _CALL = 0.05, 0.2, 0.3  # a term of another shape, a local name, and a call are less likely
+_UNREAD = 0.5  # a local name that nothing reads is likelier by so much
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.Tuple, ast.List)
 _PRODUCTS = (ast.Mult, ast.Div, ast.Pow)
 
@@ -35,7 +36,7 @@ class Seen:
     """What a run showed at one expression: its first value, and the names in scope there with their values."""
 
     value: Any
-    names: Mapping[str, Any]
+    names: dict[str, Any]
     parts: Terms = ()  # elements and slices of arrays that its function writes, and what it calls
 
     @cached_property
@@ -244,9 +245,11 @@ _IN_SCOPE: dict[str, Callable[[RepairKind, ExpressionPlace, Seen, Mapping[TermNe
 
 
 def _handicap(kind: RepairKind, place: ExpressionPlace, seen: Seen, text: str, value: Any) -> float:
-    """What a term costs that is a local name, or of another shape."""
+    """What a term costs that is a local name, or of another shape; less, where nothing reads what is computed."""
+    if text in place.function.unread:
+        return -_UNREAD
     if kind.found is EditedSpot.NAME:
-        return _MADE_HERE * (text in place.function.locals and text != "dout")
+        return _MADE_HERE * (text in place.function.locals and text != "dout") + _CALL * ("(" in text)
     return _OTHER_SHAPE * (kind.needs is TermNeed.FITS and np.shape(value) != seen.shape)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.source.syntax import name_of
+from dout.check.repair.exchanged_parts import exchanged, of_parts
 from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction
 from dout.check.repair.repair_table import OTHER_FUNCTIONS
 
@@ -27,6 +28,7 @@ def computed(place: ExpressionPlace, ndim: int, terms: Sequence[tuple[str, Any]]
     yield from _added_at(place)
     yield from _other_target(place)
     yield from _unpadded(place, ndim, terms)
+    yield from of_parts(place, terms)
 
 
 # --- calls ------------------------------------------------------------------------------------------------------------
@@ -80,7 +82,7 @@ def _other_order(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
         return
     parts = [e for a in node.args for e in (a.elts if isinstance(a, ast.Tuple | ast.List) else [a])]
     plain = [p for p in parts if isinstance(p, ast.Constant | ast.UnaryOp | ast.Name | ast.Attribute)]
-    yield from ((1.2, "transpose", text) for text in _exchanged(place, node, plain))
+    yield from ((1.2, "transpose", text) for text in exchanged(place, node, plain))
     if place.called == "transpose" and len(plain) == len(parts) in (3, 4):
         texts = [place.function.source.segment(part) for part in parts]
         for order in itertools.permutations(range(len(parts))):
@@ -96,7 +98,7 @@ def _other_letters(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
     """Two operands of einsum exchanged, or two letters in its subscripts; another letter for one that stands alone."""
     if place.called != "einsum" or not node.args or not isinstance(node.args[0], ast.Constant):
         return
-    yield from ((1.1, "transpose", text) for text in _exchanged(place, node, node.args[1:]))
+    yield from ((1.1, "transpose", text) for text in exchanged(place, node, node.args[1:]))
     spec = str(node.args[0].value)
     for i, j in itertools.combinations(range(len(spec)), 2):
         within = spec[i:j]
@@ -120,15 +122,6 @@ def _transposed(place: ExpressionPlace, node: ast.Call, parts: Sequence[ast.expr
             yield f"{reshaped}.transpose({back})"
 
 
-def _exchanged(place: ExpressionPlace, whole: ast.AST, parts: Sequence[ast.expr]) -> Iterator[str]:
-    """The source of `whole` with two of its parts exchanged."""
-    source = place.function.source
-    for first, second in itertools.combinations(parts, 2):
-        one, other = source.segment(first), source.segment(second)
-        if one != other:
-            yield source.with_parts(whole, {first: other, second: one})
-
-
 # --- tuples -----------------------------------------------------------------------------------------------------------
 
 
@@ -136,7 +129,7 @@ def _other_tuple(place: ExpressionPlace, node: ast.Tuple | ast.List, ndim: int) 
     """Two gradients that are returned, or joined, in the wrong order."""
     texts = [place.function.source.segment(e) for e in node.elts]
     pairs = itertools.combinations(texts, 2)
-    for (one, other), text in zip((p for p in pairs if p[0] != p[1]), _exchanged(place, node, node.elts), strict=True):
+    for (one, other), text in zip((p for p in pairs if p[0] != p[1]), exchanged(place, node, node.elts), strict=True):
         yield 1.0, "sign" if one == f"-{other}" or other == f"-{one}" else "swapped", text
 
 
@@ -149,7 +142,7 @@ def _unpacked(place: ExpressionPlace) -> Found:
     if not isinstance(target, ast.Tuple) or any(isinstance(e, ast.Starred) for e in target.elts):
         return
     pairs = itertools.combinations(range(len(target.elts)), 2)
-    for (i, j), text in zip(pairs, _exchanged(place, statement, target.elts), strict=False):
+    for (i, j), text in zip(pairs, exchanged(place, statement, target.elts), strict=False):
         order = [{i: j, j: i}.get(k, k) for k in range(len(target.elts))]
         yield 1.0, "swapped", text, f"(lambda t: ({', '.join(f't[{k}]' for k in order)},))(tuple({place.text}))"
 

@@ -18,6 +18,7 @@ from dout.adapt.interface.function_pairs import OfInstance
 from dout.check.report.fix import Fix
 from dout.files import lines_of
 from dout.graph import Where
+from dout.run import attributes_of
 from dout.run.reached_functions import codes_in
 from dout.trace.model.user_source import is_ours
 
@@ -114,9 +115,16 @@ class ScratchFunction:
 
     @property
     def is_closure(self) -> bool:
-        """Whether each layer holds a copy of it, on cells of its own."""
+        """Whether layers hold it, or a copy of it on cells of their own."""
         held = vars(self.owner).values() if self.owner else ()
-        return any(isinstance(item, OfInstance) and item.__func__ is self.function for item in held)
+        of_instance = any(isinstance(item, OfInstance) and item.__func__ is self.function for item in held)
+        return of_instance or (self.owner is None and "<locals>" in self.function.__qualname__)
+
+    def heirs_beside(self, cls: type) -> list[str]:
+        """The classes that have it of its own class, too, beside this one: a change of it changes them."""
+        own = {base.__qualname__ for base in cls.__mro__}  # what is tried derives from them, and is called so
+        below = vars(type)["__subclasses__"](self.owner) if self.owner is not None else []
+        return [*dict.fromkeys(sub.__qualname__ for sub in below if sub.__qualname__ not in own)]
 
     @property
     def numbers(self) -> set[float]:
@@ -166,6 +174,13 @@ class ScratchFunction:
         return tuple(
             name for code in codes_in(self.function.__code__) for name in (*code.co_varnames, *code.co_cellvars)
         )
+
+    @cached_property
+    def unread(self) -> frozenset[str]:
+        """The local names to which it assigns, and which it never reads: `dh_next` that is carried to no turn."""
+        names = [node for node in ast.walk(self.node) if isinstance(node, ast.Name)]
+        read = {node.id for node in names if not isinstance(node.ctx, ast.Store)}
+        return frozenset(node.id for node in names if node.id not in read)
 
     @property
     def numpy(self) -> str:
@@ -219,6 +234,9 @@ def _known(objects: Iterable[Any]) -> dict[types.FunctionType, type | None]:
             if isinstance(function, types.FunctionType):
                 own[function if isinstance(item, OfInstance) else bare(function, key)] = cls
         found = {**own, **found}
+    for held in (item for layer in objects for item in attributes_of(layer).values()):
+        if isinstance(held, types.FunctionType) and not is_ours(held.__code__.co_filename):
+            found.setdefault(held, None)  # made by the constructor, or given to it
     for names in {id(function.__globals__): function.__globals__ for function in found}.values():
         for key, item in list(names.items()):
             if isinstance(item, types.FunctionType) and bare(item, key).__globals__ is names:

@@ -67,7 +67,8 @@ class RepairSearch:
         behind = _functions({n.where for n in trace.backward if n.where}, objects, "backward")
         ahead = _functions({n.where for n in self.examination.forward if n.where}, objects, "forward")
         owners = (None, *type(objects[0]).__mro__)
-        self.own = {f for f in (*ahead, *behind) if f.owner in owners}  # a part that is wrong is wrong by itself, too
+        own = {f for f in (*ahead, *behind) if f.owner in owners}  # a part that is wrong is wrong by itself, too
+        self.own = {f for f in own if not f.heirs_beside(type(objects[0]))}
         self.behind = sorted(behind, key=lambda f: f not in self.own)
         self.functions = list(dict.fromkeys((*ahead, *self.behind)))
 
@@ -113,7 +114,9 @@ class RepairSearch:
             test.gradients()
         budget = WorkBudget(min(max(SECONDS, 150 * self.stands[0].subject.seconds), 3 * SECONDS, self.budget.left))
         best, most = FARTHEST, ENOUGH_IN_FORWARD if in_forward else ENOUGH
-        outputs = not self.hits  # beside a repair of backward none that changes what forward returns
+        interface = self.stands[0].subject.interface
+        is_one = interface is not None and interface.gives  # forward and backward are one function
+        outputs = not (self.hits or is_one)  # beside a repair of backward none that changes what forward returns
         tried = set(self.by_chance)
         for cost, edit in ordered:
             if budget.is_over() or len(found) >= most or cost > best + AS_LIKELY:
@@ -179,10 +182,14 @@ class RepairSearch:
         scratch = Scratch({f: tapped(f, {p.node: p.i for p in numbered if p.function is f}) for f in functions})
         test = EditTest(self.stands[0], scratch, in_forward, self.others)
         seen: dict[int, Seen] = {}
+        again = set[int]()
 
         def look(i: int, value: Any, frame: FrameType) -> Any:
             if i not in seen:
                 seen[i] = Seen(copy.copy(value) if isinstance(value, np.ndarray) else value, dict(frame.f_locals))
+            elif i not in again:  # what is carried from turn to turn is 0 in the first one
+                again.add(i)
+                seen[i].names |= {n: item for n, item in frame.f_locals.items() if _is_zero(seen[i].names.get(n))}
             return value
 
         scratch.told = look
@@ -391,6 +398,10 @@ def _evaluated(texts: Iterable[str], function: ScratchFunction, names: Mapping[s
         with suppress(*OF_TRIED_CODE):
             found.append((text, eval(text, space)))  # the user's own names
     return [(text, value) for text, value in found if is_number(value)]
+
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and not np.any(value)
 
 
 def _is_of_module(place: ExpressionPlace) -> bool:

@@ -181,6 +181,8 @@ KINDS: tuple[RepairKind, ...] = (
     # Shapes: transposed, summed along another axis, not summed at all.
     *_products(),
     RepairKind(1.0, "transpose", "a.T", "{a}"),
+    RepairKind(1.0, "transpose", "np.transpose(a, b)", "{np}.transpose({a}, {np}.argsort({b}))"),
+    RepairKind(1.0, "transpose", "a.transpose(b)", "{a}.transpose(np.argsort({b}))"),
     RepairKind(1.1, "transpose", NAME, "{x}.T", TermNeed.MATRIX),
     RepairKind(1.2, "transpose", WHOLE, "{x}.T", TermNeed.MATRIX),
     RepairKind(1.5, "broadcast", WHOLE, "{x}.sum(axis={i})"),
@@ -194,7 +196,8 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.7, "swapped", NAME, "{t}", TermNeed.KEPT),
     RepairKind(1.9, "swapped", NAME, "{t}", TermNeed.OTHER_KIND),
     RepairKind(1.9, "formula", NAME, "1 - {t}", ALIKE),
-    *_each(1.4, "formula", EditedSpot.FLOATS, "{x}**2", "1 - {x}"),
+    RepairKind(1.4, "formula", EditedSpot.FLOATS, "{x}**2"),
+    RepairKind(1.4, "formula", NAME, "1 - {x}"),
     RepairKind(1.7, "formula", EditedSpot.FLOATS, "np.sqrt({x})"),
     RepairKind(1.8, "formula", EditedSpot.FLOATS, "1 - {x}**2"),
     # A call too many.

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.adapted_layer import is_adapted
+from dout.adapt.interface.function_pairs import OnOwnArrays
 from dout.adapt.interface.network_loss import IN_ITS_PLACE
 from dout.check.repair.expression_places import ExpressionPlace, ParsedFile, ScratchFunction
 from dout.run import function_copy, objects_in
@@ -118,6 +119,13 @@ def _subclass(cls: type, methods: Mapping[str, Any]) -> type:
     return types.new_class(cls.__name__, (cls,), {}, lambda space: space.update(methods, **names))
 
 
+def _bound_as(item: Any, made: types.FunctionType) -> Any:
+    """A function under test as its class has the original: of an instance or of none, on arrays of the layer's own."""
+    if isinstance(item, OnOwnArrays):
+        return OnOwnArrays(made, item.names)
+    return staticmethod(made) if isinstance(item, staticmethod) else made
+
+
 def _on_cells_of(made: types.FunctionType, own: types.FunctionType) -> types.FunctionType:
     """A function under test that closes over what a layer's own one does."""
     cells = dict(zip(own.__code__.co_freevars, own.__closure__ or (), strict=True))
@@ -151,16 +159,16 @@ class Scratch:
         self.closures: dict[types.CodeType, types.FunctionType] = {}  # by their own code: each layer has its cells
         for function, code in codes.items():
             made = self._decorated(function, self._made(function, code))
-            if function.owner is None:
-                self._space(function)[function.function.__name__] = made
-            elif function.is_closure:
+            if function.owner is None or function.is_closure:  # a layer may hold it
                 self.closures[function.function.__code__] = made
+                if not function.is_closure:
+                    self._space(function)[function.function.__name__] = made
             else:
                 name = function.attribute
-                static = isinstance(vars(function.owner).get(name), staticmethod)
-                methods.setdefault(function.owner, {})[name] = staticmethod(made) if static else made
+                bound = partial(_bound_as, vars(function.owner).get(name))
+                methods.setdefault(function.owner, {})[name] = bound(made)
                 for other, default in _other_ways(function):
-                    methods[function.owner].setdefault(other, staticmethod(default(made)) if static else default(made))
+                    methods[function.owner].setdefault(other, bound(default(made)))
         self.methods = methods
         self.classes: dict[type, type] = {}
 

@@ -183,6 +183,8 @@ class CauseSearch:
             return "it changes what forward returns"
         if proof.fails:
             return "on an example of other lengths it is wrong"
+        if others := proof.repair.edit.place.function.heirs_beside(type(self.stands[0].make())):
+            return f"it changes {' and '.join(others)}, too"
         if proof.turns:
             return "it turns a condition that the examples met on one side only"
         wrong = self.stands[0].wrong(self.stands[0].got)

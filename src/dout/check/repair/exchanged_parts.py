@@ -1,0 +1,102 @@
+"""The edits that exchange what an expression is made of: its indices, one name in all of it, the lengths it counts."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.check.repair.expression_places import ExpressionPlace
+
+Terms = Sequence[tuple[str, Any]]
+Found = Iterator[tuple[float, str, str] | tuple[float, str, str, str]]
+_MOST_RENAMED = 6
+_SOME = ("1:", ":-1", ":, 1:", ":, :-1")  # all but the bias, which stands first or last
+
+
+def of_parts(place: ExpressionPlace, terms: Terms) -> Found:
+    """Every edit of this kind of an expression, with the `terms` in scope there."""
+    yield from _other_index(place)
+    yield from _renamed(place, terms)
+    yield from _counted(place, terms)
+    yield from _called_once(place)
+    yield from _of_some_alone(place)
+
+
+def exchanged(place: ExpressionPlace, whole: ast.AST, parts: Sequence[ast.expr]) -> Iterator[str]:
+    """The source of `whole` with two of its parts exchanged."""
+    source = place.function.source
+    for first, second in itertools.combinations(parts, 2):
+        one, other = source.segment(first), source.segment(second)
+        if one != other:
+            yield source.with_parts(whole, {first: other, second: one})
+
+
+def _other_index(place: ExpressionPlace) -> Found:
+    """Two indices exchanged: `W[:, j, i]`."""
+    match place.node:
+        case ast.Subscript(slice=ast.Tuple(elts=parts)):
+            names = [part for part in parts if isinstance(part, ast.Name) and part.id != "None"]
+            yield from ((1.1, "swapped", text) for text in exchanged(place, place.node, names))
+
+
+def _renamed(place: ExpressionPlace, terms: Terms) -> Found:
+    """One name wherever it stands in what is assigned or returned: `s * (1 - s)` for `x * (1 - x)`."""
+    if not isinstance(place.node, ast.BinOp | ast.Call) or not isinstance(place.parents[0], ast.stmt | ast.Tuple):
+        return
+    source, values = place.function.source, dict(terms)
+    names: dict[str, list[ast.AST]] = {}
+    for node in ast.walk(place.node):
+        if isinstance(node, ast.Name | ast.Attribute) and (text := source.segment(node)) in values:
+            names.setdefault(text, []).append(node)
+    for name, nodes in names.items():
+        alike = [t for t, v in terms if t != name and np.shape(v) == np.shape(values[name]) and "[" not in t]
+        for other in alike[:_MOST_RENAMED] if len(nodes) > 1 and np.ndim(values[name]) else ():
+            yield 1.4, "formula", source.with_parts(place.node, dict.fromkeys(nodes, other))
+
+
+def _counted(place: ExpressionPlace, terms: Terms) -> Found:
+    """All elements of an array but those along one axis, for the length of another: `x.size // x.shape[1]`."""
+    node, source = place.node, place.function.source
+    match node:
+        case ast.Subscript(value=ast.Attribute(value=array, attr="shape"), slice=ast.Constant(int(axis))):
+            text = source.segment(array)
+        case ast.Call(func=ast.Name("len"), args=[array]):
+            text, axis = source.segment(array), 0
+        case _:
+            return
+    number = np.ndim(dict(terms).get(text, 0))
+    for other in (i for i in range(number) if i != axis and number > 2):
+        yield 1.3, "factor", " * ".join(f"{text}.shape[{i}]" for i in range(number) if i != other)
+
+
+def _called_once(place: ExpressionPlace) -> Found:
+    """What a function of the user's is given, in place of what it returns, where that is given to another one."""
+    match place.node, place.parents[0]:
+        case ast.Call(func=function, args=[inner], keywords=[]), ast.Call() if not _is_of_module(place, function):
+            yield 1.4, "formula", place.function.source.segment(inner)
+
+
+def _is_of_module(place: ExpressionPlace, function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and place.function.is_module(function.value)
+
+
+def _of_some_alone(place: ExpressionPlace) -> Found:
+    """A sum into some elements alone: `grad[1:] += k * w[1:]`, where a penalty leaves the bias out."""
+    statement, numpy, source = place.statement, place.function.numpy, place.function.source
+    match statement:
+        case ast.AugAssign(target=ast.Name(name) as target, op=ast.Add() | ast.Sub(), value=value) if (
+            value is place.node and numpy
+        ):
+            sign = "+" if isinstance(statement.op, ast.Add) else "-"
+        case _:
+            return
+    for part in _SOME:
+        run = (
+            f"(lambda some: (some.__setitem__({numpy}.s_[{part}], ({place.text})[{part}]), some)[-1])"
+            f"({numpy}.zeros_like({source.segment(target)}))"
+        )
+        yield 1.3, "extra term", f"{name}[{part}] {sign}= ({place.text})[{part}]", run

@@ -1,0 +1,256 @@
+"""Causes that are an exchange: of indices, of one name in all of an expression, of a length for several."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import dout
+from dout.adapt.interface.function_pairs import function_pairs
+
+
+def judged(name):
+    return dout.check(function_pairs(vars(sys.modules[__name__]))[name])
+
+
+def errors(report):
+    return [finding for finding in report.findings if finding.severity == "error"]
+
+
+def lines_of(fix):
+    return [line[1:].strip() for line in str(fix).splitlines() if line.startswith("+") and not line.startswith("+++")]
+
+
+class Depthwise:
+    def __init__(self, channels):
+        self.W = np.random.default_rng(0).normal(size=(channels, 3, 3))
+
+    def forward(self, x):
+        self.x = x
+        h, w = x.shape[2] - 2, x.shape[3] - 2
+        out = 0
+        for i in range(3):
+            for j in range(3):
+                out = out + x[:, :, i : i + h, j : j + w] * self.W[:, i, j, None, None]
+        return out
+
+    def backward(self, dout):
+        h, w = dout.shape[2:]
+        dx = np.zeros_like(self.x)
+        self.dW = np.zeros_like(self.W)
+        for i in range(3):
+            for j in range(3):
+                self.dW[:, i, j] = np.sum(dout * self.x[:, :, i : i + h, j : j + w], axis=(0, 2, 3))
+                dx[:, :, i : i + h, j : j + w] += dout * self.W[:, j, i, None, None]  # wrong
+        return dx
+
+
+class Whiten:
+    def forward(self, x):
+        self.std = x.std(axis=(0, 2, 3), keepdims=True)
+        self.y = (x - x.mean(axis=(0, 2, 3), keepdims=True)) / self.std
+        return self.y
+
+    def backward(self, dout):
+        n = dout.shape[0]  # wrong: of all that the mean is taken over
+        mean = dout.sum(axis=(0, 2, 3), keepdims=True) / n
+        along = (dout * self.y).sum(axis=(0, 2, 3), keepdims=True) / n
+        return (dout - mean - self.y * along) / self.std
+
+
+class Axes:
+    def __init__(self, order=(2, 0, 1)):
+        self.order = order
+
+    def forward(self, x):
+        return np.transpose(x, self.order)
+
+    def backward(self, dout):
+        return np.transpose(dout, self.order)  # wrong: back by the same way
+
+
+class Activation:
+    def __init__(self, function, slope):
+        self.function, self.slope = function, slope
+
+    def forward(self, x):
+        self.x = x
+        return self.function(x)
+
+    def backward(self, dout):
+        return dout * self.slope(self.x)
+
+
+class Tanh(Activation):
+    def __init__(self):
+        super().__init__(np.tanh, lambda x: 1 - np.tanh(x) ** 2)
+
+
+class Logistic(Activation):
+    def __init__(self):
+        def logistic(x):
+            return 1 / (1 + np.exp(-x))
+
+        def slope(x):
+            s = logistic(x)
+            return x * (1 - x) + 0 * s  # wrong: of s
+
+        super().__init__(logistic, slope)
+
+
+@pytest.mark.parametrize(
+    ("layer", "line"),
+    [
+        (Depthwise, "dx[:, :, i : i + h, j : j + w] += dout * self.W[:, i, j, None, None]"),
+        (Whiten, "n = dout.shape[0] * dout.shape[2] * dout.shape[3]"),
+        (Axes, "return np.transpose(dout, np.argsort(self.order))"),
+        (Logistic, "return s * (1 - s)"),
+    ],
+)
+def test_an_exchange_is_found(layer, line):
+    (error,) = errors(dout.check(layer))
+    assert any(new.startswith(line) for new in lines_of(error.fix))
+
+
+class Base:
+    def forward(self, x):
+        self.x = x
+        return self.f(x)
+
+    def backward(self, dout):
+        return dout * self.slope(self.x)
+
+
+class Cosine(Base):
+    def f(self, x):
+        return np.cos(x)
+
+    def slope(self, x):
+        return -np.sin(x)
+
+
+class Exponential(Base):
+    def f(self, x):
+        return np.exp(x)
+
+    def slope(self, x):
+        return x  # wrong
+
+
+def test_a_repair_in_a_base_that_another_layer_shares_is_no_safe_one():
+    (error,) = errors(dout.check(Exponential))
+    assert error.fix is None or error.fix.unsafe == "it changes Cosine, too" or "def slope" in str(error.fix)
+
+
+# --- functions --------------------------------------------------------------------------------------------------------
+
+
+def penalised_cost(X, y, theta):
+    return np.mean((X @ theta - y) ** 2) / 2 + np.sum(theta[1:] ** 2) / 2
+
+
+def penalised_gradient(X, y, theta):
+    grad = X.T @ (X @ theta - y) / len(y)
+    grad += theta  # wrong: the penalty leaves the first one out
+    return grad
+
+
+def test_a_penalty_leaves_the_bias_out():
+    (error,) = errors(judged("penalised_cost"))
+    assert lines_of(error.fix)[0].startswith("grad[1:] += (theta)[1:]")
+
+
+def squashed(z):
+    return np.tanh(z)
+
+
+def slope_of(z):
+    return 1 - squashed(z) ** 2
+
+
+def net_cost(X, y, w):
+    return np.sum((squashed(X @ w) - y) ** 2)
+
+
+def net_gradient(X, y, w):
+    z = X @ w
+    d = 2 * (squashed(z) - y) * slope_of(squashed(z))  # wrong: of z
+    return X.T @ d
+
+
+def test_a_function_too_many():
+    (error,) = errors(judged("net_cost"))
+    assert "* slope_of(z)" in error.fix.after
+
+
+hidden, letters = 4, 3
+Wx = np.random.default_rng(0).normal(size=(hidden, letters))
+Wh = np.random.default_rng(1).normal(size=(hidden, hidden))
+
+
+def loss_of_words(inputs, before):
+    """In the manner of Karpathy's min-char-rnn: weights of the module, one turn a letter."""
+    xs, hs, loss = {}, {-1: before}, 0
+    for t in range(len(inputs)):
+        xs[t] = np.zeros((letters, 1))
+        xs[t][inputs[t]] = 1
+        hs[t] = np.tanh(Wx @ xs[t] + Wh @ hs[t - 1])
+        loss += np.sum(hs[t] ** 2)
+    dWx, dWh = np.zeros_like(Wx), np.zeros_like(Wh)
+    dhnext = np.zeros_like(hs[0])
+    for t in reversed(range(len(inputs))):
+        dh = 2 * hs[t]  # wrong: without dhnext
+        draw = (1 - hs[t] ** 2) * dh
+        dWx += draw @ xs[t].T
+        dWh += draw @ hs[t - 1].T
+        dhnext = Wh.T @ draw
+    return loss, dWx, dWh
+
+
+def test_what_is_carried_and_never_read_is_missing_even_with_weights_in_the_module():
+    pair = function_pairs(vars(sys.modules[__name__]))["loss_of_words"]
+    report = dout.check(pair, inputs=[0, 1, 2, 1], before=np.zeros((hidden, 1)))
+    fixes = [error.fix for error in errors(report) if error.fix is not None]
+    assert fixes
+    assert "dh = 2 * hs[t] + dhnext" in fixes[0].after
+
+
+class Policy:
+    """The likelihood of actions: its gradient takes the same, and nothing says that it is a loss."""
+
+    def __init__(self, states, actions):
+        self.theta = np.random.default_rng(0).normal(size=(states, actions))
+        self.log_std = np.zeros(actions)
+
+    def log_prob(self, state, action):
+        z = (action - state @ self.theta) / np.exp(self.log_std)
+        return np.sum(-0.5 * z**2 - self.log_std)
+
+    def grad_log_prob(self, state, action):
+        std = np.exp(self.log_std)
+        z = (action - state @ self.theta) / std
+        return state.T @ (z / std), np.sum(z**2 - 1, axis=0)
+
+
+def test_the_gradient_of_a_number_that_takes_what_forward_takes():
+    report = dout.check(Policy)
+    assert report.ok
+    assert {v.argument: str(v.word) for v in report.verdicts} == {"theta": "exact", "log_std": "exact"}
+
+
+class Contrastive:
+    def forward(self, a, b, same):
+        self.diff = a - b
+        self.dist = np.sqrt(np.sum(self.diff**2, axis=1))
+        self.same = same
+        self.gap = np.maximum(0, 2 - self.dist)
+        return np.mean(same * self.dist**2 + (1 - same) * self.gap**2) / 2
+
+    def backward(self):
+        push = -((1 - self.same) * self.gap / self.dist)[:, None] * self.diff
+        da = (self.same[:, None] * self.diff + push) / len(self.dist)
+        return da, -da
+
+
+def test_rows_come_before_tables_of_rows():
+    assert dout.check(Contrastive).ok
