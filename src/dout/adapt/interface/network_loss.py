@@ -138,7 +138,8 @@ def _joined(cls: type) -> type | None:
         places = [one for one in asked if setting_role(one, "") != PENALTY]
         strength = dict.fromkeys([one for one in asked if one not in places], float(PENALTY))
         if network.forward in inspect.unwrap(_function(cls, name)).__code__.co_names:
-            whole = bool(network.handed) and {*places} <= {*network.inputs}  # it runs forward by itself: `loss(X, Y)`
+            whole = {*places} <= {*network.inputs}  # it runs forward by itself: `loss(X, Y)`
+            whole = whole and bool(network.handed) and not {*network.asked}.isdisjoint(network.taken)
             return _class_with(cls, network, {name: _whole_loss(name, places, strength)}) if whole else None
         named = [place for place in places if names_label(place) and not names_output(place)]
         labels = [network.target] if network.target in places else named

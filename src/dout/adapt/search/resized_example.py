@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -14,7 +15,7 @@ from dout.adapt.search.example_search import Example, ExampleSearch
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.adapt.source import axes_for
 from dout.adapt.trial.trial import Fit
-from dout.run import attributes_of, counted_lines, is_float_array
+from dout.run import attributes_of, counted_lines, is_float_array, otherwise
 from dout.trace.model.user_source import is_user_code
 
 _IMAGES = 4  # axes
@@ -56,17 +57,27 @@ def _apart(search: ExampleSearch, one: Example) -> Example | None:
 
 
 def _of_other_rows(search: ExampleSearch, one: Example) -> Example | None:
-    """The same with a row more, where a number of the layer is that of the rows by chance: backward may read it so."""
+    """The same with more rows, where a number of the layer is theirs by chance: backward may read it so."""
     tables = {name: x for name, x in one.chosen_inputs.items() if isinstance(x, np.ndarray) and x.ndim}
     rows = len(next(iter(tables.values()), ()))
     if search.target.is_function or rows < 2 or (fit := search.fits(one)) < Fit.INPUTS:
         return None
-    held = attributes_of(search.target.instance(one.init, search.target.cls)).items()
-    if not any(type(n) is int and n == rows and not names_samples(name) for name, n in held):
+    if rows not in (held := _numbers_held(search, one)):
         return None
-    longer = {name: _longer(x, 0, rows, name) for name, x in tables.items()}
+    taken = {*held, *(n for x in tables.values() for n in x.shape)}
+    more = next(n for n in range(rows + 1, 2 * rows + len(taken) + 2) if n not in taken)
+    longer = {name: alike(x, (more, *x.shape[1:]), name) for name, x in tables.items() if len(x) == rows}
     choice = replace(one, inputs={**one.inputs, **longer})
-    return replace(choice, interface=tried.interface) if (tried := search.run(choice)).fit == fit else None
+    if (tried := search.run(choice)).fit != fit or _output_shape(search, choice)[:1] not in ((), (more,)):
+        return None
+    return replace(choice, interface=tried.interface)
+
+
+@otherwise(frozenset())
+def _numbers_held(search: ExampleSearch, one: Example) -> Collection[int]:
+    """The whole numbers that a layer holds, but for how many samples there are; none of one that is never built."""
+    held = attributes_of(search.target.instance(one.init, search.target.cls)).items()
+    return {n for name, n in held if type(n) is int and not names_samples(name)}
 
 
 def _in_groups(search: ExampleSearch, one: Example) -> Example | None:
