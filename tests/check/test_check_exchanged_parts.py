@@ -203,7 +203,7 @@ def loss_of_words(inputs, before):
         draw = (1 - hs[t] ** 2) * dh
         dWx += draw @ xs[t].T
         dWh += draw @ hs[t - 1].T
-        dhnext = Wh.T @ draw
+        dhnext = Wh.T @ draw  # noqa: F841 - the mistake
     return loss, dWx, dWh
 
 
@@ -254,3 +254,44 @@ class Contrastive:
 
 def test_rows_come_before_tables_of_rows():
     assert dout.check(Contrastive).ok
+
+
+# --- a course of KTH: samples are columns, and the gradients are given the probabilities ------------------------------
+
+
+def evaluate(X, W, b):
+    s = W @ X + b
+    e = np.exp(s - s.max(axis=0))
+    return e / e.sum(axis=0)
+
+
+def ComputeCost(X, Y, W, b, lamda):
+    P = evaluate(X, W, b)
+    return -np.sum(Y * np.log(P)) / X.shape[1] + lamda * np.sum(W**2)
+
+
+def ComputeGradients(X, Y, P, W, lamda):
+    G = P - Y
+    grad_W = G @ X.T / X.shape[1] + 2 * lamda * W
+    grad_b = np.sum(G, axis=1, keepdims=True) / X.shape[1]
+    return grad_W, grad_b
+
+
+def ComputeCost2(X, Y, W, b, lamda):
+    P = evaluate(X, W, b)
+    return -np.sum(Y * np.log(P)) / X.shape[1] + lamda * np.sum(W**2)
+
+
+def ComputeGradients2(X, Y, P, W, lamda):
+    G = P - Y
+    grad_W = G @ X.T / X.shape[1] + lamda * W  # wrong: 2 * lamda
+    grad_b = np.sum(G, axis=1, keepdims=True) / X.shape[1]
+    return grad_W, grad_b
+
+
+def test_what_a_gradient_takes_besides_is_computed_as_its_cost_computes_it():
+    report = judged("ComputeCost")
+    assert report.ok
+    assert {v.argument: str(v.word) for v in report.verdicts} == {"W": "exact", "b": "exact"}
+    (error,) = errors(judged("ComputeCost2"))
+    assert (error.code, error.argument) == ("D101", "W")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dout
-from dout.check.project.discover import named
+from dout.check.project.discover import layers_in, named
 
 
 def judged(name):
@@ -146,3 +146,56 @@ def test_a_function_beside_the_class_is_an_operation_too():
 
 def test_an_operation_leaves_float32_to_its_class():
     assert not [finding for finding in judged("Node.__matmul__").findings if finding.code.startswith("D3")]
+
+
+class Tensor:
+    """In the manner of "Grokking Deep Learning": the way back asks what made each object, and goes once."""
+
+    def __init__(self, data, autograd=False, creators=(), made_by=""):
+        self.data = np.array(data)
+        self.autograd, self.creators, self.made_by = autograd, creators, made_by
+        self.grad = None
+        self.was_here = False
+
+    def backward(self, grad=None):
+        if grad is None:
+            grad = Tensor(np.ones_like(self.data))
+        if self.was_here:
+            raise RuntimeError("cannot go back more than once")
+        self.was_here = True
+        self.grad = grad if self.grad is None else self.grad + grad
+        if self.made_by == "mul":
+            one, two = self.creators
+            one.backward(self.grad * Tensor(two.data))
+            two.backward(self.grad * Tensor(one.data))
+        elif self.made_by == "sigmoid":
+            self.creators[0].backward(Tensor(self.grad.data * self.data * (1 + self.data)))  # wrong: 1 -
+
+    def __add__(self, other):
+        return Tensor(self.data + other.data)
+
+    def __mul__(self, other):
+        if self.autograd and other.autograd:
+            return Tensor(self.data * other.data, autograd=True, creators=[self, other], made_by="mul")
+        return Tensor(self.data * other.data)
+
+    def sigmoid(self):
+        value = 1 / (1 + np.exp(-self.data))
+        return Tensor(value, autograd=True, creators=[self], made_by="sigmoid") if self.autograd else Tensor(value)
+
+    def detach(self):
+        """No operation of the tape: it is made without its creators."""
+        return Tensor(self.data)
+
+
+def test_a_way_back_that_asks_what_made_a_result():
+    assert words(judged("Tensor.__mul__")) == {"x": "exact", "other": "exact"}
+    assert judged("Tensor.__mul__").ok
+    (error,) = errors(judged("Tensor.sigmoid"))
+    assert error.code == "D101"
+
+
+def test_what_is_on_no_tape_is_no_operation():
+    every = layers_in(sys.modules[__name__])
+    assert "Tensor.sigmoid" in every
+    assert not {"Tensor.detach", "Tensor.__add__", "Tensor", "Value.backward"} & {*every}

@@ -53,7 +53,9 @@ names_plain_upstream = _names(  # that could hardly be anything else
 )
 names_output = _names(r"outs?|outputs?|a|act(ivation)?|y_?(pred|hat)|pred(ict(ed|ions?))?s?|probs?|p|softmax_out")
 names_rate = _names(r"lr|l_?rate|learn(ing)?_?rates?|eta|alpha|rate|step_?size|step|learning_step")
-names_penalty = _names(r"(l[12]_?)?(reg(ulari[sz]ation)?(_\w+)?|lambda_?|lambd|lmbda|weight_decay)|l[12](_\w+)?")
+names_penalty = _names(
+    r"(l[12]_?)?(reg(ulari[sz]ation)?(_\w+)?|lambda_?|lambd|lmbda|lamda|lmda|lam|weight_decay)|l[12](_\w+)?"
+)
 names_cache = _names(r"\w*caches?|mem(ory)?|residuals?|saved|mid_?vals?|intermediates?|state_cache|(fwd|forward)_\w+")
 names_context = _names(r"ctx|context")
 names_samples = _names(r"(mini_?)?batch_?(size|length|len)|((num|n|nb)_?|number_of_)(samples|examples)")

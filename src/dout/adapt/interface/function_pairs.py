@@ -5,6 +5,8 @@ The first is the manner of Stanford's course CS231n: forward returns `(out, cach
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +21,7 @@ from dout.adapt.interface.derivative_switch import derivative_switch, switched
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
 from dout.adapt.source.returned_names import gives_gradients
+from dout.adapt.source.syntax import bindings, name_of, read, total, walk
 from dout.run import attributes_of, copied, deep_copy, filled_cells, function_copy, mro_of, names_of
 from dout.run.reached_functions import codes_in, reached_functions
 
@@ -87,11 +90,45 @@ def _of_same_arguments(functions: Mapping[str, FunctionType]) -> dict[str, type]
     found: dict[str, type] = {}
     for name, function in slopes.items():
         ahead = losses.get(_meant(name), "")
-        takes = [{p.name for p in taken_by(functions[one])} for one in (ahead, name)] if ahead else []
-        is_pair = ahead not in found and takes and takes[0] == takes[1] != set()
-        if is_pair and not (is_stub(function) or gives_nothing(function)):
+        if ahead in found or not ahead or is_stub(function) or gives_nothing(function):
+            continue
+        takes = [{p.name for p in taken_by(functions[one])} for one in (ahead, name)]
+        if takes[0] == takes[1] != set():
             found[ahead] = pair_class(functions[ahead], function, (), (ahead, name))
+        elif (made := _with_locals(functions[ahead], function)) is not None:
+            found[ahead] = pair_class(functions[ahead], made, (), (ahead, name))
     return found
+
+
+@total(lambda: None)
+def _with_locals(forward: FunctionType, backward: FunctionType) -> FunctionType | None:
+    """The backward with forward's arguments, where what else it takes is what forward computes of these by that name.
+
+    As the probabilities `P = evaluate(X, W, b)` that the cost computes, and `gradients(X, Y, P, W)` is given.
+    """
+    own, names = read(forward), [p.name for p in taken_by(forward)]
+    made = (
+        {name_of(target): ast.unparse(value) for node in walk(own.node) for target, value in bindings(node) if value}
+        if own
+        else {}
+    )
+    wanted = [p.name for p in taken_by(backward) if p.default is p.empty]
+    more = [name for name in wanted if name not in names]
+    if not more or len(more) == len(wanted) or not all(name in made for name in more):
+        return None
+    given = ", ".join(f"{name}={name}" for name in wanted)
+    lines = [f"    {name} = {made[name]}" for name in more]
+    text = "\n".join([f"def {backward.__name__}({', '.join(names)}):", *lines, f"    return called({given})"])
+    called = compile(text, __file__, "exec").co_consts[0]
+    function = FunctionType(called, {**forward.__globals__, "called": backward}, backward.__name__)
+    vars(function)["__wrapped__"] = backward
+    vars(function)["__signature__"] = inspect.Signature(taken_by(forward))
+    function.__module__, function.__qualname__, function.__doc__ = (
+        backward.__module__,
+        backward.__qualname__,
+        backward.__doc__,
+    )
+    return function
 
 
 def _words(name: str) -> frozenset[str]:

@@ -1,7 +1,8 @@
-"""The operations of a class that keeps a tape, as layers: the result of `a * b` holds the closure that goes back.
+"""The operations of a class that keeps a tape, as layers: the result of `a * b` knows how to go back.
 
-So do Karpathy's micrograd, and all that is written after it: the result's `_backward` adds to `self.grad` and
-`other.grad` what arrives in `out.grad`. What the attributes are called the code tells.
+It holds a closure that adds to `self.grad` and `other.grad` what arrives in `out.grad`, as in Karpathy's micrograd; or
+it is made with its operands, and `out.backward(grad)` goes on to them, as in Trask's "Grokking Deep Learning" (2019),
+chapter 13. What the attributes are called the code tells.
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.adapt.argument_names import is_named, taken_by
+from dout.adapt.argument_names import is_named, names_plain_upstream, taken_by
 from dout.adapt.interface.array_holders import attributes_held, wrapped
 from dout.adapt.interface.learned_gradients import KEPT
-from dout.adapt.source.attribute_reads import asked_of_objects
+from dout.adapt.interface.method_pairs import names_backward
+from dout.adapt.source.attribute_reads import asked_of_objects, own_attributes
 from dout.adapt.source.syntax import name_of, read, total, walk
-from dout.run import attributes_of, copied, function_copy, is_class, vars_of
+from dout.run import attributes_of, function_copy, is_class, vars_of
 from dout.trace.tracer.traced import plain
 
 OPERANDS = "dout_operands"  # of the class of an operation: the inputs that stand on the tape
@@ -29,34 +33,38 @@ _OWN = ("__class__", "cls", "")  # `self.__class__(…)`, `type(self)(…)`
 
 
 class TapeKept(NamedTuple):
-    """What an operation's forward leaves: its result, and its operands, each with the gradient that stood there."""
+    """What an operation's forward leaves: its result, and its operands, each with the gradient that stood there.
+
+    A tape goes back once: then the operation runs again on what it was `given`.
+    """
 
     result: Any
     nodes: list[tuple[Any, Any]]
     slot: str
+    given: tuple[Any, ...]
 
 
-class _Tape(NamedTuple):
+class _Closure(NamedTuple):
     """The attribute with the closure, that with the gradient, and what the class of the result is called."""
 
-    closure: str
+    held_in: str
     slot: str
     made_by: str
 
 
 @total(lambda: None)
-def tape_in(function: ast.AST) -> _Tape | None:
+def closure_in(function: ast.AST) -> _Closure | None:
     """How a function's result goes back, by its syntax; None of others: `out._backward = _backward`."""
     nodes = [*ast.walk(function)]
     inner = {n.name: n for n in nodes if isinstance(n, ast.FunctionDef) and n is not function}
     results = {t.id: n.value for n in nodes if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
     for node in nodes:
         match node:
-            case ast.Assign(targets=[ast.Attribute(value=ast.Name(result), attr=closure)], value=ast.Name(name)):
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name(result), attr=held_in)], value=ast.Name(name)):
                 back, made = inner.get(name), results.get(result)
                 if back is not None and isinstance(made, ast.Call):
                     slot = next(_slots(back, result), "")
-                    return _Tape(closure, slot, name_of(made.func)) if slot else None
+                    return _Closure(held_in, slot, name_of(made.func)) if slot else None
     return None
 
 
@@ -70,70 +78,168 @@ def _slots(back: ast.FunctionDef, result: str) -> Iterator[str]:
                 yield target.attr
 
 
+@total(bool)
+def is_made_with_operands(function: ast.FunctionDef, cls: str) -> bool:
+    """Whether a method makes another object of its class that is given itself: `Tensor(…, creators=[self, other])`."""
+    me = function.args.args[0].arg
+    made = [n for n in ast.walk(function) if isinstance(n, ast.Call) and name_of(n.func) in (cls, *_OWN[:2])]
+    given = [item for call in made for item in (*call.args, *(keyword.value for keyword in call.keywords))]
+    return any(isinstance(part, ast.Name) and part.id == me for item in given for part in _items(item))
+
+
+def _items(node: ast.expr) -> list[ast.expr]:
+    return node.elts if isinstance(node, ast.List | ast.Tuple | ast.Set) else [node]
+
+
+@total(lambda: "")
+def way_back(methods: Mapping[str, ast.FunctionDef]) -> str:
+    """The method of a class that takes the upstream gradient if there is one, `backward(self, grad=None)`; else ""."""
+    for name, method in methods.items():
+        taken = [argument.arg for argument in method.args.args[1:2]]
+        if names_backward(name) and any(map(names_plain_upstream, taken)) and len(method.args.defaults) > 0:
+            return name
+    return ""
+
+
+def may_keep_a_tape(cls: ast.ClassDef) -> bool:
+    """Whether a class has operations of either kind, by its syntax."""
+    methods = {item.name: item for item in cls.body if isinstance(item, ast.FunctionDef)}
+    return bool(way_back(methods)) and any(is_made_with_operands(one, cls.name) for one in methods.values())
+
+
 def tape_operations(names: Mapping[str, Any], cls: type | None = None) -> dict[str, type]:
-    """The functions of a class, or of a module, whose result holds what goes back, each as a class, by its name."""
-    own = vars_of(cls) if cls is not None else names
+    """The functions of a class, or of a module, whose result knows how to go back, each as a class, by its name."""
+    every = vars_of(cls) if cls is not None else names
+    own = {n: f for n, f in every.items() if type(f) is FunctionType and n != "__init__"}
+    syntax = {name: one.node for name, f in own.items() if (one := read(f)) is not None}
+    nodes = {name: node for name, node in syntax.items() if isinstance(node, ast.FunctionDef)}
+    back = way_back(nodes) if cls is not None else ""
+    slot = next((n for n in sorted(own_attributes(own[back])[1]) if "grad" in n), "") if back else ""
     found: dict[str, type] = {}
-    for name, function in own.items():
-        known = read(function) if type(function) is FunctionType else None
-        tape = tape_in(known.node) if known is not None and function.__name__ != "__init__" else None
-        holder = None if tape is None else cls if tape.made_by in (*_OWN, getattr(cls, "__name__", "")) else None
-        if tape is not None and holder is None and is_class(named := function.__globals__.get(tape.made_by)):
-            holder = named
-        if tape is not None and holder is not None and _takes_numbers(function, cls):
-            found[name] = _operation(function, holder, tape, cls)
+    for name, node in nodes.items():
+        function, closure = own[name], closure_in(node)
+        if not taken_by(function) or not all(map(is_named, taken_by(function))):
+            continue
+        if closure is not None:
+            is_own = cls is not None and closure.made_by in (*_OWN, cls.__name__)
+            holder = cls if is_own else function.__globals__.get(closure.made_by)
+            if holder is not None and is_class(holder):
+                found[name] = _Operation(function, holder, closure.slot, closure.held_in, cls is not None).as_layer
+        elif cls is not None and slot and name != back and is_made_with_operands(node, cls.__name__):
+            found[name] = _Operation(function, cls, slot, back, True).as_layer
     return found
 
 
-def _takes_numbers(function: FunctionType, cls: type | None) -> bool:
-    return bool(taken_by(function)) and all(is_named(p) for p in taken_by(function))
+@dataclass(frozen=True, eq=False)
+class _Operation:
+    """A function on a tape: what makes its operands, and the attribute with their gradient.
 
+    Its result goes back by the function in the attribute `way`, which takes the upstream gradient or reads it there.
+    """
 
-def _operation(function: FunctionType, holder: type, tape: _Tape, owner: type | None) -> type:
-    """The class of an operation: its forward takes arrays, or numbers, and gives what the result holds."""
-    parameters = taken_by(function)
-    bound = owner is not None
-    first = next(n for n in _FIRST if n not in {p.name for p in parameters})
-    inputs = [parameters[0].replace(name=first), *parameters[1:]] if bound else parameters
-    read_ = {node.attr for node in walk(read(function).node) if isinstance(node, ast.Attribute)}  # type: ignore[union-attr]
-    wanted = {p.name: True for p in taken_by(holder) if p.default is False and p.name in read_}  # `requires_grad`
-    is_node = [(bound and not i) or bool(asked_of_objects(function, p.name)) for i, p in enumerate(parameters)]
+    function: FunctionType
+    holder: type
+    slot: str
+    way: str
+    bound: bool
 
-    def forward(self: Any, *given: Any) -> Any:
-        items = [
-            wrapped(holder, x, wanted) if node and _is_number(x) else x for x, node in zip(given, is_node, strict=False)
-        ]
-        result = getattr(self, function.__name__)(*items)
+    @cached_property
+    def parameters(self) -> list[inspect.Parameter]:
+        """What it takes, as a layer would call it: no input is called `self`."""
+        first, *others = taken_by(self.function)
+        free = next(n for n in _FIRST if n not in {p.name for p in others})
+        return [first.replace(name=free) if self.bound else first, *others]
+
+    @cached_property
+    def on_tape(self) -> list[bool]:
+        """Which of them are operands: objects of the class, and not settings."""
+        asked = [bool(asked_of_objects(self.function, p.name)) for p in taken_by(self.function)]
+        is_given = [self._is_given_on(p.name) for p in taken_by(self.function)]
+        return [a or b or (self.bound and not i) for i, (a, b) in enumerate(zip(asked, is_given, strict=True))]
+
+    def _is_given_on(self, name: str) -> bool:
+        """Whether the result is made with it, beside itself: `creators=[self, other]`."""
+        own = read(self.function)
+        lists = (n.elts for n in walk(own.node) if isinstance(n, ast.List | ast.Tuple)) if own is not None else ()
+        return any({"self", name} <= {name_of(item) for item in items if isinstance(item, ast.Name)} for items in lists)
+
+    @cached_property
+    def settings(self) -> dict[str, bool]:
+        """What is off by default in the class, and asked for on the way: `requires_grad`."""
+        codes = [read(self.function), read(vars_of(self.holder).get(self.way))]
+        asked = {n.attr for own in codes if own for n in walk(own.node) if isinstance(n, ast.Attribute)}
+        return {p.name: True for p in taken_by(self.holder) if p.default is False and p.name in asked}
+
+    @cached_property
+    def takes_objects(self) -> bool | None:
+        """Whether the way back takes the upstream gradient in an object of the class; None where it takes none."""
+        method = vars_of(self.holder).get(self.way)
+        name = next((p.name for p in taken_by(method)[1:2]), "") if type(method) is FunctionType else ""
+        own = read(method)
+        if not name or own is None:
+            return None
+        made = [n.value for n in walk(own.node) if isinstance(n, ast.Assign) and name_of(n.targets[0]) == name]
+        makes = any(name_of(getattr(value, "func", None)) == self.holder.__name__ for value in made)
+        return makes or bool(asked_of_objects(method, name))
+
+    def forward(self, layer: Any, *given: Any) -> Any:
+        """The numbers of the result of the operation on objects that hold what is given."""
+        pairs = [*zip(given, self.on_tape, strict=False)]
+        items = [wrapped(self.holder, x, self.settings) if node and _is_number(x) else x for x, node in pairs]
+        result = getattr(layer, self.function.__name__)(*items)
         nodes = [item for item, own in zip(items, given, strict=False) if item is not own]
-        starts = [getattr(node, tape.slot, None) for node in nodes]
-        shapes = {np.shape(plain(x)) for x, node in zip(given, is_node, strict=False) if node}
+        starts = [getattr(node, self.slot, None) for node in nodes]
+        shapes = {np.shape(plain(x)) for x, node in pairs if node}
         if any(type(start) in _NUMBERS for start in starts) and len(shapes) > 1:
-            raise ValueError(f"{holder.__name__} holds numbers: of arrays all have one shape")
-        attributes_of(self)[KEPT] = TapeKept(result, [*zip(nodes, map(copied, starts), strict=True)], tape.slot)
-        held = next(x for n, x in attributes_held(result).items() if n != tape.slot and _is_number(x))
-        return _as_wide(held, given)
+            raise ValueError(f"{self.holder.__name__} holds numbers: of arrays all have one shape")
+        attributes_of(layer)[KEPT] = TapeKept(result, [*zip(nodes, starts, strict=True)], self.slot, given)
+        return _as_wide(self._numbers(result), given)
 
-    def backward(self: Any, dout: Any) -> Any:
-        result, nodes, _ = attributes_of(self)[KEPT]
+    def backward(self, layer: Any, dout: Any) -> Any:
+        """The gradients that the way back leaves in the operands."""
+        kept = attributes_of(layer)[KEPT]
+        if not kept.nodes:
+            self.forward(layer, *kept.given)
+        result, nodes, _, given = attributes_of(layer)[KEPT]
+        attributes_of(layer)[KEPT] = TapeKept(None, [], self.slot, given)
         for node, before in nodes:
-            setattr(node, tape.slot, copied(before))
-        setattr(result, tape.slot, dout)
-        getattr(result, tape.closure)()
-        found = tuple(_as_wide(getattr(node, tape.slot), [dout]) for node, _ in nodes)
+            setattr(node, self.slot, before)
+        if self.takes_objects is None:
+            setattr(result, self.slot, dout)
+            getattr(result, self.way)()
+        else:
+            getattr(result, self.way)(wrapped(self.holder, dout) if self.takes_objects else dout)
+        found = tuple(_as_wide(self._numbers(getattr(node, self.slot)), [dout]) for node, _ in nodes)
         return found[0] if len(found) == 1 else found
 
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    me = inspect.Parameter("self", kind)
-    written: Any = function_copy(function)
-    written.__signature__ = inspect.Signature([me, *inputs])
-    written.__qualname__ = function.__qualname__
-    forward.__wrapped__ = written  # type: ignore[attr-defined]
-    backward.__wrapped__ = function_copy(function)  # type: ignore[attr-defined]
-    backward.__signature__ = inspect.Signature([me, inspect.Parameter("dout", kind)])  # type: ignore[attr-defined]
-    place = {"__module__": function.__module__, "__qualname__": function.__qualname__, "__doc__": function.__doc__}
-    operands = frozenset(p.name for p, node in zip(inputs, is_node, strict=True) if node)
-    own = {"forward": forward, "backward": backward, function.__name__: staticmethod(function)}
-    return type(function.__name__, (), {**place, OPERANDS: operands, **own})
+    def _numbers(self, item: Any) -> Any:
+        """What an object of the class holds beside a gradient; anything else is its own."""
+        if not isinstance(item, self.holder):
+            return item
+        return next(x for n, x in attributes_held(item).items() if n != self.slot and _is_number(x))
+
+    @cached_property
+    def as_layer(self) -> type:
+        """The class whose forward and backward these are; both are written where the operation is."""
+        function = self.function
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        me = inspect.Parameter("self", kind)
+
+        def forward(layer: Any, *given: Any) -> Any:
+            return self.forward(layer, *given)
+
+        def backward(layer: Any, dout: Any) -> Any:
+            return self.backward(layer, dout)
+
+        for made, taken in ((forward, self.parameters), (backward, [inspect.Parameter("dout", kind)])):
+            written: Any = function_copy(function)
+            written.__qualname__ = function.__qualname__
+            written.__signature__ = inspect.Signature([me, *taken])
+            vars(made)["__wrapped__"] = written
+        operands = frozenset(p.name for p, node in zip(self.parameters, self.on_tape, strict=True) if node)
+        place = {"__module__": function.__module__, "__qualname__": function.__qualname__, "__doc__": function.__doc__}
+        own = {"forward": forward, "backward": backward, function.__name__: staticmethod(function)}
+        return type(function.__name__, (), {**place, OPERANDS: operands, **own})
 
 
 def _as_wide(item: Any, given: Sequence[Any]) -> Any:

@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import names_array, names_indices, names_label, names_loss, names_size, stands_for
+from dout.adapt.argument_names import (
+    names_array,
+    names_indices,
+    names_label,
+    names_loss,
+    names_penalty,
+    names_size,
+    stands_for,
+)
 from dout.adapt.interface.learned_gradients import parameters_of
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.interface.tape_operations import OPERANDS
@@ -268,7 +276,7 @@ class _Proposer:
         kind = next(iter(self.kinds(name)), "")
         data = self.arguments[0].name == name or self._is_label(name)  # that may be whole numbers
         plain = kind in _PLAIN or (kind == "tuple" and not names_array(name))
-        return name in SETTINGS or kind in ("dict", "str") or (plain and not data)
+        return name in SETTINGS or names_penalty(name) or kind in ("dict", "str") or (plain and not data)
 
     def _is_label(self, name: str) -> bool:
         """Whether an argument holds whole numbers, by its name, or because the source takes it as an index."""

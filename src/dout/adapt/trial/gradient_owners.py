@@ -325,7 +325,8 @@ def _by_shape_or_place(
         return tuple(fitting) if len(fitting) == 1 else ()
     order = _by_shapes(items, {name: inputs[name] for name in floats}, parameters)
     if len(items) == len(floats):  # one for each input: in another order, or by place and of a wrong shape
-        return tuple(order) if sorted(order) == sorted(floats) else ()
+        of_parameters = len(items) > 1 and {*order} <= {*parameters}
+        return tuple(order) if sorted(order) == sorted(floats) or of_parameters else ()
     order = _in_between(order, [*inputs])
     left = [name for name in parameters if name not in order]
     if any(order) and not any(np.ndim(item) for name, item in zip(order, items, strict=True) if not name):

@@ -77,6 +77,9 @@ def _guessed_argument(subject: Subject, run: PlainRun) -> str | None:
     readings = other_readings(subject)
     function = inspect.unwrap(type(subject.again()).backward)
     wanted = required(function, bound=[p.name for p in taken_by(function)[:1]] == ["self"])
+    called = getattr(type(run.layer), interface.backward, function)
+    if [p.name for p in taken_by(called) if p.name in wanted] != wanted:  # some are computed as forward computes them
+        return None
     shapes, read = [np.shape(output) for output in run.outputs], read_by(function, wanted)
     for name, role in zip(wanted, interface.roles, strict=False):
         if role not in subject.names or stem(name) == stem(role) or name not in read:

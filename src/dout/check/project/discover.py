@@ -18,7 +18,7 @@ from typing import Any, Literal
 from dout.adapt.interface.derivative_switch import has_derivative_switch
 from dout.adapt.interface.function_pairs import forward_names, function_pairs
 from dout.adapt.interface.method_pairs import may_be_backward, pair_classes
-from dout.adapt.interface.tape_operations import tape_in, tape_operations
+from dout.adapt.interface.tape_operations import closure_in, may_keep_a_tape, tape_operations
 from dout.adapt.source.returned_names import returns_gradients
 from dout.adapt.target import Target
 from dout.check.project.foreign_gradients import foreign_layer, is_custom_vjp
@@ -129,10 +129,12 @@ def may_define_layers(path: Path) -> bool:
     ):
         return True
     written = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
-    if any(returns_gradients(node) or has_derivative_switch(node) or tape_in(node) for node in written):
+    if any(returns_gradients(node) or has_derivative_switch(node) or closure_in(node) for node in written):
         return True
     vjp = any(isinstance(n, ast.Attribute | ast.Name) and ast.unparse(n).endswith("custom_vjp") for n in ast.walk(tree))
-    return vjp or any(node.bases or any(map(may_be_backward, _methods(node))) for node in classes)
+    return vjp or any(
+        node.bases or any(map(may_be_backward, _methods(node))) or may_keep_a_tape(node) for node in classes
+    )
 
 
 def _methods(node: ast.ClassDef) -> set[str]:

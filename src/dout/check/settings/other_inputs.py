@@ -103,9 +103,10 @@ def of_lengths(subject: Subject) -> Iterator[OtherSubject]:
 
 
 def lengthened(x: Any, axis: int, length: int, size: int) -> Any:
-    """An input with another length along an axis; labels, as rows with one 1, get zeros there."""
+    """An input with another length along an axis; labels, as rows with one 1, get zeros there, if it is of classes."""
     found = resized_along(x, axis, length, size)
-    if np.shape(found) != np.shape(x) and _is_of_classes(x):
+    of_samples = np.ndim(x) == 2 and axis < 2 and is_one_hot(np.moveaxis(x, 1 - axis, 1)) and not is_one_hot(x)
+    if np.shape(found) != np.shape(x) and _is_of_classes(x) and not of_samples:
         found[(slice(None),) * axis + (slice(length, None),)] = 0.0
     return found
 

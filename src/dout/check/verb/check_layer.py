@@ -24,7 +24,7 @@ from dout.check.lab.input_variants import (
     within_limits,
 )
 from dout.check.report.report import Report
-from dout.check.report.verdicts import Finding
+from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising, raising_elsewhere
 from dout.check.rules.unjudged.d002_not_judged import called_first, misread, without_gradient
@@ -84,7 +84,10 @@ def checked_on(grounds: Grounds) -> Report:
     Raises UnknownLossError where nothing tells for which loss its backward is meant.
     """
     layer, init = grounds.layer, grounds.example.init
-    return grounds.weighed(_examined(subject_of(layer, grounds.ordered, init), layer, init))
+    report = _examined(subject_of(layer, grounds.ordered, init), layer, init)
+    is_refuted = any(isinstance(finding.reason, Refuted) for finding in report.findings)
+    other = grounds.with_classes_in_columns(report) if is_refuted else None
+    return grounds.weighed(report) if other is None else checked_on(other)
 
 
 def _examined(subject: Subject, target: Any, init: Mapping[str, Any]) -> Report:

@@ -89,6 +89,17 @@ class Grounds:
             return self
         return replace(self, ordered=[several], example=replace(self.example, inputs=dict.fromkeys(inputs, several)))
 
+    def with_classes_in_columns(self, report: Report) -> Grounds | None:
+        """The same on labels whose classes are rows, where those chosen have them in columns, if more is right then.
+
+        Samples may be columns, and nothing in a softmax that stands elsewhere tells.
+        """
+        other = OtherMeanings(self.target, self.layer, self.ordered, self.example).with_classes_in_columns(report)
+        if other is None or self.used is not None:
+            return None
+        layer, ordered = as_found(self.target, other)
+        return replace(self, layer=layer, ordered=ordered, example=other)
+
     @classmethod
     def of_use(cls, used: UsedExample) -> Grounds:
         """The same of a layer as a program uses it."""

@@ -22,7 +22,7 @@ from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules import findings_of
 from dout.check.rules.unjudged.d002_not_judged import by_differences, without_gradient
-from dout.judge.outcomes import Word
+from dout.judge.outcomes import CLOSE, RIGHT, Word
 from dout.run import PlainRun, keeping_random_states, otherwise, quiet
 from dout.trace.capture.covered_sides import Covered
 from dout.trace.capture.watched_conditions import watched
@@ -48,6 +48,16 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any], ends: 
     axes_of_one = any(j.only_axes_of_one for j in (judgement.examination.judged if judgement.examination else ()))
     is_open = any(verdict.word == Word.INCONCLUSIVE for verdict in judgement.verdicts)
     return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one or judgement.says_nothing)
+
+
+@otherwise(0)
+def number_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> int:
+    """How many gradients of what was adapted are right."""
+    subject = subject_of(target, inputs, init)
+    with watched() as seen:
+        first = subject.run()
+    judgement, _, there = judged(subject, first, seen)
+    return sum(verdict.word in RIGHT | CLOSE for verdict in by_convention(there, judgement).verdicts)
 
 
 @otherwise(False)

@@ -20,7 +20,7 @@ from dout.adapt.interface.method_pairs import is_static, required
 from dout.adapt.search.example import as_found
 from dout.adapt.search.example_repair import alike
 from dout.adapt.search.example_search import Example
-from dout.adapt.sizes.proposed_arrays import between
+from dout.adapt.sizes.proposed_arrays import between, one_hot
 from dout.adapt.source import axes_for, keeps_for, kinds_for
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
@@ -28,8 +28,9 @@ from dout.check.lab.probe import Lab
 from dout.check.lab.shared_recording import recorded_of
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Refuted
-from dout.check.verb.judged_layer import is_right, subject_of
+from dout.check.verb.judged_layer import is_right, number_right, subject_of
 from dout.graph import Shape
+from dout.judge.judged_run import is_one_hot
 from dout.judge.outcomes import CLOSE, RIGHT
 from dout.ops import PRIMITIVES
 from dout.run import PlainRun, arrays, central_difference, otherwise, quiet, size_of, weighed
@@ -120,6 +121,19 @@ class OtherMeanings:
             if self._is_right_on(other):
                 return f"if {name} are -1 and 1, it is right"
         return ""
+
+    @otherwise(None)
+    def with_classes_in_columns(self, report: Report) -> Example | None:
+        """The example with a 1 in each column of the labels, where dout chose rows, if more is right then."""
+        here = sum(verdict.word in RIGHT | CLOSE for verdict in report.verdicts)
+        labels = {n: x for n, x in self.example.chosen_inputs.items() if names_label(n) and np.ndim(x) == 2}
+        for name, x in labels.items():
+            if is_one_hot(x):
+                turned = {**self.example.inputs, name: one_hot(np.shape(x)[::-1]).T}
+                other = replace(self.example, inputs=turned)
+                if number_right(*as_found(self.target, other), other.init) > here:
+                    return other
+        return None
 
     def _as_number(self, wrong: Sequence[Finding]) -> str:
         """The inputs whose gradients are numbers, if they may be numbers themselves; all gradients are right then."""
