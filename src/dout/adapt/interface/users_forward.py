@@ -55,7 +55,8 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
     inputs = () if interface.given else inputs
     context: Any = None
     if interface.context or CONTEXT in interface.roles:
-        own = _own_context(type(layer), method, getattr(user, interface.backward)) if interface.context else None
+        cls: Any = type(layer)
+        own = _own_context(cls, method, getattr(user, interface.backward)) if interface.context else None
         context = own() if own is not None else Context(() if interface.context else inputs)
     result = method(context, *inputs) if interface.context else method(*inputs)
     held = (inputs, result) if interface.holder else None
