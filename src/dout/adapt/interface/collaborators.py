@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_output, names_rate, names_switch
+from dout.run import attributes_of
 
 RATE = 0.5  # a learning rate that we give: exact in binary, so that an update shows the gradient to the last bit
 
@@ -19,7 +20,8 @@ class Collaborator:
 
     It changes nothing, and remembers what it was given: any method takes (parameter, gradient). What is called an
     update or a step returns the parameter as after one, so that what is computed with that shows. Of a dict of
-    gradients alone, `update(layer, {"dW": …})`, it remembers the keys in place of parameters. Whatever is called a
+    gradients alone, `update(layer, {"dW": …})`, it remembers the keys in place of parameters, and of a whole layer with
+    gradients, `update(layer, dW, db)`, the layer with all of them. Whatever is called a
     shape is that of what the layer before gives, whatever is called a size its last, and it is in training.
 
     >>> one = Collaborator((4, 6))
@@ -57,7 +59,10 @@ class Collaborator:
     def heard(self, *items: Any, **named: Any) -> Any:
         """Remember a parameter and its gradient; the parameter is returned as it was."""
         given = [item for item in (*items, *named.values()) if isinstance(item, np.ndarray | np.generic | float)]
-        if len(given) >= 2:
+        owner = attributes_of(items[0]) if items and given and items[0] is not given[0] else {}
+        if owner and not any(item is given[0] for item in owner.values()):  # `update(self, dW, db)`
+            self.updates.append((items[0], tuple(given)))
+        elif len(given) >= 2:
             self.updates.append((given[0], given[1]))
         if len(items) >= 2:
             one, two = items[:2]

@@ -11,7 +11,7 @@ import numpy as np
 from dout.adapt.interface.collaborators import Collaborator
 from dout.adapt.interface.held_values import held_at, places_of, put_at
 from dout.run import attributes_of, flat
-from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_parameter, stem, value_of
+from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_parameter, is_residual, stem, value_of
 from dout.trace.tracer.traced import plain
 
 KEPT, FIXED, RESULTS, OWN_RATE = "_dout_kept", "_dout_fixed", "_dout_results", "_dout_rate"
@@ -71,16 +71,37 @@ def arrays_in(name: str, item: Any) -> Iterator[tuple[str, Any]]:
 
 
 def without_pairs(layer: Any, result: Any) -> Any:
-    """What backward returned, without pairs of a parameter and its gradient, `[(self.W, dW)]`, which are learned."""
+    """What backward returned, without what says whose it is, which is learned: `return dx, [(self.W, dW)], {"b": db}`.
+
+    A list has pairs of a parameter and its gradient, and a dict is of parameters alone.
+    """
+    items = result if isinstance(result, tuple) else ()
     names = {id(plain(array)): name for name, array in reversed(list(parameters_of(layer)))}
-    lists = [part for part in result if isinstance(part, list)] if isinstance(result, tuple) else []
-    pairs = [pair for part in lists for pair in part if isinstance(pair, tuple) and len(pair) == 2]
+    pairs = [pair for part in items if isinstance(part, list) for pair in part if isinstance(pair, tuple)]
+    pairs = [pair for pair in pairs if len(pair) == 2]
     owned = {names[id(plain(array))]: gradient for array, gradient in pairs if id(plain(array)) in names}
-    if not owned or len(owned) < len(pairs):
+    known = list if owned and len(owned) == len(pairs) else ()
+    owned = owned if known else {}
+    own = [name for name, _ in parameters_of(layer) if not is_named_as_gradient(name)]
+    dicts = [part for part in items if isinstance(part, dict) and part and all(by_owner(own, part))]
+    for part in dicts:
+        owned |= by_owner(own, part)
+    if not owned:
         return result
     learn(layer, owned)
-    kept = tuple(part for part in result if not isinstance(part, list))
+    kept = tuple(part for part in items if not (isinstance(part, known) or any(part is one for one in dicts)))
     return kept[0] if len(kept) == 1 else kept
+
+
+def by_owner(names: Sequence[str], gradients: Mapping[Any, Any], parts: Sequence[str] = ()) -> dict[str, Any]:
+    """Gradients from a dict by the names of those that its keys are called after; "" of one called after none.
+
+    `parts` are places in parts, `cell.W`: a key means one if no other place ends so.
+    """
+    ends = [place.rpartition(".")[2] for place in parts]
+    owners = {end: place for end, place in zip(ends, parts, strict=True) if ends.count(end) == 1}
+    owners |= {stem(name): name for name in names} | {name: name for name in names}  # `A` and `a`
+    return {owners.get(str(key)) or owners.get(stem(str(key)), ""): item for key, item in gradients.items()}
 
 
 def is_float_array(item: Any) -> bool:
@@ -185,6 +206,9 @@ def take_recorded(layer: Any) -> None:
                     _hold(layer, own, parameter)
             item.stepped.clear()
             for parameter, gradient in item.updates:
+                if isinstance(gradient, tuple):
+                    learn(layer, _in_their_order(layer, gradient))
+                    continue
                 if any(item is one for one in given) and np.ndim(plain(gradient)) > np.ndim(plain(parameter)) > 0:
                     continue
                 name = next((n for n, array in parameters_of(layer) if array is parameter), None)
@@ -196,3 +220,13 @@ def take_recorded(layer: Any) -> None:
                 if name is not None:
                     learn(layer, {name: gradient})
             item.updates.clear()
+
+
+def _in_their_order(layer: Any, gradients: Sequence[Any]) -> dict[str, Any]:
+    """Gradients by the names of as many parameters, in the order of both, each with as many numbers; else none."""
+    held = [(n, np.size(plain(a))) for n, a in parameters_of(layer) if not (is_named_as_gradient(n) or is_residual(n))]
+    found: dict[str, Any] = {}
+    for gradient in gradients:
+        name = next((n for n, size in held if n not in found and size == np.size(plain(gradient))), None)
+        found |= {} if name is None else {name: gradient}
+    return found if len(found) == len(gradients) else {}

@@ -77,6 +77,24 @@ def has_residual(backward: Any, target: str) -> bool:
     return False
 
 
+@total(lambda: ("", ()))
+def compared_with(backward: Any, target: str) -> tuple[str, tuple[int, ...]]:
+    """The name, and the places in it, of what the target is taken from: `activations`, (-1,); ("", ()) of others."""
+    own = read(backward)
+    for node in walk(own.node) if own else ():
+        match node:
+            case (
+                ast.BinOp(op=ast.Sub(), left=side, right=ast.Name(id=one))
+                | ast.BinOp(op=ast.Sub(), left=ast.Name(id=one), right=side)
+            ) if one == target:
+                places: list[int] = []
+                while isinstance(side, ast.Subscript) and isinstance(place := literal(side.slice, None), int):
+                    places, side = [place, *places], side.value
+                if isinstance(side, ast.Name):
+                    return side.id, tuple(places)
+    return "", ()
+
+
 def _calls(own: Function, forward: str, target: str, kept: set[str]) -> Iterator[LossCall]:
     """The calls of losses in one method, with two arguments: what forward gave, and the target."""
     nodes = walk(own.node)

@@ -9,7 +9,8 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial, update_wrapper
+from functools import partial, reduce, update_wrapper
+from operator import getitem
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,7 +28,7 @@ from dout.adapt.argument_names import (
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import PENALTY, setting_role
 from dout.adapt.interface.learned_gradients import RESULTS, is_float_array
-from dout.adapt.interface.loss_calls import has_residual, loss_call
+from dout.adapt.interface.loss_calls import compared_with, has_residual, loss_call
 from dout.adapt.interface.method_pairs import (
     PAIRS,
     as_static,
@@ -71,6 +72,7 @@ class NetworkLoss:
     assumed: bool = False
     is_called: bool = False  # by backward itself, which may read what it keeps: then it is meant for this loss
     one: str = ""  # backward takes one sample: it makes "outer" products, or is called in a "loop"
+    compared: tuple[str, tuple[int, ...]] = "", ()  # what backward takes the target from, and the place in that
 
     @property
     def is_given_back(self) -> bool:
@@ -86,6 +88,19 @@ class NetworkLoss:
     def inputs(self) -> tuple[str, ...]:
         """What forward and its loss take together."""
         return tuple(dict.fromkeys((*self.taken, self.target)))
+
+    def handed_on(self, result: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """What backward is handed of what forward returned, and of the inputs, by its names."""
+        items = result if isinstance(result, tuple) else (result,)
+        return {name: inputs[at] if isinstance(at, str) else items[at] for name, at in self.handed.items()}
+
+    def output_in(self, result: Any, inputs: Mapping[str, Any]) -> Any:
+        """The output among what forward returned: what backward takes the target from, or the last array."""
+        items = result if isinstance(result, tuple) else (result,)
+        name, places = self.compared
+        found = self.handed_on(result, inputs).get(name)
+        found = reduce(getitem, places, found) if isinstance(found, list | tuple) else found
+        return found if is_float_array(found) else [item for item in items if is_float_array(item)][-1]
 
     @property
     def takes_weights(self) -> bool:
@@ -121,12 +136,14 @@ def _joined(cls: type) -> type | None:
     for name in loss_names(cls):
         asked = _required(cls, name)
         places = [one for one in asked if setting_role(one, "") != PENALTY]
+        strength = dict.fromkeys([one for one in asked if one not in places], float(PENALTY))
         if network.forward in inspect.unwrap(_function(cls, name)).__code__.co_names:
-            return None  # it runs forward by itself: `loss(X, Y)` is whole as it is
+            whole = {*places} <= {*network.inputs}  # it runs forward by itself: `loss(X, Y)`
+            whole = whole and bool(network.handed) and not {*network.asked}.isdisjoint(network.taken)
+            return _class_with(cls, network, {name: _whole_loss(name, places, strength)}) if whole else None
         named = [place for place in places if names_label(place) and not names_output(place)]
         labels = [network.target] if network.target in places else named
         if len(labels) == 1 and len(places) <= 2:
-            strength = dict.fromkeys([one for one in asked if one not in places], float(PENALTY))
             loss = _loss(name, alone=len(places) == 1, first=places[0] == labels[0], strength=strength)
             return _class_with(cls, network, {name: loss})
     if (called := loss_call(cls, network.forward, network.target)) is not None:
@@ -152,14 +169,15 @@ def _network(cls: type) -> NetworkLoss | None:
     open_ = [name for name in arrays if name not in (*taken, *results)]
     of_losses = [name for loss in loss_names(cls) for name in _required(cls, loss)]  # `loss(y, context)`
     targets = [n for n in open_ if names_label(n)] or [n for n in open_ if n in of_losses and not names_cache(n)]
+    targets = targets or [n for n in open_ if has_residual(_function(cls, back), n)]
     given_back = _given_back(cls, taken) if {*asked} <= {*taken, *settings} else []
     targets = [name for name in targets if not (given_back and names_output(name))] or given_back
     if not targets or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
         return None
     is_open = len(targets) > 1 or not {*asked} <= {*taken, *targets, *settings}  # what is handed on has to be read
-    written = written_round(_file(cls, back), ahead, back, taken, asked) if is_open else None
-    if len(targets) > 1 and written is not None:
-        targets = [name for name in targets if name not in written]
+    written = written_round(_file(cls, back), cls, ahead, back, taken, asked, len(settings)) if is_open else None
+    if written is not None:  # what neither went into forward nor came out of it
+        targets = [name for name in asked if name not in (*written, *settings)]
     if len(targets) != 1:
         return None
     others = [name for name in asked if name not in (*taken, *targets, *settings)]
@@ -172,8 +190,9 @@ def _network(cls: type) -> NetworkLoss | None:
     if handed is None or any(only_asked(_function(cls, back), name) for name in others):  # a loss, say
         return None
     makes_outer = "outer" in getattr(behind(_function(cls, back)), "__code__", _joined.__code__).co_names
+    compared = compared_with(_function(cls, back), targets[0])
     one = "outer" if makes_outer else "loop" if is_called_in_a_loop(cls, back) else ""
-    return NetworkLoss(ahead, back, targets[0], taken, asked, handed, settings, one=one)
+    return NetworkLoss(ahead, back, targets[0], taken, asked, handed, settings, one=one, compared=compared)
 
 
 def _given_back(cls: type, taken: Sequence[str]) -> list[str]:
@@ -253,11 +272,8 @@ def _forward(cls: type, network: NetworkLoss, loss: Callable[..., Any] | None) -
         named = dict(zip(network.inputs, inputs, strict=True))
         target = named[network.target]
         result = getattr(self, network.forward)(*inputs[: len(network.taken)])
-        items = result if isinstance(result, tuple) else (result,)
         if loss is None or network.handed:
-            places = network.handed.items()
-            handed = {name: named[at] if isinstance(at, str) else items[at] for name, at in places}
-            attributes_of(self)[RESULTS] = named | handed
+            attributes_of(self)[RESULTS] = named | network.handed_on(result, named)
         if loss is None:
             value, *gradients = _backward(cls, network)(self, target)
             if np.size(plain(value)) != 1:
@@ -265,8 +281,9 @@ def _forward(cls: type, network: NetworkLoss, loss: Callable[..., Any] | None) -
             gradients = gradients[: gradients_given(_function(cls, network.backward)) or len(gradients)]
             attributes_of(self)[RESULTS] = gradients[0] if len(gradients) == 1 else tuple(gradients)
             return value
-        if network.handed:  # with what it keeps, and its output last
-            return loss(self, [item for item in items if is_float_array(item)][-1], target)
+        if network.handed:
+            return loss(self, network.output_in(result, named), target)
+        items = result if isinstance(result, tuple) else (result,)
         value = loss(self, items[0], target)
         return (value, *items[1:]) if items[1:] else value
 
@@ -312,6 +329,13 @@ def _loss(name: str, *, alone: bool, first: bool, strength: Mapping[str, float])
     """The user's loss, of the target `alone`, or with that `first` or last; and with the `strength` of its penalty."""
     return lambda self, output, target: getattr(self, name)(
         *((target,) if alone else (target, output) if first else (output, target)), **strength
+    )
+
+
+def _whole_loss(name: str, places: Sequence[str], strength: Mapping[str, Any]) -> Callable[..., Any]:
+    """The user's loss that runs forward itself, where backward is handed what forward has returned."""
+    return lambda self, output, target: getattr(self, name)(
+        *(attributes_of(self)[RESULTS][place] for place in places), **strength
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from dout.adapt.interface.array_holders import arrays_held, bare, in_holders, left_in
 from dout.adapt.interface.collaborators import RATE, Collaborator
 from dout.adapt.interface.function_pairs import arrays_in_cells
-from dout.adapt.interface.held_values import Consumer, gradients_at, held_at, put_at
+from dout.adapt.interface.held_values import Consumer, gradients_at, held_at, places_of, put_at
 from dout.adapt.interface.interface import (
     BUFFER,
     CACHE,
@@ -28,6 +28,7 @@ from dout.adapt.interface.learned_gradients import (
     KEPT,
     OWN_RATE,
     arrays_of_parts,
+    by_owner,
     is_float_array,
     is_number,
     learn,
@@ -42,7 +43,7 @@ from dout.adapt.interface.method_pairs import optional, reads_and_writes
 from dout.adapt.interface.users_forward import AGAIN, GIVEN, HELD
 from dout.adapt.source import switches_for
 from dout.run import attributes_of
-from dout.trace.session.pairing import is_named_as_gradient, stem
+from dout.trace.session.pairing import is_named_as_gradient
 from dout.trace.tracer.traced import plain
 
 
@@ -216,13 +217,12 @@ def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
     Never by their places: a number that tells of an update is no gradient.
     """
     parameters = [name for name, _ in parameters_of(layer) if not is_named_as_gradient(name)]
-    every = (*parameters, *names)
-    owners = {stem(name): name for name in every} | {name: name for name in every}  # `A` and `a`
-    owned = {owners.get(str(key)) or owners.get(stem(str(key)), ""): item for key, item in result.items()}
+    inner = [place for place, item in places_of(layer).items() if "." in place and is_float_array(item)]
+    owned = by_owner((*parameters, *names), result, inner)
     if not any(owned):
         arrays = [gradient for gradient in result.values() if is_float_array(gradient)]
         return arrays[0] if len(arrays) == len(names) == 1 else None
-    learn(layer, {name: g for name, g in owned.items() if name in parameters and name not in names})
+    learn(layer, {name: g for name, g in owned.items() if name in (*parameters, *inner) and name not in names})
     return _in_order(owned, names)
 
 

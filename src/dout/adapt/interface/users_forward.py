@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.array_holders import bare, in_holders
 from dout.adapt.interface.collaborators import Context
 from dout.adapt.interface.held_values import give, held_at
 from dout.adapt.interface.interface import BUFFER, CACHE, CONTEXT, OUTPUT, ROWS, Interface, cache_place
 from dout.adapt.interface.learned_gradients import KEPT, is_float_array
-from dout.adapt.source import asked_of_objects
+from dout.adapt.source import asked_of_objects, attributes_read
+from dout.adapt.source.attribute_reads import users_with
 from dout.adapt.source.returned_names import gradients_given
 from dout.run import attributes_of, global_states
 from dout.trace.model.user_source import behind
 from dout.trace.tracer.traced import plain
 
 AGAIN, GIVEN, HELD = "_dout_again", "_dout_given", "_dout_held"
+
+
+@functools.lru_cache(maxsize=256)
+def _own_context(cls: type, *methods: Any) -> type | None:
+    """The user's class that has all that forward and backward ask of a context: they may know how it gives one item.
+
+    It is looked for where the classes above are written.
+    """
+    taken = [(method, next((p.name for p in taken_by(method)), "")) for method in methods]
+    asked = {name for method, first in taken for name in attributes_read(behind(method), first)}
+    above = [getattr(f, "__func__", f) for base in cls.__mro__ for f in vars(base).values()] if asked else []
+    known = [item for f in above if isinstance(f, FunctionType) for item in list(f.__globals__.values())]
+    fitting = (c for c in known if all(users_with(c, name) for name in asked))
+    return next((c for c in fitting if all(p.default is not p.empty for p in taken_by(c))), None)
 
 
 def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any], names: Sequence[str]) -> Any:
@@ -35,7 +53,11 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
     for place, item in zip(interface.given, inputs, strict=False):
         give(layer, place, item)
     inputs = () if interface.given else inputs
-    context = Context(() if interface.context else inputs) if CONTEXT in interface.roles or interface.context else None
+    context: Any = None
+    if interface.context or CONTEXT in interface.roles:
+        cls: Any = type(layer)
+        own = _own_context(cls, method, getattr(user, interface.backward)) if interface.context else None
+        context = own() if own is not None else Context(() if interface.context else inputs)
     result = method(context, *inputs) if interface.context else method(*inputs)
     held = (inputs, result) if interface.holder else None
     result = bare(result) if held else result

@@ -76,7 +76,8 @@ class CallingFile:
         """The module, and each function in it."""
         outer = CodeScope(self, self.body)
         inside = [n for n in self.nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-        return [outer, *(CodeScope(self, n.body, n.args, outer) for n in inside)]
+        classes = {f: n.name for n in self.nodes if isinstance(n, ast.ClassDef) for f in n.body}
+        return [outer, *(CodeScope(self, n.body, n.args, outer, of_class=classes.get(n, "")) for n in inside)]
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
@@ -116,6 +117,7 @@ class CodeScope:
     body: Sequence[ast.stmt]
     arguments: ast.arguments | None = None
     outer: CodeScope | None = None
+    of_class: str = ""  # whose method it is
     open: set[str] = field(default_factory=set)  # names that are being told
 
     @cached_property

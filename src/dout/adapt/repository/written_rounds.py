@@ -14,15 +14,20 @@ Handed = Mapping[str, int | str]
 
 
 def written_round(
-    file: str | None, forward: str, backward: str, taken: Sequence[str], asked: Sequence[str]
+    file: str | None, cls: type, forward: str, backward: str, taken: Sequence[str], asked: Sequence[str], settings: int
 ) -> Handed | None:
     """What a file hands on to backward that calls both methods on one object; None where none does.
 
-    By the argument of backward: the place of what forward returned, or the name of what that was given.
+    Not what a method of another class does with itself.
+
+    By the argument of backward: the place of what forward returned, or the name of what that was given. One argument
+    alone, of those `asked` that are no `settings`, is neither: the target.
     """
     for source in sources_with(file, f"{forward}(", f"{backward}(") if file is not None else ():
         for scope in _scopes(source, forward, backward):
-            if (found := _round(scope, forward, backward, taken, asked)) is not None:
+            is_own = scope.of_class in [base.__name__ for base in cls.__mro__]
+            found = _round(scope, forward, backward, taken, asked, is_own)
+            if found is not None and len(found) == len(asked) - settings - 1:
                 return found
     return None
 
@@ -34,9 +39,11 @@ def _scopes(source: SourceFile, *names: str) -> tuple[CodeScope, ...]:
     return tuple(s for s in scopes if {*names} <= {called(node) for node in s.nodes if isinstance(node, ast.Call)})
 
 
-def _round(scope: CodeScope, forward: str, backward: str, taken: Sequence[str], asked: Sequence[str]) -> Handed | None:
+def _round(
+    scope: CodeScope, forward: str, backward: str, taken: Sequence[str], asked: Sequence[str], is_own: bool
+) -> Handed | None:
     calls = [node for node in scope.nodes if isinstance(node, ast.Call)]
-    for back in (call for call in calls if called(call) == backward):
+    for back in (call for call in calls if called(call) == backward and (is_own or _owner(call) != "self")):
         before = [c for c in calls if called(c) == forward and scope.numbers[c] <= scope.numbers[back]]
         fitting = [c for c in before if _owner(c) == _owner(back) and len(c.args) + len(c.keywords) == len(taken)]
         given = dict(zip(asked, back.args, strict=False)) | {one.arg: one.value for one in back.keywords if one.arg}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,16 @@ def _tanh(x: Any, *flags: Any, **named: Any) -> Any:
 
 def _tanh_slope(x: Any) -> Any:
     return 1 - np.tanh(x) ** 2
+
+
+class _Tanh(SimpleNamespace):
+    """An object with tanh in methods of some names, and its slope in others."""
+
+    def __init__(self, ahead: Collection[str], slopes: Collection[str]) -> None:
+        super().__init__(**dict.fromkeys(ahead, _tanh), **dict.fromkeys(slopes, _tanh_slope))
+
+    def __repr__(self) -> str:
+        return "tanh"
 
 
 def _drawn(*shape: Any, **named: Any) -> Any:
@@ -78,6 +89,8 @@ class ClassSettings:
         if function is self.cls and source.fills_parts(self.cls, name):
             forward, backward = next(iter(pairs_of(self.cls)), ("forward", "backward"))
             return [two_parts(forward, backward)]
+        if function is self.cls and (made := self._functions_in(name)):
+            return made
         if function is self.cls and names_loss(name) and (made := self._losses(name)):
             return made
         kinds = source.kinds_for(function, name, self.owner)
@@ -94,6 +107,17 @@ class ClassSettings:
             )
             return [dict(zip(needed, chosen, strict=True)) for chosen in islice(choices, 8)]
         return self._of_kind(function, name, kinds)
+
+    def _functions_in(self, name: str) -> list[Any]:
+        """An object that forward asks for a function, and backward for a factor: the slope of that."""
+        built, first, second = self._methods()
+        ahead = source.asked_where_kept(built, name, first, as_factor=False)
+        slopes = source.asked_where_kept(built, name, second, as_factor=True)
+        return [_Tanh(ahead, slopes)] if ahead and slopes and not ahead & slopes else []
+
+    def _methods(self) -> list[Any]:
+        """The constructor, forward and backward."""
+        return [getattr(self.cls, name, None) for name in ("__init__", *next(iter(pairs_of(self.cls)), ("", "")))]
 
     def _losses(self, name: str) -> list[Any]:
         """The user's own losses that have what is read of an argument: `criterion.derivative()`."""
@@ -187,11 +211,12 @@ class ClassSettings:
         """Whether a function that a constructor takes is a derivative: by its name, or as backward alone reads it."""
         if _SLOPE.search(name.lower()):
             return True
-        ahead, back = next(iter(pairs_of(self.cls)), ("", ""))
-        built, first, second = (getattr(self.cls, one, None) for one in ("__init__", ahead, back))
-        if first is None or second is None:
-            return False
-        return source.keeps_for(built, name, second) and not source.keeps_for(built, name, first)
+        built, first, second = self._methods()
+        return (
+            None not in (first, second)
+            and source.keeps_for(built, name, second)
+            and not source.keeps_for(built, name, first)
+        )
 
 
 def slopes_of(cls: type, names: Sequence[str]) -> list[inspect.Parameter]:

@@ -142,9 +142,12 @@ class ExampleSearch:
     def output(self, forward: str, choice: Example, target: str) -> Any:
         """What a network's forward gives first without the target; None where it does not run."""
         with suppress(Exception), quiet():  # whatever the user's code raises
-            layer = self.target.instance(choice.init, self.target.cls)
-            given = [copied(item) for name, item in choice.inputs.items() if name != target]
-            return next(iter(flat(getattr(layer, forward)(*given))), 0.0)
+            layer, network = self.target.instance(choice.init, self.target.cls), loss_of(self.target.cls)
+            given = {name: copied(item) for name, item in choice.inputs.items() if name != target}
+            result = getattr(layer, forward)(*given.values())
+            if network is not None and network.handed:
+                return network.output_in(result, given)
+            return next(iter(flat(result)), 0.0)
         return None
 
     @property

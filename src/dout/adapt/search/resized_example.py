@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import names_samples
 from dout.adapt.search.example_repair import alike
 from dout.adapt.search.example_search import Example, ExampleSearch
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.adapt.source import axes_for
 from dout.adapt.trial.trial import Fit
-from dout.run import counted_lines, is_float_array
+from dout.run import attributes_of, counted_lines, is_float_array, otherwise
 from dout.trace.model.user_source import is_user_code
 
 _IMAGES = 4  # axes
@@ -23,7 +25,7 @@ _SHORT = (3, 2)  # lengths of axes
 
 def at_its_sizes(search: ExampleSearch, one: Example) -> Example:
     """The example with sizes that tell most, and cost least."""
-    for way in (_with_fewer_axes, _apart, _in_groups, _roomy, _lighter):
+    for way in (_with_fewer_axes, _apart, _of_other_rows, _in_groups, _roomy, _lighter):
         one = way(search, one) or one
     return one
 
@@ -52,6 +54,30 @@ def _apart(search: ExampleSearch, one: Example) -> Example | None:
             if (tried := search.run(choice)).fit == Fit.ALL:
                 return replace(choice, interface=tried.interface)
     return None
+
+
+def _of_other_rows(search: ExampleSearch, one: Example) -> Example | None:
+    """The same with more rows, where a number of the layer is theirs by chance: backward may read it so."""
+    tables = {name: x for name, x in one.chosen_inputs.items() if isinstance(x, np.ndarray) and x.ndim}
+    rows = len(next(iter(tables.values()), ()))
+    if search.target.is_function or rows < 2 or (fit := search.fits(one)) < Fit.INPUTS:
+        return None
+    if rows not in (held := _numbers_held(search, one)):
+        return None
+    taken = {*held, *(n for x in tables.values() for n in x.shape)}
+    more = next(n for n in range(rows + 1, 2 * rows + len(taken) + 2) if n not in taken)
+    longer = {name: alike(x, (more, *x.shape[1:]), name) for name, x in tables.items() if len(x) == rows}
+    choice = replace(one, inputs={**one.inputs, **longer})
+    if (tried := search.run(choice)).fit != fit or _output_shape(search, choice)[:1] not in ((), (more,)):
+        return None
+    return replace(choice, interface=tried.interface)
+
+
+@otherwise(frozenset())
+def _numbers_held(search: ExampleSearch, one: Example) -> Collection[int]:
+    """The whole numbers that a layer holds, but for how many samples there are; none of one that is never built."""
+    held = attributes_of(search.target.instance(one.init, search.target.cls)).items()
+    return {n for name, n in held if type(n) is int and not names_samples(name)}
 
 
 def _in_groups(search: ExampleSearch, one: Example) -> Example | None:

@@ -30,7 +30,13 @@ from dout.adapt.interface.interface import (
     candidates,
     unproven_candidates,
 )
-from dout.adapt.interface.learned_gradients import arrays_in, is_float_array, owned_by, parameters_of
+from dout.adapt.interface.learned_gradients import (
+    arrays_in,
+    is_float_array,
+    owned_by,
+    parameters_of,
+    without_pairs,
+)
 from dout.adapt.interface.method_pairs import is_static, optional, required
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.sizes.proposed_arrays import stands_for_array
@@ -303,7 +309,7 @@ class Trials:
             order = owners_of(self.cls, interface, result, own, layer)
             if gives_back and not isinstance(result, dict):
                 order = tuple("" if name == target else name for name in order or names)
-            has_pairs = interface.is_plain and GRADIENTS in attributes_of(layer)  # returned: it is to be adapted
+            has_pairs = interface.is_plain and without_pairs(layer, result) is not result  # it is to be adapted
             interface = replace(interface, order=order or tuple(names) if has_pairs else order)
         if network is not None:
             interface = replace(interface, stepped=owners_by_update(self.cls, layer))

@@ -19,6 +19,7 @@ from dout.adapt.argument_names import names_label, names_loss, stands_for
 from dout.check.conventions.clipping import is_limited, right_by_differences, right_where_small
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
+from dout.check.conventions.setting_penalty import strength_of_what_is_added
 from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
 from dout.check.conventions.squares import depends_by_squares
 from dout.check.conventions.stop_gradient import freezes_rows, goes_straight_through, stops_the_gradient
@@ -238,7 +239,7 @@ def _lacks_the_rest(gradient: RefutedGradient) -> str | None:
     """Of a softmax that is given dout: it could say more than its diagonal."""
     if not gives_diagonal(gradient.subject):
         return None
-    return "it is the diagonal of the softmax's derivative alone: whole it is y * (dout - sum(y * dout))"
+    return "the whole gradient of a softmax is y * (dout - sum(y * dout))"
 
 
 def _compounds(gradient: RefutedGradient) -> str | None:
@@ -323,6 +324,13 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
     return None
 
 
+def _penalised_by_a_setting(gradient: RefutedGradient) -> Convention | None:
+    """A penalty on what forward gives, say: backward adds it, and a number of the layer is its strength."""
+    setting = "" if gradient.is_of_a_parameter else strength_of_what_is_added(gradient.subject, gradient.name)
+    because = f"backward adds a penalty, whose strength is self.{setting}{BY_BACKWARD_ALONE}"
+    return Convention(Word.PENALISED, because) if setting else None
+
+
 def _clipped(gradient: RefutedGradient) -> Convention | None:
     """A gradient that backward limits, by value or by norm."""
     examination, outcome = gradient.judgement.examination, gradient.outcome
@@ -396,6 +404,7 @@ RULES: tuple[ConventionRule, ...] = (
     _of_both,
     _of_steps,
     _penalised,
+    _penalised_by_a_setting,
     _clipped,
     _frozen,
 )

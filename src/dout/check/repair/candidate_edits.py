@@ -330,7 +330,7 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
             TermNeed.ARRAY: isinstance(value, np.ndarray) and not mask,
             TermNeed.SCALAR: not shape and not mask and abs(value) not in (0, 1),
             TermNeed.SAME_KIND: alike and mask == holds_booleans and tells,
-            TermNeed.OTHER_KIND: alike and mask != holds_booleans,
+            TermNeed.OTHER_KIND: alike and mask != holds_booleans and bool(shape),  # of flags nothing is meant
             TermNeed.KEPT: not alike and of_self and text.startswith("self."),
         }
         for need in needs if text != place.text else ():

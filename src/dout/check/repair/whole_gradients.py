@@ -9,9 +9,13 @@ import numpy as np
 
 from dout.check.exact.ratio import ratio_of_floats
 from dout.check.repair.test_stand import Stand, near
+from dout.graph import topological
+from dout.judge.float_judge import in_float64
+from dout.run import attributes_of
 
 Words = tuple[str, str]
 _DIGITS, _SIDES = 9, 3  # of local derivatives that are compared; most values of a piecewise linear step
+_MOST_TIED = 64  # elements of an input whose derivative is looked at as a matrix
 _FACTORS = {2.0: "half the right gradient", 0.5: "twice the right gradient", 4.0: "a quarter of the right gradient"}
 
 
@@ -83,6 +87,8 @@ def _words(name: str, stand: Stand) -> Iterator[Words]:
         if np.ndim(dout) and np.shape(dout) == got.shape and same(got * dout):
             yield "ignores dout", "it is the local derivative: the factor dout is missing"
     if not same(got):
+        yield from _of_settings(name, stand, same)
+        yield from _of_diagonal(name, got, stand, same)
         yield from _of_places(name, got, right, stand, same)
     if any(np.ndim(dout) and same(got, dout) for dout in stand.douts):
         yield "passes dout on", "it is dout as it came: the local derivative is missing"
@@ -93,6 +99,39 @@ def _of_another(name: str, got: Any, stand: Stand, same: Any) -> Iterator[Words]
     for other, theirs in stand.expected.items():
         if other != name and np.size(theirs) > 1 and same(got, theirs):
             yield "swapped", f"it is the gradient of {other}"
+
+
+def _of_settings(name: str, stand: Stand, same: Any) -> Iterator[Words]:
+    """Whether backward reads a whole number of the layer for the length of an axis: it is right with that in its place.
+
+    It may read it several times, and each alone mends nothing.
+    """
+    arrays = [(n, x) for n, x in zip(stand.subject.names, stand.inputs, strict=False) if isinstance(x, np.ndarray)]
+    lengths = {n: f"{called}.shape[{axis}]" for called, x in reversed(arrays) for axis, n in enumerate(x.shape)}
+    for setting, number in attributes_of(stand.make()).items():
+        for n in lengths if type(number) is int else ():
+            try:
+                found = stand.after_forward(lambda layer: None).with_setting(setting, n).gradients()
+            except Exception:  # the user's code, with another number
+                continue
+            if n != number and found.get(name) is not None and same(found[name]):
+                yield "factor", f"backward reads self.{setting} where {lengths[n]} is meant: with that it is right"
+
+
+def _of_diagonal(name: str, got: Any, stand: Stand, same: Any) -> Iterator[Words]:
+    """Whether it is dout times what each output has of the input at its own place: forward ties elements together."""
+    found, derived = stand.examination, {}
+    if found is not None and len(stand.douts) == 1 and got.shape == np.shape(stand.douts[0]) and got.size <= _MOST_TIED:
+        derived = {j.name: j.derived for j in found.judged if j.derived is not None and not j.parameter}
+    if found is None or name not in derived:
+        return
+    (seed,), nodes = found.seeds.values(), topological([derived[name]])
+    local = np.zeros(got.size)
+    for place, one in enumerate(np.eye(got.size)):
+        values = in_float64(nodes, found.recorded | {seed: one.reshape(got.shape)})
+        local[place] = np.ravel(values[derived[name]])[place]
+    if same(got, local.reshape(got.shape) * stand.douts[0]):
+        yield "missing term", "it is the diagonal of the derivative alone: what comes through other elements is missing"
 
 
 def _of_places(name: str, got: Any, right: Any, stand: Stand, same: Any) -> Iterator[Words]:
@@ -154,6 +193,8 @@ def _of_shape(name: str, got: Any, right: Any, stand: Stand, same: Any) -> Itera
     for axis in range(got.ndim):
         if same(got.sum(axis=axis)) or same(got.sum(axis=axis, keepdims=True)):
             yield "broadcast", f"it has to be summed over axis {axis}, along which {name} was broadcast"
+    if right.ndim and got.shape == right.shape[1:] and same(got, right[-1]):
+        yield "missing term", "it is the last part of what is right: each turn of a loop overwrites the one before"
     yield from _of_another(name, got, stand, same)
     try:
         if same(np.broadcast_to(got, right.shape)):

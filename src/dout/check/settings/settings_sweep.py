@@ -116,7 +116,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         told = DeclaredSizes(subject, Target(target), init)
         if _is_of_the_inputs(other, found, subject, judgement) or told.explain(other, found, is_wrong):
             continue
-        if _is_meant(other, found):
+        if _is_meant(other, found) and not _is_read_by_backward_alone(other, subject):
             return Sweep(WrongElsewhere(found, other.subject), raised)
         doubtful = doubtful or WrongElsewhere(replace(found, not_meant=True), other.subject)
     return Sweep(penalised or doubtful, raised)
@@ -231,6 +231,13 @@ def _is_meant(other: OtherSubject, found: Judgement) -> bool:
 def _reads_no_more(other: OtherSubject, given: Subject) -> bool:
     """Whether forward gives the same on longer inputs: it reads no more of them, `b[0, 0, 0, c]` for each filter."""
     return same(other.subject.forward(), given.forward())
+
+
+@otherwise(False)
+def _is_read_by_backward_alone(other: OtherSubject, given: Subject) -> bool:
+    """Whether forward gives the same at a setting: it may have to agree with an input, as the size of a kernel."""
+    as_given = replace(given, inputs=other.subject.inputs)
+    return not (other.of_inputs or other.of_a_flag) and same(other.subject.forward(), as_given.forward())
 
 
 def _repeats_an_input(other: OtherSubject, found: Judgement) -> bool:

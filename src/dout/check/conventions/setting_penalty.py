@@ -1,0 +1,47 @@
+"""Terms that backward adds whatever arrives, by a setting of the layer: where that is 0, the gradient is right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dout.check.exact.difference_route import judge_numerically
+from dout.check.exact.subject import Subject, kept
+from dout.judge.outcomes import CLOSE
+from dout.run import attributes_of, flat, otherwise
+from dout.trace.model.replay import same_bits_deep
+
+
+@kept
+@otherwise("")
+def strength_of_what_is_added(subject: Subject, name: str) -> str:
+    """The number, held by a layer, without which the gradient of an input is right and its output the same; else ""."""
+    run = subject.run()
+    none = subject.run(douts=tuple(dout * 0 for dout in run.douts))
+    place = subject.names.index(name)
+    if place >= len(none.gradients) or not any(map(np.any, flat(none.gradients[place]))):
+        return ""
+    for setting, number in attributes_of(subject.again()).items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or not number:
+            continue
+        without = replace(subject, make=_WithoutSetting(subject, setting))
+        there = without.run()
+        if same_bits_deep(there.outputs, run.outputs):
+            found = judge_numerically(without, there).verdicts
+            if any(verdict.argument == name and verdict.word in CLOSE for verdict in found):
+                return setting
+    return ""
+
+
+class _WithoutSetting:
+    """Makes a subject's layer with 0 for a number that it holds."""
+
+    def __init__(self, subject: Subject, setting: str) -> None:
+        self.subject, self.setting = subject, setting
+
+    def __call__(self) -> Any:
+        layer = self.subject.again()
+        setattr(layer, self.setting, type(getattr(layer, self.setting))(0))
+        return layer
