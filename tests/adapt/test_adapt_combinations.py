@@ -5,7 +5,7 @@ from itertools import islice, product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dout.adapt.interface.combinations import combined
+from dout.adapt.combinations import combined
 
 
 @given(st.lists(st.lists(st.integers(), max_size=4), max_size=5))

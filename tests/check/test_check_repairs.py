@@ -11,8 +11,8 @@ pytest.importorskip("flint")
 from mended_layers import added, layer
 
 from dout.check import check
-from dout.check.repair.expression_places import ParsedFile, ScratchFunction, places
-from dout.check.repair.repair_table import KINDS, OTHER_FUNCTIONS, SENTENCES
+from dout.check.repair.edits.expression_places import ParsedFile, ScratchFunction, places
+from dout.check.repair.edits.repair_table import KINDS, OTHER_FUNCTIONS, SENTENCES
 
 
 def the_finding(text, *inputs):

@@ -8,7 +8,7 @@ pytest.importorskip("flint")
 from mended_layers import added, error_of, layer
 
 from dout.check import check
-from dout.check.repair.repair_table import sentence_of
+from dout.check.repair.edits.repair_table import sentence_of
 from dout.check.report.report import Report, to_lines
 from dout.styled_lines import plain
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "causes",
-    "expression_places",
     "first_fix",
     "line_repairs",
     "run_repairs",

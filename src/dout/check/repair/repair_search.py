@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.exact_route import Examination
-from dout.check.repair.candidate_edits import Edit, Seen, candidates, is_bool, is_float, is_number
-from dout.check.repair.computed_edits import echoes
-from dout.check.repair.expression_places import (
+from dout.check.repair.edits.candidate_edits import Edit, Seen, candidates, is_bool, is_float, is_number
+from dout.check.repair.edits.computed_edits import echoes
+from dout.check.repair.edits.expression_places import (
     ExpressionPlace,
     ScratchFunction,
     at_other_indices,

@@ -17,10 +17,16 @@ from dout.adapt.interface.function_pairs import runs_on_module_arrays
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
-from dout.check.repair.candidate_edits import Edit, Seen, candidates
-from dout.check.repair.computed_edits import echoes
-from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction, function_of, functions_at, places
-from dout.check.repair.repair_table import sentence_of
+from dout.check.repair.edits.candidate_edits import Edit, Seen, candidates
+from dout.check.repair.edits.computed_edits import echoes
+from dout.check.repair.edits.expression_places import (
+    ExpressionPlace,
+    ScratchFunction,
+    function_of,
+    functions_at,
+    places,
+)
+from dout.check.repair.edits.repair_table import sentence_of
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, code_of, patched, with_text
 from dout.check.repair.test_stand import KIND_ALONE, shorter
 from dout.check.report.fix import Fix

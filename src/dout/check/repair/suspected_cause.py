@@ -10,10 +10,10 @@ import numpy as np
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.repair.derived_backward import derived_lines
+from dout.check.repair.edits.repair_table import sentence_of
 from dout.check.repair.first_wrong import NamedGradient, named_gradients
 from dout.check.repair.repair_proof import Elsewhere, ProvenRepair, Repair, elsewhere, proven, stays_right
 from dout.check.repair.repair_search import RepairSearch
-from dout.check.repair.repair_table import sentence_of
 from dout.check.repair.scratch_functions import OF_TRIED_CODE
 from dout.check.repair.test_stand import KIND_ALONE, stands
 from dout.check.repair.whole_gradients import is_left_out, is_scaled, word_of

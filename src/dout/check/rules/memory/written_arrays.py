@@ -15,7 +15,7 @@ from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.adapted_layer import is_adapted
 from dout.check.lab.other_values import changed
 from dout.check.lab.probe import CrashError, Lab, learned, once
-from dout.check.repair.expression_places import bare, function_of
+from dout.check.repair.edits.expression_places import bare, function_of
 from dout.check.repair.line_repairs import copied_first
 from dout.check.repair.scratch_functions import with_text
 from dout.check.report.fix import Fix

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.repair.expression_places import ExpressionPlace
+from dout.check.repair.edits.expression_places import ExpressionPlace
 
 Terms = Sequence[tuple[str, Any]]
 Found = Iterator[tuple[float, str, str] | tuple[float, str, str, str]]

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.repair.computed_edits import Echoes, bias_sums, computed, echoed, spread, word_of_number
-from dout.check.repair.expression_places import ExpressionPlace
-from dout.check.repair.repair_table import KINDS, EditedSpot, RepairKind, TermNeed
+from dout.check.repair.edits.computed_edits import Echoes, bias_sums, computed, echoed, spread, word_of_number
+from dout.check.repair.edits.expression_places import ExpressionPlace
+from dout.check.repair.edits.repair_table import KINDS, EditedSpot, RepairKind, TermNeed
 
 Slots = Mapping[str, str]
 Terms = Sequence[tuple[str, Any]]

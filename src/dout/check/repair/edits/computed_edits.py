@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.source.syntax import name_of
-from dout.check.repair.exchanged_parts import exchanged, of_parts
-from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction
-from dout.check.repair.repair_table import OTHER_FUNCTIONS
+from dout.check.repair.edits.exchanged_parts import exchanged, of_parts
+from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction
+from dout.check.repair.edits.repair_table import OTHER_FUNCTIONS
 
 _MOST_LENGTHS = 4
 # A cost, a word, and the text of the expression; where the whole statement changes, its text and the expression's.
