@@ -42,6 +42,7 @@ class TapeKept(NamedTuple):
     nodes: list[tuple[Any, Any]]
     slot: str
     given: tuple[Any, ...]
+    named: dict[str, Any]
 
 
 class _Closure(NamedTuple):
@@ -73,7 +74,9 @@ def _slots(back: ast.FunctionDef, result: str) -> Iterator[str]:
     read_ = {n.attr for n in ast.walk(back) if isinstance(n, ast.Attribute) and name_of(n.value) == result}
     for node in ast.walk(back):
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        for target in targets:
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "at":  # `np.add.at(self.grad, index, …)`
+            targets = node.args[:1]
+        for target in (part.value if isinstance(part, ast.Subscript) else part for part in targets):
             if isinstance(target, ast.Attribute) and target.attr in read_ and name_of(target.value) != result:
                 yield target.attr
 
@@ -182,26 +185,26 @@ class _Operation:
         makes = any(name_of(getattr(value, "func", None)) == self.holder.__name__ for value in made)
         return makes or bool(asked_of_objects(method, name))
 
-    def forward(self, layer: Any, *given: Any) -> Any:
+    def forward(self, layer: Any, *given: Any, **named: Any) -> Any:
         """The numbers of the result of the operation on objects that hold what is given."""
         pairs = [*zip(given, self.on_tape, strict=False)]
         items = [wrapped(self.holder, x, self.settings) if node and _is_number(x) else x for x, node in pairs]
-        result = getattr(layer, self.function.__name__)(*items)
+        result = getattr(layer, self.function.__name__)(*items, **named)
         nodes = [item for item, own in zip(items, given, strict=False) if item is not own]
         starts = [getattr(node, self.slot, None) for node in nodes]
         shapes = {np.shape(plain(x)) for x, node in pairs if node}
         if any(type(start) in _NUMBERS for start in starts) and len(shapes) > 1:
             raise ValueError(f"{self.holder.__name__} holds numbers: of arrays all have one shape")
-        attributes_of(layer)[KEPT] = TapeKept(result, [*zip(nodes, starts, strict=True)], self.slot, given)
+        attributes_of(layer)[KEPT] = TapeKept(result, [*zip(nodes, starts, strict=True)], self.slot, given, named)
         return _as_wide(self._numbers(result), given)
 
     def backward(self, layer: Any, dout: Any) -> Any:
         """The gradients that the way back leaves in the operands."""
         kept = attributes_of(layer)[KEPT]
         if not kept.nodes:
-            self.forward(layer, *kept.given)
-        result, nodes, _, given = attributes_of(layer)[KEPT]
-        attributes_of(layer)[KEPT] = TapeKept(None, [], self.slot, given)
+            self.forward(layer, *kept.given, **kept.named)
+        result, nodes, _, given, named = attributes_of(layer)[KEPT]
+        attributes_of(layer)[KEPT] = TapeKept(None, [], self.slot, given, named)
         for node, before in nodes:
             setattr(node, self.slot, before)
         if self.takes_objects is None:
@@ -209,7 +212,7 @@ class _Operation:
             getattr(result, self.way)()
         else:
             getattr(result, self.way)(wrapped(self.holder, dout) if self.takes_objects else dout)
-        found = tuple(_as_wide(self._numbers(getattr(node, self.slot)), [dout]) for node, _ in nodes)
+        found = tuple(_as_wide(self._numbers(getattr(node, self.slot)), given) for node, _ in nodes)
         return found[0] if len(found) == 1 else found
 
     def _numbers(self, item: Any) -> Any:
@@ -225,8 +228,8 @@ class _Operation:
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         me = inspect.Parameter("self", kind)
 
-        def forward(layer: Any, *given: Any) -> Any:
-            return self.forward(layer, *given)
+        def forward(layer: Any, *given: Any, **named: Any) -> Any:
+            return self.forward(layer, *given, **named)
 
         def backward(layer: Any, dout: Any) -> Any:
             return self.backward(layer, dout)
