@@ -119,6 +119,28 @@ class Node:
         return made
 
 
+def picked(node, index, scale=1.0):
+    made = Node(scale * node.array[index], node.wants_slope)
+
+    def go_back():
+        node.slope = np.zeros_like(node.array) if node.slope is None else node.slope
+        np.add.at(node.slope, index, scale * made.slope)
+
+    made.go_back = go_back
+    return made
+
+
+def picked_once(node, index):
+    made = Node(node.array[index], node.wants_slope)
+
+    def go_back():
+        node.slope = np.zeros_like(node.array) if node.slope is None else node.slope
+        node.slope[index] = made.slope  # wrong: an index may repeat
+
+    made.go_back = go_back
+    return made
+
+
 def softmax(node):
     e = np.exp(node.array - node.array.max(axis=-1, keepdims=True))
     s = e / e.sum(axis=-1, keepdims=True)
@@ -142,6 +164,14 @@ def test_a_function_beside_the_class_is_an_operation_too():
     (error,) = errors(judged("softmax"))
     assert error.code == "D101"
     assert "(made.slope * s).sum(axis=1, keepdims=True)" in error.fix.after
+
+
+def test_an_operation_may_add_at_an_index():
+    report = judged("picked")
+    assert report.ok
+    assert words(report)["node"] == "exact"
+    (error,) = errors(judged("picked_once"))
+    assert "np.add.at(node.slope, index, made.slope)" in error.fix.after
 
 
 def test_an_operation_leaves_float32_to_its_class():
