@@ -12,6 +12,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from dout.errors import TargetError
+from dout.run import is_class, names_of
 
 
 def split(target: str) -> tuple[str, str | None]:
@@ -32,6 +33,7 @@ def load(target: str) -> tuple[ModuleType, Any]:
     Runs the file, or imports the module. Raises TargetError, and UserCodeError for what the file raises.
     """
     from dout import layers
+    from dout.adapt.interface.tape_operations import tape_operations
     from dout.check.project.discover import attribute
     from dout.check.project.target_kind import kind_of
     from dout.trace.record.script import load_file
@@ -47,6 +49,10 @@ def load(target: str) -> tuple[ModuleType, Any]:
         return module, None
     found, (outer, _, own) = attribute(module, name, where), name.rpartition(".")
     owner: Any = attribute(module, outer, where) if outer else None
+    if is_class(owner) or owner is None:
+        operation = tape_operations(names_of(module), owner).get(own)
+        if operation is not None:
+            return module, operation
     if type(inspect.getattr_static(owner, own, None)) is FunctionType:
         with suppress(Exception):  # the user's constructor: a method is one of an instance, if that needs no arguments
             found = getattr(owner(), own)
