@@ -8,7 +8,6 @@ that was met on one side only, and that the repair turns to the other, is named.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -37,6 +36,7 @@ from dout.trace.record.record import record
 _MOST_CUT = 3  # elements of an axis
 _SECONDS = 0.4  # for second examples
 _A_JUDGEMENT = 20  # times as long as a plain run takes
+_PLACES = (ast.Subscript, ast.Slice, ast.keyword)
 _OFF = 1e-6  # from 1, of a ratio
 _STABILISER = 1e-3  # what is smaller only keeps from dividing by 0
 _MOST_NUMBERS = 6  # in a layer, that are changed
@@ -187,8 +187,15 @@ def _lengths(subject: Subject) -> set[int]:
 
 
 def _numbers_in(text: str) -> set[int]:
-    """The whole numbers in code; 1 and 2 are hardly lengths."""
-    return {int(n) for n in re.findall(r"(?<![\w.])\d+(?![\w.])", text)} - {0, 1, 2}
+    """The whole numbers in code that are neither places nor axes; 1 and 2 are hardly lengths."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:  # a part of a statement
+        return set()
+    places = [n.slice if isinstance(n, ast.Subscript) else n for n in ast.walk(tree) if isinstance(n, _PLACES)]
+    apart = {id(part) for place in places for part in ast.walk(place)}
+    constants = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in apart]
+    return {n.value for n in constants if isinstance(n.value, int) and not isinstance(n.value, bool)} - {0, 1, 2}
 
 
 def _with_shorter(subject: Subject, axis: int) -> Iterator[Subject]:

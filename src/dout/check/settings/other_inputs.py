@@ -13,6 +13,7 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
 from dout.check.lab.example_doubts import read_as
+from dout.check.program.use_sizes import is_permutation
 from dout.judge.judged_run import is_label, is_one_hot, keeps_a_shape
 from dout.run import arrays as held_arrays
 from dout.run import otherwise
@@ -104,6 +105,8 @@ def of_lengths(subject: Subject) -> Iterator[OtherSubject]:
 
 def lengthened(x: Any, axis: int, length: int, size: int) -> Any:
     """An input with another length along an axis; labels, as rows with one 1, get zeros there, if it is of classes."""
+    if np.ndim(x) == 1 and len(x) == length and is_permutation(x):  # of the axis that grows
+        return np.concatenate([x, np.arange(length, size, dtype=x.dtype)])
     found = resized_along(x, axis, length, size)
     of_samples = np.ndim(x) == 2 and axis < 2 and is_one_hot(np.moveaxis(x, 1 - axis, 1)) and not is_one_hot(x)
     if np.shape(found) != np.shape(x) and _is_of_classes(x) and not of_samples:

@@ -104,21 +104,14 @@ def _of_lengths(part: Any, lengths: Mapping[int, int]) -> Any:
     if isinstance(part, np.ndarray):
         for axis, length in enumerate(part.shape):
             if length in lengths and part.size * lengths[length] <= _MOST_ELEMENTS * length:
-                part = _longer(part, axis, lengths[length])
+                part = lengthened(part, axis, length, lengths[length])
         return part
     return lengths.get(part, part) if type(part) is int else part
 
 
 def _with_more_rows(example: Example, rows: int) -> Example:
     inputs = {
-        name: _longer(x, 0, rows + 2) if name in example.chosen and np.ndim(x) and len(x) == rows else x
+        name: lengthened(x, 0, rows, rows + 2) if name in example.chosen and np.ndim(x) and len(x) == rows else x
         for name, x in example.inputs.items()
     }
     return replace(example, inputs=inputs)
-
-
-def _longer(x: Any, axis: int, size: int) -> Any:
-    """An array of another length along an axis; a permutation stays one."""
-    if x.ndim == 1 and x.dtype.kind in "iu" and np.array_equal(np.sort(x), np.arange(len(x))):
-        return np.concatenate([x, np.arange(len(x), size, dtype=x.dtype)])
-    return lengthened(x, axis, x.shape[axis], size)
