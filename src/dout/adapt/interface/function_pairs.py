@@ -10,7 +10,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial, partialmethod, wraps
+from functools import partial, partialmethod, update_wrapper, wraps
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
@@ -26,6 +26,7 @@ from dout.run import attributes_of, copied, deep_copy, filled_cells, function_co
 from dout.run.reached_functions import codes_in, reached_functions
 
 PAIR = "dout_pair"
+_CALLED = "dout_called"
 
 _RENAMED = (  # what a backward is called, and what its forward is called then
     (r"(.*)backward(.*)", (r"\1forward\2", r"\1\2", r"\1forward")),
@@ -107,27 +108,20 @@ def _with_locals(forward: FunctionType, backward: FunctionType) -> FunctionType 
     As the probabilities `P = evaluate(X, W, b)` that the cost computes, and `gradients(X, Y, P, W)` is given.
     """
     own, names = read(forward), [p.name for p in taken_by(forward)]
-    made = (
-        {name_of(target): ast.unparse(value) for node in walk(own.node) for target, value in bindings(node) if value}
-        if own
-        else {}
-    )
+    bound = [pair for node in walk(own.node) for pair in bindings(node)] if own is not None else []
+    made = {name_of(target): ast.unparse(value) for target, value in bound if value is not None}
     wanted = [p.name for p in taken_by(backward) if p.default is p.empty]
     more = [name for name in wanted if name not in names]
     if not more or len(more) == len(wanted) or not all(name in made for name in more):
         return None
     given = ", ".join(f"{name}={name}" for name in wanted)
     lines = [f"    {name} = {made[name]}" for name in more]
-    text = "\n".join([f"def {backward.__name__}({', '.join(names)}):", *lines, f"    return called({given})"])
-    called = compile(text, __file__, "exec").co_consts[0]
-    function = FunctionType(called, {**forward.__globals__, "called": backward}, backward.__name__)
-    vars(function)["__wrapped__"] = backward
+    head = f"def {backward.__name__}({', '.join(names)}, *, {_CALLED}):"
+    (code, *_) = compile("\n".join([head, *lines, f"    return {_CALLED}({given})"]), __file__, "exec").co_consts
+    function = FunctionType(code, forward.__globals__, backward.__name__)
+    function.__kwdefaults__ = {_CALLED: backward}
+    update_wrapper(function, backward)
     vars(function)["__signature__"] = inspect.Signature(taken_by(forward))
-    function.__module__, function.__qualname__, function.__doc__ = (
-        backward.__module__,
-        backward.__qualname__,
-        backward.__doc__,
-    )
     return function
 
 
