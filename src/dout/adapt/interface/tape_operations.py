@@ -110,10 +110,15 @@ def may_keep_a_tape(cls: ast.ClassDef) -> bool:
     return bool(way_back(methods)) and any(is_made_with_operands(one, cls.name) for one in methods.values())
 
 
+@total(dict)
 def tape_operations(names: Mapping[str, Any], cls: type | None = None) -> dict[str, type]:
-    """The functions of a class, or of a module, whose result knows how to go back, each as a class, by its name."""
-    every = vars_of(cls) if cls is not None else names
-    own = {n: f for n, f in every.items() if type(f) is FunctionType and n != "__init__"}
+    """The functions of a class, or of a module, whose result knows how to go back, each as a class, by its name.
+
+    Of a module with these names those alone that are written there.
+    """
+    every = {n: f for n, f in (vars_of(cls) if cls is not None else names).items() if type(f) is FunctionType}
+    here = names.get("__name__")
+    own = {n: f for n, f in every.items() if n != "__init__" and (cls is not None or f.__module__ == here)}
     syntax = {name: one.node for name, f in own.items() if (one := read(f)) is not None}
     nodes = {name: node for name, node in syntax.items() if isinstance(node, ast.FunctionDef)}
     back = way_back(nodes) if cls is not None else ""
