@@ -285,7 +285,7 @@ def test_rows_are_not_as_many_as_the_layer_is_wide():
 
 @pytest.mark.parametrize(
     ("cls", "words"),
-    [(Filters, "each turn of a loop overwrites"), (Normed, "self.width where x.shape[0] is meant")],
+    [(Filters, "each turn of a loop overwrites")],
 )
 def test_a_cause_is_told_by_the_numbers(cls, words):
     assert any(words in error.message for error in errors(check(cls)))

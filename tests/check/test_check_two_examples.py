@@ -75,7 +75,5 @@ def test_what_is_wrong_at_one_size_is_a_warning_which_says_where_it_is_right():
     assert severities(ByChance, np.cos(np.arange(6.0)).reshape(3, 2)) == ["error"]  # given: that is no guess
 
 
-def test_what_is_wrong_and_takes_one_size_alone_is_a_warning_which_says_the_size():
-    (found,) = [item for item in dout.check(Fixed).findings if item.code == "D101"]
-    assert found.severity == "warning"
-    assert "holds for x (3, 4)" in found.message
+def test_what_is_wrong_and_takes_one_size_alone_is_an_error():
+    assert severities(Fixed) == ["error"]

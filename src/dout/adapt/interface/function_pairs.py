@@ -10,8 +10,9 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from functools import partial, partialmethod, update_wrapper, wraps
-from types import CellType, FunctionType, ModuleType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,11 @@ from dout.adapt.argument_names import names_loss, taken_by
 from dout.adapt.interface.derivative_switch import derivative_switch, switched
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
-from dout.adapt.source.returned_names import gives_gradients
+from dout.adapt.source.returned_names import gives_gradients, returned_by
 from dout.adapt.source.syntax import bindings, name_of, read, total, walk
 from dout.run import attributes_of, copied, deep_copy, filled_cells, function_copy, mro_of, names_of
 from dout.run.reached_functions import codes_in, reached_functions
+from dout.trace.session.pairing import stem
 
 PAIR = "dout_pair"
 _CALLED = "dout_called"
@@ -108,18 +110,29 @@ def _with_locals(forward: FunctionType, backward: FunctionType) -> FunctionType 
     As the probabilities `P = evaluate(X, W, b)` that the cost computes, and `gradients(X, Y, P, W)` is given.
     """
     own, names = read(forward), [p.name for p in taken_by(forward)]
-    bound = [pair for node in walk(own.node) for pair in bindings(node)] if own is not None else []
-    made = {name_of(target): ast.unparse(value) for target, value in bound if value is not None}
     wanted = [p.name for p in taken_by(backward) if p.default is p.empty]
     more = [name for name in wanted if name not in names]
-    if not more or len(more) == len(wanted) or not all(name in made for name in more):
+    if own is None or forward.__closure__ or not more or len(more) == len(wanted):
         return None
-    given = ", ".join(f"{name}={name}" for name in wanted)
-    lines = [f"    {name} = {made[name]}" for name in more]
-    head = f"def {backward.__name__}({', '.join(names)}, *, {_CALLED}):"
-    (code, *_) = compile("\n".join([head, *lines, f"    return {_CALLED}({given})"]), __file__, "exec").co_consts
-    function = FunctionType(code, forward.__globals__, backward.__name__)
-    function.__kwdefaults__ = {_CALLED: backward}
+    node: Any = deepcopy(own.node)
+    bound = [name_of(target) for statement in walk(node) for target, _ in bindings(statement)]
+    top = {name_of(target) for statement in node.body for target, _ in bindings(statement)}
+    owners = [stem(name) for name in returned_by(backward)]
+    if not owners or not {*owners} <= {*map(stem, names)}:  # whose they are nothing else tells
+        return None
+    if not top.issuperset(more) or any(bound.count(name) > 1 for name in more):
+        return None
+    if [n for n in walk(node) if isinstance(n, ast.Return)] != node.body[-1:]:
+        return None
+    given = [ast.keyword(name, ast.Name(name, ast.Load())) for name in wanted]
+    node.body[-1] = ast.Return(ast.Call(ast.Name(_CALLED, ast.Load()), [], given))
+    node.args.kwonlyargs.append(ast.arg(_CALLED))
+    node.args.kw_defaults.append(None)
+    node.decorator_list = []
+    module = compile(ast.fix_missing_locations(ast.Module([node], [])), __file__, "exec")
+    code = next(item for item in module.co_consts if isinstance(item, CodeType))
+    function = FunctionType(code, forward.__globals__, backward.__name__, forward.__defaults__)
+    function.__kwdefaults__ = {**(forward.__kwdefaults__ or {}), _CALLED: backward}
     update_wrapper(function, backward)
     vars(function)["__signature__"] = inspect.Signature(taken_by(forward))
     return function

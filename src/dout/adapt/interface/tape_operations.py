@@ -23,7 +23,7 @@ from dout.adapt.interface.learned_gradients import KEPT
 from dout.adapt.interface.method_pairs import names_backward
 from dout.adapt.source.attribute_reads import asked_of_objects, own_attributes
 from dout.adapt.source.syntax import name_of, read, total, walk
-from dout.run import attributes_of, function_copy, is_class, vars_of
+from dout.run import attributes_of, copied, function_copy, is_class, vars_of
 from dout.trace.tracer.traced import plain
 
 OPERANDS = "dout_operands"  # of the class of an operation: the inputs that stand on the tape
@@ -54,8 +54,11 @@ class _Closure(NamedTuple):
 
 
 @total(lambda: None)
-def closure_in(function: ast.AST) -> _Closure | None:
-    """How a function's result goes back, by its syntax; None of others: `out._backward = _backward`."""
+def closure_in(function: ast.AST, known: str = "") -> _Closure | None:
+    """How a function's result goes back, by its syntax; None of others: `out._backward = _backward`.
+
+    `known` is where the class has gradients: a closure may forget to read what arrives.
+    """
     nodes = [*ast.walk(function)]
     inner = {n.name: n for n in nodes if isinstance(n, ast.FunctionDef) and n is not function}
     results = {t.id: n.value for n in nodes if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
@@ -64,14 +67,14 @@ def closure_in(function: ast.AST) -> _Closure | None:
             case ast.Assign(targets=[ast.Attribute(value=ast.Name(result), attr=held_in)], value=ast.Name(name)):
                 back, made = inner.get(name), results.get(result)
                 if back is not None and isinstance(made, ast.Call):
-                    slot = next(_slots(back, result), "")
+                    slot = next(_slots(back, result, known), "")
                     return _Closure(held_in, slot, name_of(made.func)) if slot else None
     return None
 
 
-def _slots(back: ast.FunctionDef, result: str) -> Iterator[str]:
-    """The attributes that are read of the result, and changed of something else."""
-    read_ = {n.attr for n in ast.walk(back) if isinstance(n, ast.Attribute) and name_of(n.value) == result}
+def _slots(back: ast.FunctionDef, result: str, known: str) -> Iterator[str]:
+    """The attributes that are read of the result, or known, and changed of something else."""
+    read_ = {n.attr for n in ast.walk(back) if isinstance(n, ast.Attribute) and name_of(n.value) == result} | {known}
     for node in ast.walk(back):
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "at":  # `np.add.at(self.grad, index, …)`
@@ -124,8 +127,9 @@ def tape_operations(names: Mapping[str, Any], cls: type | None = None) -> dict[s
     back = way_back(nodes) if cls is not None else ""
     slot = next((n for n in sorted(own_attributes(own[back])[1]) if "grad" in n), "") if back else ""
     found: dict[str, type] = {}
+    known = next((closure.slot for closure in map(closure_in, nodes.values()) if closure is not None), "")
     for name, node in nodes.items():
-        function, closure = own[name], closure_in(node)
+        function, closure = own[name], closure_in(node, known)
         if not taken_by(function) or not all(map(is_named, taken_by(function))):
             continue
         if closure is not None:
@@ -174,7 +178,7 @@ class _Operation:
     @cached_property
     def settings(self) -> dict[str, bool]:
         """What is off by default in the class, and asked for on the way: `requires_grad`."""
-        codes = [read(self.function), read(vars_of(self.holder).get(self.way))]
+        codes = [read(self.function), *map(read, map(vars_of(self.holder).get, (self.way, "__init__")))]
         asked = {n.attr for own in codes if own for n in walk(own.node) if isinstance(n, ast.Attribute)}
         return {p.name: True for p in taken_by(self.holder) if p.default is False and p.name in asked}
 
@@ -194,8 +198,13 @@ class _Operation:
         """The numbers of the result of the operation on objects that hold what is given."""
         pairs = [*zip(given, self.on_tape, strict=False)]
         items = [wrapped(self.holder, x, self.settings) if node and _is_number(x) else x for x, node in pairs]
+        operands = [(item, own) for item, own in zip(items, given, strict=False) if item is not own]
+        before = [copied(self._numbers(node)) for node, _ in operands]
         result = getattr(layer, self.function.__name__)(*items, **named)
-        nodes = [item for item, own in zip(items, given, strict=False) if item is not own]
+        for (node, own), held in zip(operands, before, strict=True):  # an operand with other numbers is overwritten
+            if type(own) is np.ndarray and not np.array_equal(held, now := self._numbers(node)):
+                own[...] = now
+        nodes = [node for node, _ in operands]
         starts = [getattr(node, self.slot, None) for node in nodes]
         shapes = {np.shape(plain(x)) for x, node in pairs if node}
         if any(type(start) in _NUMBERS for start in starts) and len(shapes) > 1:
@@ -252,7 +261,8 @@ class _Operation:
 
 def _as_wide(item: Any, given: Sequence[Any]) -> Any:
     """What a node holds in the precision of what was given: its class may make float64 of all that it is given."""
-    types = {plain(x).dtype for x in given if isinstance(plain(x), np.ndarray | np.generic)}
+    numbers = [plain(x) for x in given if isinstance(plain(x), np.ndarray | np.generic)]
+    types = {x.dtype for x in numbers if x.dtype.kind == "f"}
     own = getattr(plain(item), "dtype", None)
     return item.astype(np.float32) if types == {np.dtype(np.float32)} and own == np.float64 else item
 

@@ -286,7 +286,9 @@ class _Proposer:
         kind = next(iter(self.kinds(name)), "")
         data = self.arguments[0].name == name or self._is_label(name)  # that may be whole numbers
         plain = kind in _PLAIN or (kind == "tuple" and not names_array(name))
-        return name in SETTINGS or names_penalty(name) or kind in ("dict", "str") or (plain and not data)
+        return (
+            name in SETTINGS or (self.loss and names_penalty(name)) or kind in ("dict", "str") or (plain and not data)
+        )
 
     def _is_label(self, name: str) -> bool:
         """Whether an argument holds whole numbers, by its name, or because the source takes it as an index."""

@@ -172,7 +172,8 @@ def _kinds_by_shape(made: ast.expr | None, scope: Scope, taken: Collection[str])
         case _:
             return []
     arrives = isinstance(like, ast.Name) and like.id in scope.function.arguments and like.id not in taken
-    return ["mask"] if scope.holds(like) else ["permutation"] if arrives else []
+    is_whole = name_of(made.func) == "empty_like"  # what is left unwritten is no number
+    return ["mask"] if scope.holds(like) else ["permutation"] if arrives and is_whole else []
 
 
 def _is_index(name: str, within: ast.AST) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.subject import Subject, kept
 from dout.judge.outcomes import CLOSE
-from dout.run import attributes_of, flat, otherwise
+from dout.run import attributes_of, flat, is_float_array, otherwise
 from dout.trace.model.replay import same_bits_deep
 
 
@@ -22,6 +22,10 @@ def strength_of_what_is_added(subject: Subject, name: str) -> str:
     none = subject.run(douts=tuple(dout * 0 for dout in run.douts))
     place = subject.names.index(name)
     if place >= len(none.gradients) or not any(map(np.any, flat(none.gradients[place]))):
+        return ""
+    opposite = tuple(-1.5 * x if is_float_array(x) else x for x in subject.fresh_inputs())
+    other = subject.run(opposite, douts=tuple(dout * 0 for dout in run.douts))
+    if same_bits_deep(other.gradients[place], none.gradients[place]):  # the derivative of no penalty on numbers
         return ""
     for setting, number in attributes_of(subject.again()).items():
         if isinstance(number, bool) or not isinstance(number, int | float) or not number:

@@ -214,8 +214,12 @@ class _Points:
 
     @property
     def is_loss(self) -> bool:
-        """Whether forward gives one number, or its backward takes no upstream gradient."""
-        return self.ends or all(math.prod(output.shape) == 1 for output in self.examination.seeds)
+        """Whether forward makes one number of several, or its backward takes no upstream gradient.
+
+        Of numbers alone every function makes one.
+        """
+        of_several = any(math.prod(node.shape) != 1 for node in self.examination.inputs)
+        return self.ends or (of_several and all(math.prod(output.shape) == 1 for output in self.examination.seeds))
 
     def judgement(self) -> Judgement:
         refuted = {n: _first_refuted(self.outcomes[n]) for n in self.outcomes}

@@ -102,18 +102,23 @@ class _Project:
         return found
 
     @cached_property
-    def files_by_class(self) -> dict[str, list[str]]:
-        """The files that define a class, by its name."""
-        found: dict[str, list[str]] = {}
+    def with_backward(self) -> frozenset[str]:
+        """What the classes are called that have a backward, or derive from one that has, wherever they are written."""
+        bases: dict[str, set[str]] = {}
+        found = set[str]()
         for file, text in self.texts.items():
-            for name in _CLASS.findall(text):
-                found.setdefault(name, []).append(file)
-        return found
+            inside = (n for one in statements_of(file) for n in ast.walk(one)) if _CLASS.search(text) else ()
+            for node in (node for node in inside if isinstance(node, ast.ClassDef)):
+                bases.setdefault(node.name, set()).update(base_names(node))
+                found |= {node.name} if has_backward(node) else set()
+        while more := {name for name, above in bases.items() if name not in found and above & found}:
+            found |= more
+        return frozenset(found)
 
     def programs(self, wanted: set[str]) -> Iterator[ProjectProgram]:
         """The programs that reach these files."""
         known = wanted & self.texts.keys()
-        defined = {file: layer_names(statements_of(file), self._may_have_backward) for file in known}
+        defined = {file: layer_names(statements_of(file), self.with_backward.__contains__) for file in known}
         for file in self.texts:
             reached = self._reached(file)
             if not reached & defined.keys():
@@ -126,15 +131,6 @@ class _Project:
             )
             if names and is_program(Path(file)):
                 yield ProjectProgram(file, names)
-
-    def _may_have_backward(self, name: str, met: frozenset[str] = frozenset()) -> bool:
-        """Whether a class of the project that is called so has a backward, or derives from one that has."""
-        for file in () if name in met else self.files_by_class.get(name, ()):
-            inside = (node for statement in statements_of(file) for node in ast.walk(statement))
-            for node in (node for node in inside if isinstance(node, ast.ClassDef) and node.name == name):
-                if has_backward(node) or any(self._may_have_backward(base, met | {name}) for base in base_names(node)):
-                    return True
-        return False
 
     def _words_of(self, file: str, own: bool) -> frozenset[str]:
         """The words of a file; where it is the one that defines them, those that it calls."""

@@ -174,10 +174,9 @@ def elsewhere(
             return Elsewhere.CONSTANT
         fixed &= _lengths(given)
         here = Elsewhere.FAILS if wrong or here is Elsewhere.FAILS else Elsewhere.HOLDS
-    if fixed & (_numbers_in(edit.written) - _numbers_in(edit.old)) and here is not Elsewhere.FAILS:
-        return Elsewhere.CONSTANT
-    is_open = edit.word == "factor" and fixed & _numbers_in(ast.unparse(edit.place.statement))
-    return Elsewhere.UNTRIED if is_open and here is Elsewhere.HOLDS else here
+    brought = _numbers_in(edit.written) - _numbers_in(edit.old)
+    brought |= _numbers_in(ast.unparse(edit.place.statement)) if edit.word == "factor" else set()
+    return Elsewhere.UNTRIED if fixed & brought and here is Elsewhere.HOLDS else here
 
 
 def _lengths(subject: Subject) -> set[int]:
@@ -187,12 +186,13 @@ def _lengths(subject: Subject) -> set[int]:
 
 
 def _numbers_in(text: str) -> set[int]:
-    """The whole numbers in code that are neither places nor axes; 1 and 2 are hardly lengths."""
+    """The whole numbers in code that are neither places, axes nor powers; 1 and 2 are hardly lengths."""
     try:
         tree = ast.parse(text)
     except SyntaxError:  # a part of a statement
         return set()
     places = [n.slice if isinstance(n, ast.Subscript) else n for n in ast.walk(tree) if isinstance(n, _PLACES)]
+    places += [n.right for n in ast.walk(tree) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Pow)]
     apart = {id(part) for place in places for part in ast.walk(place)}
     constants = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in apart]
     return {n.value for n in constants if isinstance(n.value, int) and not isinstance(n.value, bool)} - {0, 1, 2}

@@ -159,10 +159,10 @@ class Scratch:
         self.closures: dict[types.CodeType, types.FunctionType] = {}  # by their own code: each layer has its cells
         for function, code in codes.items():
             made = self._decorated(function, self._made(function, code))
-            if function.owner is None or function.is_closure:  # a layer may hold it
+            if function.is_closure:  # a layer holds it
                 self.closures[function.function.__code__] = made
-                if not function.is_closure:
-                    self._space(function)[function.function.__name__] = made
+            elif function.owner is None:
+                self._space(function)[function.function.__name__] = made
             else:
                 name = function.attribute
                 bound = partial(_bound_as, vars(function.owner).get(name))

@@ -19,7 +19,6 @@ from dout.judge.judging_points import generic, upstream
 from dout.judge.outcomes import Point
 from dout.run import (
     HeldMemory,
-    attributes_of,
     central_difference,
     copied,
     deep_copy,
@@ -187,13 +186,6 @@ class BackwardRuns:
     before: dict[str, Any]
     outputs: list[Any]
     memory: HeldMemory
-
-    def with_setting(self, name: str, value: Any) -> BackwardRuns:
-        """The same, with another value in an attribute of the layer from now on."""
-        for names, kept in self.memory.names:
-            if names is attributes_of(self.layer):
-                kept[name] = value
-        return self
 
     def gradients(self) -> dict[str, Any]:
         """Run backward and return the gradients by name. Raises what the layer raises."""

@@ -11,7 +11,6 @@ from dout.check.exact.ratio import ratio_of_floats
 from dout.check.repair.test_stand import Stand, near
 from dout.graph import topological
 from dout.judge.float_judge import in_float64
-from dout.run import attributes_of
 
 Words = tuple[str, str]
 _DIGITS, _SIDES = 9, 3  # of local derivatives that are compared; most values of a piecewise linear step
@@ -87,7 +86,6 @@ def _words(name: str, stand: Stand) -> Iterator[Words]:
         if np.ndim(dout) and np.shape(dout) == got.shape and same(got * dout):
             yield "ignores dout", "it is the local derivative: the factor dout is missing"
     if not same(got):
-        yield from _of_settings(name, stand, same)
         yield from _of_diagonal(name, got, stand, same)
         yield from _of_places(name, got, right, stand, same)
     if any(np.ndim(dout) and same(got, dout) for dout in stand.douts):
@@ -99,23 +97,6 @@ def _of_another(name: str, got: Any, stand: Stand, same: Any) -> Iterator[Words]
     for other, theirs in stand.expected.items():
         if other != name and np.size(theirs) > 1 and same(got, theirs):
             yield "swapped", f"it is the gradient of {other}"
-
-
-def _of_settings(name: str, stand: Stand, same: Any) -> Iterator[Words]:
-    """Whether backward reads a whole number of the layer for the length of an axis: it is right with that in its place.
-
-    It may read it several times, and each alone mends nothing.
-    """
-    arrays = [(n, x) for n, x in zip(stand.subject.names, stand.inputs, strict=False) if isinstance(x, np.ndarray)]
-    lengths = {n: f"{called}.shape[{axis}]" for called, x in reversed(arrays) for axis, n in enumerate(x.shape)}
-    for setting, number in attributes_of(stand.make()).items():
-        for n in lengths if type(number) is int else ():
-            try:
-                found = stand.after_forward(lambda layer: None).with_setting(setting, n).gradients()
-            except Exception:  # the user's code, with another number
-                continue
-            if n != number and found.get(name) is not None and same(found[name]):
-                yield "factor", f"backward reads self.{setting} where {lengths[n]} is meant: with that it is right"
 
 
 def _of_diagonal(name: str, got: Any, stand: Stand, same: Any) -> Iterator[Words]:

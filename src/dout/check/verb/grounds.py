@@ -162,12 +162,17 @@ class Grounds:
         return self._confirmed(report)
 
     def _confirmed(self, report: Report) -> Report:
-        """An error on the numbers of a gradient rests on two examples of other sizes: with one, it is a warning."""
+        """An error on the numbers of a gradient that are right on a second example, of other sizes, is a warning.
+
+        So it is where no other sizes run, and the example was found by what the layer raised on others.
+        """
         errors = [item for item in wrong_here(report) if item.index is not None]
         second = second_example(self.target, self.example) if errors else None
         if not errors or (second is not None and second.wrong >= {str(item.argument) for item in errors}):
             return report
         here = shapes_of(self.example)
+        if second is None and not self.example.mended:
+            return report
         if second is None:
             return _doubted(report, f"the layer takes no example of other sizes, and it holds for {here}", errors)
         right = [item for item in errors if str(item.argument) in second.right]

@@ -96,7 +96,7 @@ def _of_some_alone(place: ExpressionPlace) -> Found:
             return
     for part in _SOME:
         run = (
-            f"(lambda some: (some.__setitem__({numpy}.s_[{part}], ({place.text})[{part}]), some)[-1])"
+            f"(lambda dout_some: (dout_some.__setitem__({numpy}.s_[{part}], ({place.text})[{part}]), dout_some)[-1])"
             f"({numpy}.zeros_like({source.segment(target)}))"
         )
         yield 1.3, "extra term", f"{name}[{part}] {sign}= ({place.text})[{part}]", run

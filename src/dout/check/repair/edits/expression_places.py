@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 import linecache
 import types
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,7 @@ from dout.files import lines_of
 from dout.graph import Where
 from dout.run import attributes_of
 from dout.run.reached_functions import codes_in
-from dout.trace.model.user_source import is_ours
+from dout.trace.model.user_source import is_ours, is_user_code
 
 _REPLACEABLE = (ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare, ast.Attribute, ast.Name, ast.Subscript, ast.Constant)
 _LEFT_ALONE = (ast.Lambda, ast.ClassDef, ast.JoinedStr, ast.Assert, ast.Raise)  # no repair goes there
@@ -121,10 +122,16 @@ class ScratchFunction:
         return of_instance or (self.owner is None and "<locals>" in self.function.__qualname__)
 
     def heirs_beside(self, cls: type) -> list[str]:
-        """The classes that have it of its own class, too, beside this one: a change of it changes them."""
+        """The classes that run it, too, beside this one and its own: a change of it changes them."""
         own = {base.__qualname__ for base in cls.__mro__}  # what is tried derives from them, and is called so
-        below = vars(type)["__subclasses__"](self.owner) if self.owner is not None else []
-        return [*dict.fromkeys(sub.__qualname__ for sub in below if sub.__qualname__ not in own)]
+        found, left = dict[str, None](), [self.owner] if self.owner is not None else []
+        while left:
+            below = vars(type)["__subclasses__"](left.pop())
+            left += below
+            theirs = [(sub, inspect.getattr_static(sub, self.attribute, None)) for sub in below]
+            same = (sub for sub, item in theirs if getattr(item, "__func__", item) is self.function)
+            found |= dict.fromkeys(sub.__qualname__ for sub in same if sub.__qualname__ not in own)
+        return [*found]
 
     @property
     def numbers(self) -> set[float]:
@@ -242,8 +249,9 @@ def _known(objects: Iterable[Any]) -> dict[types.FunctionType, type | None]:
                 own[function if isinstance(item, OfInstance) else bare(function, key)] = cls
         found = {**own, **found}
     for held in (item for layer in objects for item in attributes_of(layer).values()):
-        if isinstance(held, types.FunctionType) and not is_ours(held.__code__.co_filename):
-            found.setdefault(held, None)  # made by the constructor, or given to it
+        is_made = isinstance(held, types.FunctionType) and "<locals>" in held.__qualname__
+        if is_made and is_user_code(held.__code__.co_filename):
+            found.setdefault(held, None)  # by the constructor
     for names in {id(function.__globals__): function.__globals__ for function in found}.values():
         for key, item in list(names.items()):
             if isinstance(item, types.FunctionType) and bare(item, key).__globals__ is names:
