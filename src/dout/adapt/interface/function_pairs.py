@@ -10,7 +10,6 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from functools import partial, partialmethod, update_wrapper, wraps
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
@@ -114,7 +113,7 @@ def _with_locals(forward: FunctionType, backward: FunctionType) -> FunctionType 
     more = [name for name in wanted if name not in names]
     if own is None or forward.__closure__ or not more or len(more) == len(wanted):
         return None
-    node: Any = deepcopy(own.node)
+    node: Any = ast.parse(ast.unparse(own.node)).body[0]
     bound = [name_of(target) for statement in walk(node) for target, _ in bindings(statement)]
     top = {name_of(target) for statement in node.body for target, _ in bindings(statement)}
     owners = [stem(name) for name in returned_by(backward)]
