@@ -98,7 +98,7 @@ class Double(Function):
 """
 
 
-@pytest.mark.parametrize("name", ["Square", "Double"])
+@pytest.mark.parametrize("name", [pytest.param("Square", marks=pytest.mark.long), "Double"])
 def test_nodes_of_a_graph_of_the_users_own_are_judged_in_its_variables(name):
     report = check(getattr(written(GRAPH), name))
     assert [verdict.word for verdict in report.verdicts] in ([Word.EXACT], [Word.AGREES])

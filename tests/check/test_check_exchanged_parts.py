@@ -293,5 +293,9 @@ def test_what_a_gradient_takes_besides_is_computed_as_its_cost_computes_it():
     report = judged("ComputeCost")
     assert report.ok
     assert {v.argument: str(v.word) for v in report.verdicts} == {"W": "exact", "b": "exact"}
+
+
+@pytest.mark.long
+def test_what_is_wrong_beside_is_an_error():
     (error,) = errors(judged("ComputeCost2"))
     assert (error.code, error.argument) == ("D101", "W")

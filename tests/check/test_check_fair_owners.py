@@ -311,6 +311,10 @@ def test_a_list_of_gradients_belongs_to_the_list_that_it_fits():
             ("weights[0]", "exact"),
             ("weights[1]", "exact"),
         ]
+
+
+@pytest.mark.long
+def test_a_wrong_list_of_gradients_is_an_error():
     assert "error" in {item.severity for item in dout.check(OfWeightsWrong).findings}
 
 

@@ -320,6 +320,7 @@ class Grows:
         return x**2
 
 
+@pytest.mark.long
 def test_a_method_that_a_class_is_given_later_is_found():
     assert not check(Grows).verdicts
     Grows.backward = lambda self, dout: 7 * dout * self.x

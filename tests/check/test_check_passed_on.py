@@ -205,7 +205,7 @@ def test_a_softmax_that_the_caller_multiplies_can_give_its_diagonal_alone(layer)
 def test_a_softmax_that_is_given_dout_could_give_more_than_its_diagonal():
     found = formula(check(Diagonal(), X))
     assert [*found] == ["D101"]
-    assert "whole it is y * (dout - sum(y * dout))" in found["D101"].message
+    assert "the whole gradient of a softmax is y * (dout - sum(y * dout))" in found["D101"].message
 
 
 def test_another_multiple_of_the_diagonal_is_wrong():

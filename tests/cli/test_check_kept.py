@@ -217,6 +217,7 @@ def test_two_checks_at_once_do_not_disturb_each_other(folder, environment, ran):
     assert any(ran() in text for text in texts)
 
 
+@pytest.mark.long
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize(("slow", "kept"), [("while True: pass", True), ("time.sleep(99)", False)])
 def test_what_a_limit_of_work_has_said_is_kept_and_what_the_clock_on_the_wall_has_said_is_not(slow, kept, folder, ran):

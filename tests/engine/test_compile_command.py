@@ -96,6 +96,7 @@ def test_the_slides_layers_give_the_same_at_every_batch_size_without_dout(slides
     assert plain_calls(SLIDES, slides, *cases) == []
 
 
+@pytest.mark.long
 def test_elementwise_layers_take_any_number_of_axes(slides):
     calls = [{"inputs": {"x": shape}} for shape in ([4], [2, 3], [2, 3, 4], [2, 3, 4, 5])]
     cases = [case(layer, dtype, calls) for dtype in DTYPES for layer in ("Relu", "Sigmoid")]

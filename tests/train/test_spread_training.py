@@ -248,6 +248,7 @@ def test_draws_that_no_flag_turns_off_are_refused(client):
         trained(net_of(Noise()), client=client)
 
 
+@pytest.mark.long
 def test_a_resumed_training_has_the_same_bits_with_other_workers(client, tmp_path):
     pytest.importorskip("safetensors")
     whole, one = trained(net_of(Dropout(0.4)), client=client)

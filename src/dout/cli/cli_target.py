@@ -12,7 +12,6 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from dout.errors import TargetError
-from dout.run import is_class, names_of
 
 
 def split(target: str) -> tuple[str, str | None]:
@@ -36,6 +35,7 @@ def load(target: str) -> tuple[ModuleType, Any]:
     from dout.adapt.interface.tape_operations import tape_operations
     from dout.check.project.discover import attribute
     from dout.check.project.target_kind import kind_of
+    from dout.run import is_class, names_of
     from dout.trace.record.script import load_file
 
     where, name = split(target)

@@ -105,8 +105,9 @@ def of_lengths(subject: Subject) -> Iterator[OtherSubject]:
 
 def lengthened(x: Any, axis: int, length: int, size: int) -> Any:
     """An input with another length along an axis; labels, as rows with one 1, get zeros there, if it is of classes."""
-    if np.ndim(x) == 1 and len(x) == length and is_permutation(x):  # of the axis that grows
-        return np.concatenate([x, np.arange(length, size, dtype=x.dtype)])
+    if np.ndim(x) == 1 and len(x) == length and x.dtype.kind in "iu":  # they are of the axis that grows
+        is_order = is_permutation(x)
+        return np.concatenate([x, np.arange(length, size, dtype=x.dtype)]) if is_order else np.resize(x, size)
     found = resized_along(x, axis, length, size)
     of_samples = np.ndim(x) == 2 and axis < 2 and is_one_hot(np.moveaxis(x, 1 - axis, 1)) and not is_one_hot(x)
     if np.shape(found) != np.shape(x) and _is_of_classes(x) and not of_samples:

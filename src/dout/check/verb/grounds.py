@@ -121,7 +121,7 @@ class Grounds:
     def _weighed(self, report: Report) -> Report:
         what = Target(self.target)
         raised = filter(None, map(_raised, report.findings))
-        network = loss_of(what.cls)
+        network = loss_of(what.cls) if not self.is_told else None  # whoever says how it is called says what it takes
         if any(lacks_target(self.target, self.example.interface, reason.text) for reason in raised) or (
             network is not None and network.assumed and (not report.verdicts or _is_meant_otherwise(report, network))
         ):
