@@ -289,3 +289,21 @@ def test_rows_are_not_as_many_as_the_layer_is_wide():
 )
 def test_a_cause_is_told_by_the_numbers(cls, words):
     assert any(words in error.message for error in errors(check(cls)))
+
+
+class SoftmaxOfG:
+    """What arrives has a name that says nothing, and a sum of it is taken from it."""
+
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
+        self.y = e / e.sum(axis=-1, keepdims=True)
+        return self.y
+
+    def backward(self, g):
+        inner = (g * self.y).sum(axis=-1, keepdims=True)
+        return self.y * (g - inner)
+
+
+def test_what_arrives_is_no_target_where_a_sum_of_it_is_taken_from_it():
+    report = check(SoftmaxOfG)
+    assert [str(verdict.word) for verdict in report.verdicts] == ["exact"]

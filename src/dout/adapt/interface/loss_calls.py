@@ -57,14 +57,19 @@ def loss_call(cls: type, forward: str, target: str) -> LossCall | None:
 def has_residual(backward: Any, target: str) -> bool:
     """Whether a backward takes the target from something, or that from the target: `self.out - y`, but not `1 - y`.
 
+    Nor from what is made of it: a softmax has `g - inner`, where `inner` is a sum of `g`.
     Or 1 where the target says, `d[np.arange(n), y] -= 1`. Or hands it on, beside something, to a backward that may:
     `self.softmax.backward(out, y)`.
     """
     own = read(backward)
+    bound = [pair for node in walk(own.node) for pair in bindings(node)] if own else []
+    made = {name_of(one) for one, value in bound if value is not None and target in map(name_of, walk(value))}
     for node in walk(own.node) if own else ():
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
-            named = [any(isinstance(n, ast.Name) and n.id == target for n in walk(x)) for x in (node.left, node.right)]
-            if sum(named) == 1 and not isinstance(node.right if named[0] else node.left, ast.Constant):
+            sides = [{n.id for n in walk(x) if isinstance(n, ast.Name)} for x in (node.left, node.right)]
+            named = [target in names for names in sides]
+            is_of_it = not made.isdisjoint(sides[named[0]])
+            if sum(named) == 1 and not is_of_it and not isinstance(node.right if named[0] else node.left, ast.Constant):
                 return True
         if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub) and isinstance(node.target, ast.Subscript):
             named = [isinstance(n, ast.Name) and n.id == target for n in walk(node.target.slice)]

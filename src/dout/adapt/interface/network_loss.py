@@ -169,7 +169,8 @@ def _network(cls: type) -> NetworkLoss | None:
     open_ = [name for name in arrays if name not in (*taken, *results)]
     of_losses = [name for loss in loss_names(cls) for name in _required(cls, loss)]  # `loss(y, context)`
     targets = [n for n in open_ if names_label(n)] or [n for n in open_ if n in of_losses and not names_cache(n)]
-    targets = targets or [n for n in open_ if has_residual(_function(cls, back), n)]
+    if not targets and len(asked) > 1:  # one argument alone is what arrives, whatever it is called
+        targets = [n for n in open_ if has_residual(_function(cls, back), n)]
     given_back = _given_back(cls, taken) if {*asked} <= {*taken, *settings} else []
     targets = [name for name in targets if not (given_back and names_output(name))] or given_back
     if not targets or any(map(names_label, taken)) or any(map(names_plain_upstream, asked)):
