@@ -23,13 +23,18 @@ from dout.adapt.interface.learned_gradients import KEPT
 from dout.adapt.interface.method_pairs import names_backward
 from dout.adapt.source.attribute_reads import asked_of_objects, own_attributes
 from dout.adapt.source.syntax import name_of, read, total, walk
-from dout.run import attributes_of, copied, function_copy, is_class, vars_of
+from dout.run import attributes_of, copied, function_copy, is_class, mro_of, vars_of
 from dout.trace.tracer.traced import plain
 
 OPERANDS = "dout_operands"  # of the class of an operation: the inputs that stand on the tape
 _FIRST = ("x", "a", "value")  # what `self` is called as an input, whichever is free
 _NUMBERS = (int, float)
 _OWN = ("__class__", "cls", "")  # `self.__class__(…)`, `type(self)(…)`
+
+
+def is_operation(cls: type) -> bool:
+    """Whether a class, or one above it, was made here."""
+    return any(OPERANDS in vars_of(base) for base in mro_of(cls))
 
 
 class TapeKept(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def strength_of_what_is_added(subject: Subject, name: str) -> str:
     for setting, number in attributes_of(subject.again()).items():
         if isinstance(number, bool) or not isinstance(number, int | float) or not number:
             continue
-        without = replace(subject, make=_WithoutSetting(subject, setting))
+        without = replace(subject, make=partial(_without, subject, setting))
         there = without.run()
         if same_bits_deep(there.outputs, run.outputs):
             found = judge_numerically(without, there).verdicts
@@ -39,13 +40,8 @@ def strength_of_what_is_added(subject: Subject, name: str) -> str:
     return ""
 
 
-class _WithoutSetting:
-    """Makes a subject's layer with 0 for a number that it holds."""
-
-    def __init__(self, subject: Subject, setting: str) -> None:
-        self.subject, self.setting = subject, setting
-
-    def __call__(self) -> Any:
-        layer = self.subject.again()
-        setattr(layer, self.setting, type(getattr(layer, self.setting))(0))
-        return layer
+def _without(subject: Subject, setting: str) -> Any:
+    """The layer with 0 for a number that it holds."""
+    layer = subject.again()
+    setattr(layer, setting, type(getattr(layer, setting))(0))
+    return layer

@@ -17,7 +17,7 @@ from dout.adapt.interface.interface import OUTPUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.interface.method_pairs import is_called_in_a_loop, reads_and_writes, required
 from dout.adapt.interface.network_loss import loss_of
-from dout.adapt.interface.tape_operations import OPERANDS
+from dout.adapt.interface.tape_operations import is_operation
 from dout.adapt.repository.project_files import files_below, repository_root, texts_of
 from dout.adapt.source import returned_by
 from dout.adapt.source.empty_methods import read_by
@@ -35,7 +35,7 @@ from dout.trace.session.pairing import GRADIENTS, is_residual, stem
 
 def doubt_of(subject: Subject) -> str:
     """Return the reason in words, or "". Of an operation of a tape nothing was guessed."""
-    if hasattr(type(subject.runner.layer), OPERANDS):
+    if is_operation(type(subject.runner.layer)):
         return ""
     run, inputs = subject.run(), dict(zip(subject.names, subject.inputs, strict=False))
     gradients = [*run.gradients, *attributes_of(run.layer).get(GRADIENTS, {}).values()]

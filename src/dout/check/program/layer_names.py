@@ -12,9 +12,7 @@ from dout.adapt.interface.tape_operations import closure_in, may_keep_a_tape
 from dout.adapt.source.returned_names import returns_gradients
 
 
-def layer_names(
-    statements: Sequence[ast.stmt], is_base: Callable[[str], bool] = lambda name: True
-) -> frozenset[str]:  # fmt: skip
+def layer_names(statements: Sequence[ast.stmt], is_base: Callable[[str], bool] = lambda name: True) -> frozenset[str]:
     """The names in a file of classes with forward or backward, and of functions with their derivative.
 
     `is_base` says of the name of a base whether it may have these. Where JAX is told of a gradient every name counts.

@@ -225,7 +225,10 @@ def _shown_by(package: ModuleType) -> Iterator[tuple[str, type]]:
 
 def named(module: ModuleType, name: str) -> Any:
     """The layer, or pair of functions, that is called `name` in a module. Raises TargetError."""
-    pair = function_pairs(names_of(module)).get(name) or _pairs_in_classes(module).get(name)
+    names = names_of(module)
+    pair = function_pairs(names).get(name)
+    if pair is None and ("." in name or type(names.get(name)) is FunctionType):  # of classes there are many
+        pair = _pairs_in_classes(module).get(name)
     if pair is not None:
         return pair
     found = attribute(module, name, str(module.__file__))

@@ -387,7 +387,7 @@ def _parts(
     """The elements and slices of arrays that a function writes, `hs[:, t]`, and its calls: `self.forward(x)`."""
     own = [p for p in numbered if p.function is function and p.i in seen and is_number(seen[p.i].value)]
     elements = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Subscript)}
-    calls = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Call) and not _is_of_module(p)}
+    calls = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Call) and not p.is_of_module}
     return [*[*elements.items()][:_MOST_PARTS], *[*calls.items()][:_MOST_PARTS]]
 
 
@@ -402,9 +402,3 @@ def _evaluated(texts: Iterable[str], function: ScratchFunction, names: Mapping[s
 
 def _is_zero(value: Any) -> bool:
     return isinstance(value, np.ndarray) and not np.any(value)
-
-
-def _is_of_module(place: ExpressionPlace) -> bool:
-    """Whether an expression calls a function of a module: `np.zeros(3)`."""
-    function = getattr(place.node, "func", None)
-    return isinstance(function, ast.Attribute) and place.function.is_module(function.value)

@@ -95,8 +95,10 @@ class Grounds:
 
         Samples may be columns, and nothing in a softmax that stands elsewhere tells.
         """
+        if self.used is not None:
+            return None
         other = OtherMeanings(self.target, self.layer, self.ordered, self.example).with_classes_in_columns(report)
-        if other is None or self.used is not None:
+        if other is None:
             return None
         layer, ordered = as_found(self.target, other)
         return replace(self, layer=layer, ordered=ordered, example=other)
@@ -168,13 +170,9 @@ class Grounds:
         """
         errors = [item for item in wrong_here(report) if item.index is not None]
         second = second_example(self.target, self.example) if errors else None
-        if not errors or (second is not None and second.wrong >= {str(item.argument) for item in errors}):
-            return report
-        here = shapes_of(self.example)
-        if second is None and not self.example.mended:
-            return report
         if second is None:
-            return _doubted(report, f"the layer takes no example of other sizes, and it holds for {here}", errors)
+            doubt = f"the layer takes no example of other sizes, and it holds for {shapes_of(self.example)}"
+            return _doubted(report, doubt, errors if self.example.mended else ())
         right = [item for item in errors if str(item.argument) in second.right]
         return _doubted(report, f"on {second.words} it is right", right)
 

@@ -53,11 +53,17 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any], ends: 
 @otherwise(0)
 def number_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> int:
     """How many gradients of what was adapted are right."""
+    _, judgement = judged_as_adapted(target, inputs, init)
+    return sum(verdict.word in RIGHT | CLOSE for verdict in judgement.verdicts)
+
+
+def judged_as_adapted(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> tuple[PlainRun, Judgement]:
+    """A run of what was adapted, and the judgement on its gradients, with conventions."""
     subject = subject_of(target, inputs, init)
     with watched() as seen:
         first = subject.run()
     judgement, _, there = judged(subject, first, seen)
-    return sum(verdict.word in RIGHT | CLOSE for verdict in by_convention(there, judgement).verdicts)
+    return first, by_convention(there, judgement)
 
 
 @otherwise(False)

@@ -14,12 +14,10 @@ import numpy as np
 
 from dout.adapt.search.example import as_found
 from dout.adapt.search.example_search import Example
-from dout.check.conventions.convention import by_convention
 from dout.check.settings.other_inputs import lengthened
-from dout.check.verb.judged_layer import judged, subject_of
+from dout.check.verb.judged_layer import judged_as_adapted
 from dout.judge.outcomes import Word
 from dout.run import flat, mapped, otherwise
-from dout.trace.capture.watched_conditions import watched
 
 _MOST = 4  # lengths that are tried alone
 _MOST_ELEMENTS = 20_000  # of an input
@@ -43,15 +41,9 @@ def second_example(target: Any, example: Example) -> SecondExample | None:
 @otherwise(None)
 def _judged_on(target: Any, example: Example) -> SecondExample | None:
     """Which gradients are wrong there, and which right; None where all of them are 0."""
-    layer, ordered = as_found(target, example)
-    subject = subject_of(layer, ordered, example.init)
-    with watched() as seen:
-        first = subject.run()
-    if not all(np.size(out) and np.all(np.isfinite(out)) for out in first.outputs):
-        return None
-    judgement, _, there = judged(subject, first, seen)
-    judgement = by_convention(there, judgement)
-    if judgement.says_nothing:
+    first, judgement = judged_as_adapted(*as_found(target, example), example.init)
+    is_finite = all(np.size(out) and np.all(np.isfinite(out)) for out in first.outputs)
+    if not is_finite or judgement.says_nothing:
         return None
     words = {verdict.argument: verdict.word for verdict in judgement.verdicts}
     refuted = {name for name, word in words.items() if word == Word.REFUTED}

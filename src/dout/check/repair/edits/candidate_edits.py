@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from dout.check.repair.edits.computed_edits import Echoes, bias_sums, computed, echoed, spread, word_of_number
+from dout.check.repair.edits.exchanged_parts import Terms
 from dout.check.repair.edits.expression_places import ExpressionPlace
 from dout.check.repair.edits.repair_table import KINDS, EditedSpot, RepairKind, TermNeed
 
 Slots = Mapping[str, str]
-Terms = Sequence[tuple[str, Any]]
 _MOST_TERMS = 24
 _STABLE = 0.3
 _NOTHING = 1e-12  # what is nothing but rounding is right as a factor, or as a term, by chance

@@ -11,16 +11,14 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.source.syntax import name_of
-from dout.check.repair.edits.exchanged_parts import exchanged, of_parts
+from dout.check.repair.edits.exchanged_parts import Found, Terms, exchanged, of_parts
 from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction
 from dout.check.repair.edits.repair_table import OTHER_FUNCTIONS
 
 _MOST_LENGTHS = 4
-# A cost, a word, and the text of the expression; where the whole statement changes, its text and the expression's.
-Found = Iterator[tuple[float, str, str] | tuple[float, str, str, str]]
 
 
-def computed(place: ExpressionPlace, ndim: int, terms: Sequence[tuple[str, Any]]) -> Found:
+def computed(place: ExpressionPlace, ndim: int, terms: Terms) -> Found:
     """Every edit of this kind of an expression, whose value has `ndim` axes, with the `terms` in scope there."""
     for edits in _BY_SYNTAX.get(type(place.node), ()):
         yield from edits(place, place.node, ndim)
@@ -185,7 +183,7 @@ def _other_target(place: ExpressionPlace) -> Found:
         yield 1.2, "formula", f"{array}[{index}] {sign}= {place.text}", f"({written}, {rest})[-1]"
 
 
-def spread(place: ExpressionPlace, terms: Sequence[tuple[str, Any]]) -> Iterator[tuple[float, str, str]]:
+def spread(place: ExpressionPlace, terms: Terms) -> Iterator[tuple[float, str, str]]:
     """Divided by two lengths that have names, as of a mean over windows or images: `dout / (h * w)`, `dout / (k * k)`.
 
     Yields a cost, a word, and a template with the slot {x}.
@@ -197,7 +195,7 @@ def spread(place: ExpressionPlace, terms: Sequence[tuple[str, Any]]) -> Iterator
         yield 1.6, "factor", f"{{x}} / ({one} * {other})"
 
 
-def _unpadded(place: ExpressionPlace, ndim: int, terms: Sequence[tuple[str, Any]]) -> Found:
+def _unpadded(place: ExpressionPlace, ndim: int, terms: Terms) -> Found:
     """Two axes without the padding at both ends, by the name of its width: `dx[:, :, p:-p, p:-p]`."""
     node, source = place.node, place.function.source
     cut = isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple)
@@ -221,7 +219,7 @@ def _is_asked(place: ExpressionPlace, name: str) -> bool:
     return any(name in place.function.source.segment(node.test) for node in asked)
 
 
-def bias_sums(name: str, terms: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, None]]:
+def bias_sums(name: str, terms: Terms) -> Iterator[tuple[str, None]]:
     """The sums of the array of this name along all of its axes but one; of two axes there is a row in the table."""
     ndim = np.ndim(dict(terms).get(name, 0))
     for kept in range(ndim) if ndim > 2 else ():

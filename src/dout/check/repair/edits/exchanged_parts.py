@@ -12,6 +12,7 @@ import numpy as np
 from dout.check.repair.edits.expression_places import ExpressionPlace
 
 Terms = Sequence[tuple[str, Any]]
+# A cost, a word, and the text of the expression; where the whole statement changes, its text and the expression's.
 Found = Iterator[tuple[float, str, str] | tuple[float, str, str, str]]
 _MOST_RENAMED = 6
 _SOME = ("1:", ":-1", ":, 1:", ":, :-1")  # all but the bias, which stands first or last
@@ -39,7 +40,7 @@ def _other_index(place: ExpressionPlace) -> Found:
     """Two indices exchanged: `W[:, j, i]`."""
     match place.node:
         case ast.Subscript(slice=ast.Tuple(elts=parts)):
-            names = [part for part in parts if isinstance(part, ast.Name) and part.id != "None"]
+            names = [part for part in parts if isinstance(part, ast.Name)]
             yield from ((1.1, "swapped", text) for text in exchanged(place, place.node, names))
 
 
@@ -59,7 +60,7 @@ def _renamed(place: ExpressionPlace, terms: Terms) -> Found:
 
 
 def _counted(place: ExpressionPlace, terms: Terms) -> Found:
-    """All elements of an array but those along one axis, for the length of another: `x.size // x.shape[1]`."""
+    """All elements of an array but those along one axis, for one length: `x.shape[0] * x.shape[2]`."""
     node, source = place.node, place.function.source
     match node:
         case ast.Subscript(value=ast.Attribute(value=array, attr="shape"), slice=ast.Constant(int(axis))):
@@ -76,12 +77,8 @@ def _counted(place: ExpressionPlace, terms: Terms) -> Found:
 def _called_once(place: ExpressionPlace) -> Found:
     """What a function of the user's is given, in place of what it returns, where that is given to another one."""
     match place.node, place.parents[0]:
-        case ast.Call(func=function, args=[inner], keywords=[]), ast.Call() if not _is_of_module(place, function):
+        case ast.Call(args=[inner], keywords=[]), ast.Call() if not place.is_of_module:
             yield 1.4, "formula", place.function.source.segment(inner)
-
-
-def _is_of_module(place: ExpressionPlace, function: ast.expr) -> bool:
-    return isinstance(function, ast.Attribute) and place.function.is_module(function.value)
 
 
 def _of_some_alone(place: ExpressionPlace) -> Found:

@@ -295,6 +295,12 @@ class ExpressionPlace:
         function = getattr(self.node, "func", None)
         return getattr(function, "attr", "") or getattr(function, "id", "")
 
+    @property
+    def is_of_module(self) -> bool:
+        """Whether it calls a function of a module: `np.zeros(3)`."""
+        function = getattr(self.node, "func", None)
+        return isinstance(function, ast.Attribute) and self.function.is_module(function.value)
+
     @cached_property
     def is_transposed(self) -> bool:
         """Whether `.T` follows it, or ends it."""

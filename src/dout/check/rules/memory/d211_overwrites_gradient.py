@@ -7,20 +7,20 @@ import ast
 import numpy as np
 
 from dout.adapt.interface.learned_gradients import KEPT
-from dout.adapt.interface.tape_operations import OPERANDS
+from dout.adapt.interface.tape_operations import is_operation
 from dout.adapt.source.syntax import read, walk
 from dout.check.lab.other_values import same
 from dout.check.lab.probe import Lab
 from dout.check.report.rule import Findings, Rule
 from dout.graph import Where
-from dout.run import attributes_of, copied, mro_of, vars_of
+from dout.run import attributes_of, copied
 
 RULE = Rule("D211", "error", "an operation overwrites the gradient that another use has left")
 
 
 def check(lab: Lab) -> Findings:
     """Yield one finding for the operands whose gradient is the same with one from another use before it."""
-    if not any(OPERANDS in vars_of(base) for base in mro_of(type(lab.layer))):
+    if not is_operation(type(lab.layer)):
         return
     layer = lab.fresh()
     lab.forward(layer, lab.inputs())
