@@ -151,14 +151,16 @@ def test_windows_at_a_border_and_of_another_size_take_the_kernel_of_the_first():
     assert "== 3" in loop.kernel  # the first window has lines of its own
 
 
-def test_an_index_out_of_range_raises_numpys_error_after_the_same_effects():
-    fast = dout.compile(summed)
+@pytest.mark.parametrize("strict", [True, False])
+def test_an_index_out_of_range_raises_numpys_error_after_the_same_effects(strict):
+    fast = dout.compile(summed, strict=strict)
     fast(images(12), np.zeros(12))
     ours, theirs = np.zeros(5), np.zeros(5)
     for function, out in ((fast, ours), (summed, theirs)):
         with pytest.raises(IndexError, match="index 5 is out of bounds for axis 0 with size 5"):
             function(images(12), out)
-    np.testing.assert_array_equal(ours, theirs)
+    # the inner loop may become a sum of NumPy's, in another order, where that is faster
+    np.testing.assert_allclose(ours, theirs, rtol=0 if strict else 1e-13, atol=0 if strict else 1e-15)
     assert theirs.any()
 
 
