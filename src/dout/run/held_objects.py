@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.ops import StandIn
 from dout.run.attributes import attributes_of, filled_cells, is_class
-from dout.run.random_states import is_generator
+from dout.run.random_states import has_random_state
 
 MOST = 10_000  # places looked at
 _NOT_OPENED = (np.ndarray, np.generic, StandIn, ModuleType, FunctionType, type, str, bytes, int, float, complex)
@@ -120,9 +120,11 @@ def generators(layer: Any) -> list[Any]:
     return _generators_among([place.item for place in places(layer)], users_classes(layer))
 
 
-def generators_of_code(code: Any) -> list[Any]:
-    """Random generators that a class or a function uses: of the class, its module, or what its methods close over."""
-    return _generators_among([code], code.__mro__ if is_class(code) else ())
+def generators_of_target(target: Any) -> list[Any]:
+    """Random generators that a layer, a class or a function uses: held, of its module, or what it closes over."""
+    if is_class(target):
+        return _generators_among([target], target.__mro__)
+    return _generators_among([target], ()) if inspect.isroutine(target) else generators(target)
 
 
 def generators_of(**roots: Any) -> list[Any]:
@@ -141,7 +143,7 @@ def _generators_among(held: Sequence[Any], classes: Sequence[type]) -> list[Any]
     for method in methods:
         holders += [cell.cell_contents for _, cell in filled_cells(method)]
         holders += method.__defaults__ or ()
-    return list({id(holder): holder for holder in holders if is_generator(holder)}.values())
+    return list({id(holder): holder for holder in holders if has_random_state(holder)}.values())
 
 
 def users_classes(layer: Any) -> list[type]:

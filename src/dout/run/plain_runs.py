@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from dout.errors import TargetError
-from dout.run.held_objects import closures, generators, generators_of_code
+from dout.run.held_objects import closures, generators, generators_of_target
 from dout.run.nested_values import copied, deep_copy, flat
 from dout.run.random_states import global_states, kept_generators, put_state, seed_global, state_of
 from dout.run.silent_stream import SilentStream
@@ -49,16 +49,19 @@ _drawing: ContextVar[tuple[Any, ...]] = ContextVar("drawing", default=())  # gen
 
 
 @contextmanager
-def drawing_alike(code: Any) -> Iterator[None]:
-    """Each run in `quiet` draws the same numbers from the generators that a class or a function uses.
+def drawing_alike(target: Any) -> Iterator[None]:
+    """Each run in `quiet` draws the same numbers from the generators that a layer, a class or a function uses.
 
     `rng = np.random.default_rng(0)` at the head of a module goes on otherwise: two layers built alike would differ.
+    They are put back at the end, too.
     """
-    token = _drawing.set(tuple(generators_of_code(code)))
+    drawn = tuple(generators_of_target(target))
+    put_back, token = kept_generators(drawn), _drawing.set(drawn)
     try:
         yield
     finally:
         _drawing.reset(token)
+        put_back()
 
 
 @contextmanager

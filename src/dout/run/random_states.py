@@ -19,6 +19,11 @@ def is_generator(item: Any) -> bool:
     return known is not None and issubclass(type(item), (known.RandomState, known.Generator))
 
 
+def has_random_state(item: Any) -> bool:
+    """Whether something is a random generator, one of NumPy's or of Python's own."""
+    return issubclass(type(item), random.Random) or is_generator(item)
+
+
 def global_generator() -> Any:
     """The generator of NumPy's own from which `np.random.rand` draws; None where that is not loaded."""
     numpy_random = sys.modules.get("numpy.random")
@@ -26,13 +31,17 @@ def global_generator() -> Any:
 
 
 def state_of(generator: Any) -> Any:
-    """The state of one of NumPy's generators, whole: a RandomState also keeps the second of two normal numbers."""
+    """The state of a generator, whole: a RandomState also keeps the second of two normal numbers."""
+    if issubclass(type(generator), random.Random):
+        return generator.getstate()
     return generator.bit_generator.state if hasattr(generator, "bit_generator") else generator.get_state()
 
 
 def put_state(generator: Any, state: Any) -> None:
     """Bring a generator into a state that `state_of` gave."""
-    if hasattr(generator, "bit_generator"):
+    if issubclass(type(generator), random.Random):
+        generator.setstate(state)
+    elif hasattr(generator, "bit_generator"):
         generator.bit_generator.state = state
     else:
         generator.set_state(state)
@@ -94,7 +103,7 @@ def global_states(others: Iterable[Any] = ()) -> Callable[[], None]:
 
 
 def kept_states(generators: Iterable[Any]) -> Callable[[], None]:
-    """What brings Python's random state, and those of some generators of NumPy's, back to where they are now."""
+    """What brings Python's random state, and those of some generators, back to where they are now."""
     python, numpys = random.getstate(), kept_generators(generators)
 
     def put_back() -> None:
@@ -105,7 +114,7 @@ def kept_states(generators: Iterable[Any]) -> Callable[[], None]:
 
 
 def kept_generators(generators: Iterable[Any]) -> Callable[[], None]:
-    """What brings some generators of NumPy's, and what generators without a seed begin with, back to where they are."""
+    """What brings some generators, and what generators without a seed begin with, back to where they are."""
     kept = [(generator, state_of(generator)) for generator in generators]
     bits = getattr(sys.modules.get(_BITS), "randbits", secrets.randbits)
 
@@ -129,17 +138,20 @@ def seed_all(seed: int, generators: Iterable[Any] = ()) -> None:
         if hasattr(generator, "bit_generator"):
             put_state(generator, type(generator.bit_generator)(drawn).state)
         else:
-            generator.seed(drawn.generate_state(4))
+            numbers = drawn.generate_state(4)
+            generator.seed(numbers if is_generator(generator) else numbers.tobytes())
 
 
 def state_written(generator: Any) -> Any:
-    """The state of a generator of NumPy's as numbers, texts, lists and dicts."""
+    """The state of a generator as numbers, texts, lists and dicts."""
     return _written(state_of(generator))
 
 
 def put_state_written(generator: Any, state: Any) -> None:
     """Bring a generator into a state that `state_written` gave. Raises ValueError, or another error, for none."""
     read = _read(state)
+    if not is_generator(generator):
+        return generator.setstate(read)
     inner = read.get("state", {}) if isinstance(read, dict) else {}
     places = {"pos": inner.get("pos", 0) if isinstance(inner, dict) else 0}
     places |= {"buffer_pos": read.get("buffer_pos", 0)} if isinstance(read, dict) else {"pos": read[2]}

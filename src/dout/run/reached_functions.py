@@ -10,7 +10,7 @@ from typing import Any
 
 from dout.run.attributes import filled_cells, names_of
 from dout.run.held_objects import generators_of
-from dout.run.random_states import is_generator
+from dout.run.random_states import has_random_state
 
 
 def functions_in(items: Iterable[Any]) -> Iterator[FunctionType]:
@@ -64,7 +64,7 @@ def drawn_from(source: Any) -> list[Any]:
                  if name in function.__globals__]  # fmt: skip
     closed = (ModuleType, FunctionType, type)
     found = [one for item in held if not isinstance(item, closed)
-             for one in ([item] if is_generator(item) else generators_of(data=item))]  # fmt: skip
+             for one in ([item] if has_random_state(item) else generators_of(data=item))]  # fmt: skip
     return list({id(one): one for one in found}.values())
 
 

@@ -23,7 +23,7 @@ from dout.check.exact.subject import Subject
 from dout.check.repair.edits.candidate_edits import Edit
 from dout.check.repair.edits.expression_places import ScratchFunction
 from dout.check.repair.scratch_functions import Scratch, code_of, patched
-from dout.check.repair.test_stand import Stand, shorter
+from dout.check.repair.test_stand import Stand, axis_with, shorter
 from dout.clock import WorkBudget, count
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 from dout.run import arrays as held_arrays
@@ -146,7 +146,7 @@ def elsewhere(
     others: frozenset[str],
     functions: Iterable[ScratchFunction],
 ) -> Elsewhere:
-    """What the `mended` gradients are on a second example: with other lengths, or other numbers in the layer.
+    """What the `mended` gradients are on a second example: with other lengths or numbers in the layer, or a run later.
 
     Where a length, or the stride, is 2, what is added to itself is multiplied by it. An example on which more than
     these and `others` are wrong is none for this layer: two columns for a network that takes one. A number that is a
@@ -157,7 +157,7 @@ def elsewhere(
     lengths = (resized(subject, axis) for axis in (-1, -2, -3) for resized in (_with_shorter, _with_longer))
     here, budget = Elsewhere.UNTRIED, WorkBudget(_SECONDS)
     fixed, edit = _lengths(subject), repair.edit
-    for subjects in chain(lengths, settings):
+    for subjects in chain(_after_a_run(subject), lengths, settings):
         if budget.is_over():
             break
         count(_A_JUDGEMENT * subject.seconds)
@@ -215,13 +215,29 @@ def _with_longer(subject: Subject, axis: int) -> Iterator[Subject]:
     length = np.shape(first)[axis] if np.ndim(first) >= -axis else 0
 
     def longer(item: Any, extra: int) -> Any:
-        if not isinstance(item, np.ndarray) or item.ndim < -axis or item.shape[axis] != length:
+        at = axis_with(item, first, axis)
+        if at is None:
             return item
-        more = np.take(item, range(extra), axis=axis)
-        return np.concatenate([item, 0.7 * more + 0.1 if item.dtype.kind == "f" else more], axis=axis)
+        more = np.take(item, range(extra), axis=at)
+        return np.concatenate([item, 0.7 * more + 0.1 if item.dtype.kind == "f" else more], axis=at)
 
     for extra in (1, length) if length else ():
         yield replace(subject, inputs=tuple(longer(item, extra) for item in subject.inputs))
+
+
+def _after_a_run(subject: Subject) -> Iterator[tuple[Subject]]:
+    """The layer when forward has run before, where a number that it holds goes on with each run: a counter."""
+    later = [replace(subject, make=partial(_run_before, subject, runs)) for runs in (1, 2)]
+    one, two = ({n: x for n, x in attributes_of(s.again()).items() if type(x) in (int, float)} for s in later)
+    if one != two:
+        yield (later[0],)
+
+
+def _run_before(subject: Subject, runs: int) -> Any:
+    layer = subject.again()
+    for _ in range(runs):
+        layer.forward(*subject.fresh_inputs())
+    return layer
 
 
 def _with_other_numbers(subject: Subject) -> Iterator[tuple[Subject]]:
@@ -303,9 +319,9 @@ def _bare(text: str) -> str:
 
 
 def turned_conditions(repair: Repair, stands: Sequence[Stand], after: Examination) -> Iterator[str]:
-    """Say which conditions came out one way only on the examples, and do not with a repair."""
+    """Say which conditions came out one way only on examples of these lengths, and do not with a repair."""
     before, now = Covered(), Covered()
-    for stand in stands:
+    for stand in (stand for stand in stands if not stand.shortened):
         for covered, prepare in ((before, _as_it_is), (now, repair.prepare)):
             with watched() as seen:
                 stand.after_forward(prepare).gradients()

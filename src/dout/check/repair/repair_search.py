@@ -26,6 +26,7 @@ from dout.check.repair.edits.expression_places import (
     functions_at,
     places,
 )
+from dout.check.repair.edits.other_users import heirs_beside
 from dout.check.repair.first_wrong import NamedGradient
 from dout.check.repair.repair_proof import Repair, written
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, switched, tapped
@@ -68,7 +69,7 @@ class RepairSearch:
         ahead = _functions({n.where for n in self.examination.forward if n.where}, objects, "forward")
         owners = (None, *type(objects[0]).__mro__)
         own = {f for f in (*ahead, *behind) if f.owner in owners}  # a part that is wrong is wrong by itself, too
-        self.own = {f for f in own if not f.heirs_beside(type(objects[0]))}
+        self.own = {f for f in own if not heirs_beside(f, type(objects[0]))}
         self.behind = sorted(behind, key=lambda f: f not in self.own)
         self.functions = list(dict.fromkeys((*ahead, *self.behind)))
 

@@ -10,6 +10,7 @@ import numpy as np
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.repair.derived_backward import derived_lines
+from dout.check.repair.edits.other_users import users_beside
 from dout.check.repair.edits.repair_table import sentence_of
 from dout.check.repair.first_wrong import NamedGradient, named_gradients
 from dout.check.repair.repair_proof import Elsewhere, ProvenRepair, Repair, elsewhere, proven, stays_right
@@ -183,10 +184,10 @@ class CauseSearch:
         if not proof.keeps_forward:
             return "it changes what forward returns"
         if proof.elsewhere is Elsewhere.FAILS:
-            return "it is wrong on an example of other lengths"
+            return "it is wrong on another example"
         if proof.elsewhere is Elsewhere.UNTRIED:
             return "it was tried on these lengths alone, and may fit them by chance"
-        if others := proof.repair.edit.place.function.heirs_beside(type(self.stands[0].make())):
+        if others := users_beside(proof.repair.edit.place.function, type(self.stands[0].make())):
             return f"it changes {' and '.join(others)}, too"
         if proof.turns:
             return "it turns a condition that the examples met on one side only"

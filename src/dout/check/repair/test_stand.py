@@ -259,16 +259,23 @@ def stands(subject: Subject, examination: Examination, points: Iterable[Point]) 
 
 def shorter(inputs: tuple[Any, ...], axis: int, n: int) -> tuple[Any, ...]:
     """All inputs whose axis is as long as the first one's, cut to n; the inputs themselves if it is that short."""
-    arrays = [i for i in inputs if isinstance(i, np.ndarray) and -i.ndim <= axis < i.ndim]
-    if not arrays or arrays[0].shape[axis] <= n:
+    first = next((i for i in inputs if isinstance(i, np.ndarray) and -i.ndim <= axis < i.ndim), None)
+    if first is None or first.shape[axis] <= n:
         return inputs
-    length = arrays[0].shape[axis]
+    places = [axis_with(item, first, axis) for item in inputs]
+    return tuple(i if at is None else np.take(i, range(n), at) for i, at in zip(inputs, places, strict=True))
 
-    def cut(item: Any) -> Any:
-        alike = isinstance(item, np.ndarray) and -item.ndim <= axis < item.ndim and item.shape[axis] == length
-        return np.take(item, range(n), axis=axis) if alike else item
 
-    return tuple(map(cut, inputs))
+def axis_with(item: Any, first: np.ndarray[Any, Any], axis: int) -> int | None:
+    """The axis of an input that goes with one of the first: as long, and at that place from the end or the beginning.
+
+    The labels (n,) go with the rows of scores (n, k), and the steps of labels (n, t) with those of (n, t, k).
+    """
+    beginning = axis % first.ndim
+    for place in (beginning - first.ndim, beginning) if isinstance(item, np.ndarray) else ():
+        if -item.ndim <= place < item.ndim and item.shape[place] == first.shape[axis]:
+            return place
+    return None
 
 
 def inputs_at(subject: Subject, examination: Examination, point: Point) -> tuple[Any, ...]:

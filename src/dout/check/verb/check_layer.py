@@ -35,7 +35,7 @@ from dout.check.verb.judged_layer import judged, of_refuted, subject_of
 from dout.check.verb.recorded_round import of_unknown_loss
 from dout.clock import was_ended_by_the_clock
 from dout.errors import UnknownLossError
-from dout.run import keeping_random_states, otherwise
+from dout.run import drawing_alike, keeping_random_states, otherwise
 from dout.trace.capture.watched_conditions import watched
 
 
@@ -69,7 +69,8 @@ def check(
     given = {**{str(i): item for i, item in enumerate(inputs)}, **named}
     was_ended_by_the_clock()  # what was before is another's
     try:
-        report = checked_on(Grounds.of(target, init or {}, given, how))
+        with drawing_alike(target):
+            report = checked_on(Grounds.of(target, init or {}, given, how))
     except UnknownLossError as error:
         recorded = of_unknown_loss(target, error)
         if recorded is None:

@@ -121,18 +121,6 @@ class ScratchFunction:
         of_instance = any(isinstance(item, OfInstance) and item.__func__ is self.function for item in held)
         return of_instance or (self.owner is None and "<locals>" in self.function.__qualname__)
 
-    def heirs_beside(self, cls: type) -> list[str]:
-        """The classes that run it, too, beside this one and its own: a change of it changes them."""
-        own = {base.__qualname__ for base in cls.__mro__}  # what is tried derives from them, and is called so
-        found, left = dict[str, None](), [self.owner] if self.owner is not None else []
-        while left:
-            below = vars(type)["__subclasses__"](left.pop())
-            left += below
-            theirs = [(sub, inspect.getattr_static(sub, self.attribute, None)) for sub in below]
-            same = (sub for sub, item in theirs if getattr(item, "__func__", item) is self.function)
-            found |= dict.fromkeys(sub.__qualname__ for sub in same if sub.__qualname__ not in own)
-        return [*found]
-
     @property
     def numbers(self) -> set[float]:
         """The numbers that it is written with."""
@@ -209,10 +197,13 @@ class ScratchFunction:
 
 
 def functions_at(places: Iterable[Where], objects: Iterable[Any], method: str) -> list[ScratchFunction]:
-    """The functions that stand at these places, and those called `method`: of the classes of `objects`, and helpers."""
+    """The functions that stand at these places, those that name them, and those called `method`.
+
+    They are methods of the classes of `objects`, and helpers.
+    """
     lines = {(where.file, where.line) for where in places}
     sources: dict[str, ParsedFile | None] = {}
-    found: list[ScratchFunction] = []
+    found, others = list[ScratchFunction](), list[ScratchFunction]()
     for function, owner in _known(objects).items():
         file, first = function.__code__.co_filename, function.__code__.co_firstlineno
         if file not in sources:
@@ -223,8 +214,10 @@ def functions_at(places: Iterable[Where], objects: Iterable[Any], method: str) -
         if source is None or node is None or not _names_in(node.decorator_list) <= known:  # a name of the class body
             continue
         runs = any((file, line) in lines for line in range(first, (node.end_lineno or first) + 1))
-        if runs or (owner is not None and function.__name__ == method):
-            found.append(ScratchFunction(source, node, function, owner))
+        runs = runs or (owner is not None and function.__name__ == method)
+        (found if runs else others).append(ScratchFunction(source, node, function, owner))
+    for helper in (f for f in found if f.owner is None):  # grows: what is between computes nothing by itself
+        found += [f for f in others if f not in found and helper.name in f.function.__code__.co_names]
     return sorted(found, key=lambda f: (f.source.file, f.node.lineno))
 
 
