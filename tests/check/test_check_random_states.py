@@ -1,4 +1,4 @@
-"""Random generators of the user's are where they were after `check`, `explain` and `derive`, of classes and instances."""
+"""Random generators of the user's are where they were after `check` and `explain`, of classes and instances."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""A repair is safe that holds elsewhere, too: at other sizes, a run later, and in the other layers that run its code."""
+"""A repair is safe that holds elsewhere, too: at other sizes, a run later, in the other layers that run its code."""
 
 import numpy as np
 import pytest

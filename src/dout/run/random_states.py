@@ -151,7 +151,8 @@ def put_state_written(generator: Any, state: Any) -> None:
     """Bring a generator into a state that `state_written` gave. Raises ValueError, or another error, for none."""
     read = _read(state)
     if not is_generator(generator):
-        return generator.setstate(read)
+        generator.setstate(read)
+        return
     inner = read.get("state", {}) if isinstance(read, dict) else {}
     places = {"pos": inner.get("pos", 0) if isinstance(inner, dict) else 0}
     places |= {"buffer_pos": read.get("buffer_pos", 0)} if isinstance(read, dict) else {"pos": read[2]}

@@ -19,9 +19,11 @@ _MOST_NUMBERS = 8  # numbers tried that a layer holds
 
 
 def resized(x: Array, length: int, size: int) -> Array:
-    """The first rows, and beyond all of them others."""
+    """The first rows, and beyond all of them others; of an order of all rows the order of the first ones."""
     if size <= length:
-        return x[:size].copy()
+        first = x[:size].copy()
+        is_order = x.ndim == 1 and x.dtype.kind in "iu" and np.array_equal(np.sort(x), range(length))
+        return np.argsort(np.argsort(first)).astype(x.dtype) if is_order else first
     more = [x * x.dtype.type(k) if is_float_array(x) and not is_label(x) else x for k in range(1, size // length + 2)]
     return np.concatenate(more)[:size]
 

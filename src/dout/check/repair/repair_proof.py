@@ -211,8 +211,8 @@ def _with_longer(subject: Subject, axis: int) -> Iterator[Subject]:
 
     Of 4 channels of which a layer makes one, for example, an order of axes tells little.
     """
-    first = subject.inputs[0] if subject.inputs else 0.0
-    length = np.shape(first)[axis] if np.ndim(first) >= -axis else 0
+    first = np.asarray(subject.inputs[0]) if subject.inputs else np.zeros(())
+    length = first.shape[axis] if first.ndim >= -axis else 0
 
     def longer(item: Any, extra: int) -> Any:
         at = axis_with(item, first, axis)

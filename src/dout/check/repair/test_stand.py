@@ -29,6 +29,7 @@ from dout.run import (
     size_of,
     weighed,
 )
+from dout.trace.model.user_source import loops_of
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 from dout.trace.session.pairing import pairs
@@ -89,6 +90,14 @@ class Stand:
         if not stand.expected.keys() >= seek.keys():
             raise ValueError("other gradients are judged there")
         return stand
+
+    @property
+    def has_loop(self) -> bool:
+        """Whether there is a loop in the code of backward that computes."""
+        nodes = self.examination.trace.backward if self.examination is not None else ()
+        lines = {(node.where.file, node.where.line) for node in nodes if node.where}
+        loops = [(file, loop) for file in {file for file, _ in lines} for loop in loops_of(file)]
+        return any((file, line) in lines for file, loop in loops for line in loop)
 
     def make(self) -> Any:
         """A copy of the layer with this point's parameters."""

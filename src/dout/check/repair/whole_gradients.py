@@ -175,7 +175,8 @@ def _of_shape(name: str, got: Any, right: Any, stand: Stand, same: Any) -> Itera
         if same(got.sum(axis=axis)) or same(got.sum(axis=axis, keepdims=True)):
             yield "broadcast", f"it has to be summed over axis {axis}, along which {name} was broadcast"
     if right.ndim and got.shape == right.shape[1:] and same(got, right[-1]):
-        yield "missing term", "it is the last part of what is right: each turn of a loop overwrites the one before"
+        why = ": each turn of a loop overwrites the one before" if stand.has_loop else f", of {len(right)} parts"
+        yield "missing term", f"it is the last part of what is right{why}"
     yield from _of_another(name, got, stand, same)
     try:
         if same(np.broadcast_to(got, right.shape)):

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from math import isnan
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dout.adapt.target import Target
 from dout.check.exact.judge import Judgement
+from dout.check.exact.ratio import Likeness
 from dout.check.exact.subject import Subject
 from dout.check.settings.other_inputs import OtherSubject
 from dout.judge.judged_run import is_label
-from dout.run import otherwise
+from dout.run import arrays, otherwise
 
 
 class DeclaredSizes(NamedTuple):
@@ -39,6 +41,17 @@ class DeclaredSizes(NamedTuple):
                 if any(_is_right(replace(other, subject=subject), is_wrong) for subject in agreed):
                     return True
         return False
+
+    def is_forgotten_step(self, other: OtherSubject, found: Judgement) -> bool:
+        """Whether a setting that backward alone reads is a step or a border of 0 or 1, which is no length at hand.
+
+        It does not have to agree with an input, as the size of a kernel may, nor does it scale gradients.
+        """
+        held = [*self.given.inputs, *arrays(self.given.runner.layer).values()]
+        lengths = {n for x in held for n in np.shape(x)}
+        steps = bool(other.changed) and all(a in (0, 1) and a not in lengths and b > a for a, b in self._changed(other))
+        ratios = (found.likeness.get(o.judged.name, Likeness()).ratio for o in found.refuted.values())
+        return steps and bool(self._changed(other)) and any(ratio is None or isnan(ratio) for ratio in ratios)
 
     def _told(self, other: OtherSubject, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of an input that the constructor was told, by the numbers in it: as given, or at the setting."""

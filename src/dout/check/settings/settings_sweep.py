@@ -116,8 +116,9 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         told = DeclaredSizes(subject, Target(target), init)
         if _is_of_the_inputs(other, found, subject, judgement) or told.explain(other, found, is_wrong):
             continue
-        if _is_meant(other, found) and not _is_read_by_backward_alone(other, subject):
-            return Sweep(WrongElsewhere(found, other.subject), raised)
+        forgotten = _is_read_by_backward_alone(other, subject)
+        if _is_meant(other, found) and (not forgotten or told.is_forgotten_step(other, found)):
+            return Sweep(WrongElsewhere(_forgotten(other, found) if forgotten else found, other.subject), raised)
         doubtful = doubtful or WrongElsewhere(replace(found, not_meant=True), other.subject)
     return Sweep(penalised or doubtful, raised)
 
@@ -238,6 +239,13 @@ def _is_read_by_backward_alone(other: OtherSubject, given: Subject) -> bool:
     """Whether forward gives the same at a setting: it may have to agree with an input, as the size of a kernel."""
     as_given = replace(given, inputs=other.subject.inputs)
     return not (other.of_inputs or other.of_a_flag) and same(other.subject.forward(), as_given.forward())
+
+
+def _forgotten(other: OtherSubject, found: Judgement) -> Judgement:
+    """What is wrong by a setting that forward forgets: no repair of backward is looked for."""
+    said = f"forward gives the same whatever {' and '.join(other.changed)} is, and backward reads it"
+    names = [outcome.judged.name for outcome in found.refuted.values()]
+    return replace(found, as_given=None, remarks={**found.remarks, **dict.fromkeys(names, said)})
 
 
 def _repeats_an_input(other: OtherSubject, found: Judgement) -> bool:

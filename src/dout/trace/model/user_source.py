@@ -328,6 +328,12 @@ def loop_in(frame: FrameType) -> str:
 _LOOPS = (ast.For, ast.While, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 
 
+def loops_of(file: str) -> list[range]:
+    """The lines of each loop of a file, without its head."""
+    loops = (node for node in ast.walk(syntax_of(file)) if isinstance(node, ast.For | ast.While))
+    return [range(loop.body[0].lineno, (loop.end_lineno or loop.lineno) + 1) for loop in loops]
+
+
 def parameters(function: Any, count: int) -> list[str | None]:
     """The names of the first arguments by position; None where there is none."""
     try:
