@@ -69,8 +69,12 @@ def function_pairs(names: Mapping[str, Any]) -> dict[str, type]:
             and all(map(_takes_something, pair))
             and not any(is_stub(f) or gives_nothing(f) for f in pair)
         ):
-            key = ahead if ahead not in found else name
-            found[key] = pair_class(functions[ahead], backward, losses, (ahead, name))
+            made = (
+                _with_locals(functions[ahead], backward) if _takes_lost_values(functions[ahead], backward) else backward
+            )
+            if made is not None:
+                key = ahead if ahead not in found else name
+                found[key] = pair_class(functions[ahead], made, losses, (ahead, name))
     found |= {ahead: pair for ahead, pair in _of_same_arguments(functions).items() if ahead not in found}
     both = {f for pair in found.values() for f in getattr(pair, PAIR)}
     rest = {n: f for n, f in functions.items() if n not in both and not is_stub(f)}
@@ -100,6 +104,24 @@ def _of_same_arguments(functions: Mapping[str, FunctionType]) -> dict[str, type]
         elif (made := _with_locals(functions[ahead], function)) is not None:
             found[ahead] = pair_class(functions[ahead], made, (), (ahead, name))
     return found
+
+
+@total(bool)
+def _takes_lost_values(loss: FunctionType, backward: FunctionType) -> bool:
+    """Whether a backward takes by name what a loss computes on its way, and gives to nobody."""
+    own = read(loss)
+    if own is None or not names_loss(loss.__name__):
+        return False
+    bound = {name_of(target) for statement in walk(own.node) for target, _ in bindings(statement)}
+    given = {name_of(part) for n in walk(own.node) if isinstance(n, ast.Return) and n.value for part in _parts(n.value)}
+    taken = {p.name for p in taken_by(backward)} - {p.name for p in taken_by(loss)}
+    return bool(taken & bound - given)
+
+
+def _parts(node: ast.expr) -> list[ast.expr]:
+    """What stands in a tuple, a list or a dict, and in those in it; the expression itself of others."""
+    inner = node.elts if isinstance(node, ast.Tuple | ast.List) else node.values if isinstance(node, ast.Dict) else None
+    return [node] if inner is None else [part for item in inner for part in _parts(item)]
 
 
 @total(lambda: None)
