@@ -63,18 +63,14 @@ def function_pairs(names: Mapping[str, Any]) -> dict[str, type]:
     losses = [item for name, item in functions.items() if names_loss(name)]
     for name, backward in functions.items():
         ahead = next((n for n in forward_names(name) if n in functions and n != name), None)
-        pair = [functions[ahead], backward] if ahead is not None else []
-        if (
-            ahead is not None
-            and all(map(_takes_something, pair))
-            and not any(is_stub(f) or gives_nothing(f) for f in pair)
-        ):
-            made = (
-                _with_locals(functions[ahead], backward) if _takes_lost_values(functions[ahead], backward) else backward
-            )
-            if made is not None:
-                key = ahead if ahead not in found else name
-                found[key] = pair_class(functions[ahead], made, losses, (ahead, name))
+        if ahead is None:
+            continue
+        forward = functions[ahead]
+        if any(not _takes_something(f) or is_stub(f) or gives_nothing(f) for f in (forward, backward)):
+            continue
+        made = _with_locals(forward, backward) if _takes_lost_values(forward, backward) else backward
+        if made is not None:
+            found[ahead if ahead not in found else name] = pair_class(forward, made, losses, (ahead, name))
     found |= {ahead: pair for ahead, pair in _of_same_arguments(functions).items() if ahead not in found}
     both = {f for pair in found.values() for f in getattr(pair, PAIR)}
     rest = {n: f for n, f in functions.items() if n not in both and not is_stub(f)}
