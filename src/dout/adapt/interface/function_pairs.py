@@ -207,11 +207,6 @@ class OnOwnArrays(staticmethod):  # type: ignore[type-arg]
         return self.__func__ if layer is None else _on_arrays_of(layer, self.__func__, self.names)
 
 
-def runs_on_module_arrays(cls: type) -> bool:
-    """Whether a layer's functions find its arrays in their module: run by themselves, they change the user's own."""
-    return any(isinstance(item, OnOwnArrays) for base in mro_of(cls) for item in vars(base).values())
-
-
 def _on_arrays_of(layer: Any, function: Any, names: Sequence[str]) -> Callable[..., Any]:
     """The function, with a layer's arrays in its module; what code binds to their names is the layer's then."""
 

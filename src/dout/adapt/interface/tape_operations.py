@@ -132,9 +132,10 @@ def tape_operations(names: Mapping[str, Any], cls: type | None = None) -> dict[s
     back = way_back(nodes) if cls is not None else ""
     slot = next((n for n in sorted(own_attributes(own[back])[1]) if "grad" in n), "") if back else ""
     found: dict[str, type] = {}
-    known = next((closure.slot for closure in map(closure_in, nodes.values()) if closure is not None), "")
+    closures = {name: closure_in(node) for name, node in nodes.items()}
+    known = next((closure.slot for closure in closures.values() if closure is not None), "")
     for name, node in nodes.items():
-        function, closure = own[name], closure_in(node, known)
+        function, closure = own[name], closures[name] or (closure_in(node, known) if known else None)
         if not taken_by(function) or not all(map(is_named, taken_by(function))):
             continue
         if closure is not None:

@@ -22,7 +22,12 @@ from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths
 from dout.check.conventions.setting_penalty import strength_of_what_is_added
 from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
 from dout.check.conventions.squares import depends_by_squares
-from dout.check.conventions.stop_gradient import freezes_rows, goes_straight_through, stops_the_gradient
+from dout.check.conventions.stop_gradient import (
+    freezes_rows,
+    goes_straight_through,
+    scaling_setting,
+    stops_the_gradient,
+)
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Convention, Judgement
 from dout.check.exact.ratio import Likeness
@@ -105,7 +110,7 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
     for outcome in judgement.refuted.values():
         gradient = RefutedGradient(subject, judgement, outcome, samples, loss)
         convention = next(filter(None, (rule(gradient) for rule in (RULES if uses_dout else (_stops,)))), None)
-        if convention is not None and convention.word == Word.SCALED and judgement.elsewhere:
+        if convention is not None and convention.is_of_all and judgement.elsewhere:
             remarks[gradient.name] = f"it is {convention.because} there alone"  # as given it is the derivative itself
         elif convention is not None:
             found[gradient.name] = convention
@@ -395,8 +400,16 @@ def _straight_through(gradient: RefutedGradient) -> Convention | None:
     return Convention(Word.THROUGH, "forward has steps, whose derivative is 0") if through else None
 
 
+def _by_a_setting(gradient: RefutedGradient) -> Convention | None:
+    """What goes in comes out, and a number of the layer scales what goes back: for that it is there."""
+    factor = scaling_setting(gradient.subject)
+    because = f"{factor} times the derivative of forward, which hands its input on"
+    return Convention(Word.SCALED, because, factor) if factor else None
+
+
 RULES: tuple[ConventionRule, ...] = (
     _passes_on,
+    _by_a_setting,
     _straight_through,
     _is_diagonal,
     _of_a_loss,

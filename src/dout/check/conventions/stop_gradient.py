@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import inspect
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from dout.adapt.source.syntax import read, walk
 from dout.check.exact.subject import Subject
 from dout.judge.outcomes import Outcome
-from dout.run import otherwise
+from dout.run import attributes_of, otherwise
 
 
 @otherwise(False)
@@ -25,6 +28,38 @@ def stops_the_gradient(subject: Subject) -> bool:
         and all(gradient is not None and not np.any(gradient) for gradient in run.gradients)
         for run in runs
     )
+
+
+@otherwise("")
+def scaling_setting(subject: Subject) -> str:
+    """The number of a layer, `self.scale` or `-self.strength`, by which it multiplies `dout`, and hands its input on.
+
+    Such a layer has no other use than to scale gradients, or to turn them around (Ganin and Lempitsky, 2015).
+    """
+    if len(subject.inputs) != 1:
+        return ""
+    for name, number in attributes_of(subject.again()).items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or not number:
+            continue
+        for sign in ("", "-"):
+            made = [
+                replace(subject, make=partial(_with_number, subject, name, n)) for n in (number, 0.6 * number + 0.05)
+            ]
+            if all(_multiplies_dout(one, float(f"{sign}1") * getattr(one.again(), name)) for one in made):
+                return f"{sign}self.{name}"
+    return ""
+
+
+def _with_number(subject: Subject, name: str, number: float) -> Any:
+    layer = subject.again()
+    setattr(layer, name, number)
+    return layer
+
+
+def _multiplies_dout(subject: Subject, factor: float) -> bool:
+    run = subject.run((-2 * np.asarray(subject.inputs[0]),))
+    (y,), (dx,) = run.outputs, run.gradients
+    return np.array_equal(y, run.inputs[0]) and np.allclose(dx, factor * run.douts[0], rtol=1e-6)
 
 
 @otherwise(False)

@@ -44,6 +44,11 @@ class Convention:
     constant: str = ""
     undivided: bool = False
 
+    @property
+    def is_of_all(self) -> bool:
+        """Whether it is a constant that holds at all settings or at none: a mean in place of a sum."""
+        return self.word == Word.SCALED and "self." not in self.constant
+
 
 @dataclass(frozen=True, eq=False)
 class Judgement:

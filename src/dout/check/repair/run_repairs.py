@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface.function_pairs import runs_on_module_arrays
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
@@ -269,7 +268,7 @@ def lines_that_run(subject: Subject, error: Exception, given: Subject | None = N
     """
     users = _users(error)
     function = function_of(users[-1][0].f_code, objects_in(subject.again())) if users else None
-    if function is None or KIND_ALONE.get() or runs_on_module_arrays(type(subject.runner.layer)):
+    if function is None or KIND_ALONE.get():
         return None
     with suppress(*OF_TRIED_CODE), quiet():
         outputs = _outputs(subject, lambda layer: None)[1]

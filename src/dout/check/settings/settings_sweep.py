@@ -98,7 +98,10 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         except BackwardError as error:
             is_taken = not (other.of_inputs and _reads_no_more(other, subject))
             if is_taken and isinstance(error.__cause__, Exception) and not _is_refusal(other, error.__cause__):
-                of_axes = other.of_a_word and "to unpack" in str(error.__cause__)  # a word for tables alone
+                of_lengths = "to unpack" in str(error.__cause__)
+                if of_lengths and any(isinstance(item, tuple) for item in other.changed.values()):
+                    continue  # it takes tuples of one length
+                of_axes = other.of_a_word and of_lengths  # a word for tables alone
                 always = not of_axes and _always_raises(other, subject, judgement)
                 raised = raised or RaisedElsewhere(error.__cause__, other.words, always, other.subject)
             continue
@@ -313,7 +316,7 @@ def _without_scale(found: Judgement, given: Judgement) -> Judgement:
     Refuted are those gradients up to a constant that are the derivative itself as given.
     """
     exact = {v.argument for v in given.verdicts if v.constant == "1" and given.likeness[v.argument].ratio == 1}
-    scaled = {name: kept for name, kept in found.conventions.items() if kept.word == Word.SCALED and name in exact}
+    scaled = {name: kept for name, kept in found.conventions.items() if kept.is_of_all and name in exact}
     if not scaled:
         return found
     verdicts = (

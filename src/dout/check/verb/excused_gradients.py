@@ -90,7 +90,9 @@ def _is_kept_here(verdict: Verdict, gradient: Gradient) -> bool:
         return True
     ratio = _ratio(gradient)
     known = re.fullmatch(r"-?[\d.]+(e-?\d+)?", verdict.constant)  # else 1/N
-    fits = is_near(np.float64(ratio), np.float64(verdict.constant)) if known else ratio > 0
+    fits = (
+        is_near(np.float64(ratio), np.float64(verdict.constant)) if known else ratio > 0 or verdict.constant[:1] == "-"
+    )
     return bool(fits) and is_near(gradient.value, ratio * np.asarray(gradient.expected))
 
 

@@ -63,7 +63,7 @@ def _beside(report: Report, reports: Sequence[Report], found: Finding) -> Findin
         return _with_what_divides(found, report, reports)
     if found.code != RULE.code or found.severity != "note":
         return found
-    mine = {(v.role, v.constant) for v in report.verdicts if v.word == Word.SCALED}
+    mine = {(v.role, v.constant) for v in report.verdicts if v.word == Word.SCALED and "self." not in v.constant}
     for other in (r for r in reports if r is not report):
         for verdict in other.verdicts:
             kind, constant = verdict.role, verdict.constant
