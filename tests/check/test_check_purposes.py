@@ -1,6 +1,5 @@
 """Layers that are there to change gradients, and settings of one length: no errors."""
 
-import numpy as np
 import pytest
 
 import dout

@@ -298,8 +298,11 @@ def _of_steps(gradient: RefutedGradient) -> Convention | None:
         return None
     others = [one.ratio for name, one in gradient.judgement.likeness.items() if name in gradient.judgement.parameters]
     mean = gradient.constant(_averages(gradient.samples.lengths))
-    if ratio is None or (mean and 1 in others) or not 0 < ratio < math.inf:  # no momentum averages one gradient alone
+    if ratio is None or not 0 < ratio < math.inf:
         return None
+    lengths = {*gradient.samples.lengths.input, *gradient.samples.lengths.output}
+    if 1 in others and (mean or any(math.isclose(ratio * n, 1) for n in lengths)):
+        return None  # no momentum averages one gradient alone
     constant = mean.symbol if mean else STEP
     return Convention(Word.SCALED, f"the first step is {ratio:.4g} × rate × gradient", constant)
 

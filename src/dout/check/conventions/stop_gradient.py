@@ -41,12 +41,10 @@ def scaling_setting(subject: Subject) -> str:
     for name, number in attributes_of(subject.again()).items():
         if isinstance(number, bool) or not isinstance(number, int | float) or not number:
             continue
-        for sign in ("", "-"):
-            made = [
-                replace(subject, make=partial(_with_number, subject, name, n)) for n in (number, 0.6 * number + 0.05)
-            ]
-            if all(_multiplies_dout(one, float(f"{sign}1") * getattr(one.again(), name)) for one in made):
-                return f"{sign}self.{name}"
+        made = [replace(subject, make=partial(_with_number, subject, name, n)) for n in (number, 0.6 * number + 0.05)]
+        for text, sign in (("", 1), ("-", -1)):
+            if all(_multiplies_dout(one, sign * getattr(one.again(), name)) for one in made):
+                return f"{text}self.{name}"
     return ""
 
 
@@ -71,8 +69,8 @@ def goes_straight_through(subject: Subject) -> bool:
     """
     if len(subject.inputs) != 1:
         return False
-    given = np.asarray(subject.inputs[0], float)  # float32 does not tell 1 + 1e-9 from 1
-    here, near, other = (subject.run((given * factor,)) for factor in (1, 1 + 1e-9, -2))
+    given = np.asarray(subject.inputs[0], float)
+    here, near, other = (subject.run((given * factor,)) for factor in (1, 1 + 1e-5, -2))  # forward may use float32
     (x,), (y,), (dout,), (dx,) = here.inputs, here.outputs, here.douts, here.gradients
     handed_on = np.isin(dx - dout, 0) | np.isin(dx, 0)
     has_steps = np.array_equal(y, near.outputs[0]) and not np.array_equal(y, other.outputs[0])

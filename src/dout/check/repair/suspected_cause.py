@@ -160,7 +160,8 @@ class CauseSearch:
         wrong = (n for n in self.named if not n.right)  # on the line of the repair the patched source has no names
         first = next((n for n in wrong if n.name in mended or (n.where and n.where.line == line)), None)
         where = Where(function.source.file, line)
-        if proof.another_forward and _is_number(edit.written) and not _is_number(edit.old):
+        is_constant = _is_number(edit.written) or edit.written.startswith("np.sign(")
+        if proof.another_forward and is_constant and not _is_number(edit.old):
             sentence = f"backward takes `{edit.shown}` (line {line}) for a constant: the gradient through it is missing"
             return Cause("missing term", sentence, first_wrong=_said(first))
         if proof.another_forward:
@@ -169,15 +170,15 @@ class CauseSearch:
                 f"`{edit.shown}` in {function.name} (line {line}), but forward then returns other numbers"
                 f"{proof.remarks}"
             )
-            return Cause(edit.word, sentence, None, where, _said(first))
+            return Cause(edit.said, sentence, None, where, _said(first))
         side = f" in {function.name}" if function.name != "backward" else ""
         lines = edit.written.count("\n") + 1
         meant = f"`{edit.written}`" if lines == 1 else f"the {lines} lines below"
         sentence = (
-            f"{sentence_of(edit.word, edit.old, edit.written)}{side}: `{edit.shown}` should be {meant}{proof.remarks}"
+            f"{sentence_of(edit.said, edit.old, edit.written)}{side}: `{edit.shown}` should be {meant}{proof.remarks}"
         )
         fix = function.source.fix(proof.repair.text, self._unsafe(proof))
-        return Cause(edit.word, sentence, fix, where, _said(first))
+        return Cause(edit.said, sentence, fix, where, _said(first))
 
     def _unsafe(self, proof: ProvenRepair) -> str:
         """Why a person has to look at a proven repair, or nothing."""

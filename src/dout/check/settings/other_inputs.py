@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
+from dout.adapt.argument_names import taken_by
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
@@ -140,6 +141,21 @@ def of_lists(subject: Subject) -> Iterator[OtherSubject]:
             if interface is not None:  # what comes back is in a list, as the arrays are
                 there = read_as(there, replace(interface, stacked=False, parted=False))
             yield OtherSubject(words, there, of_inputs=True)
+
+
+def of_any_number(subject: Subject) -> Iterator[OtherSubject]:
+    """With one input more, all of different lengths, where forward takes any number of them and is given two alike."""
+    forward, _ = forward_of(subject)
+    first, *others = subject.inputs if len(subject.inputs) == 2 else (None,)
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in taken_by(forward))
+    if not takes_any or not isinstance(first, np.ndarray) or any(np.shape(x) != first.shape for x in others):
+        return
+    for axis, length in enumerate(first.shape):
+        inputs = tuple(lengthened(x, axis, length, length + more) for more, x in enumerate((first, *others, first)))
+        more = replace(subject, names=(*subject.names, "input2")) if subject.names else subject
+        if is_taken(more, inputs):
+            words = f"with three inputs of other lengths along axis {axis}"
+            yield OtherSubject(words, replace(more, inputs=inputs), of_inputs=True)
 
 
 def of_images(subject: Subject) -> Iterator[OtherSubject]:

@@ -27,6 +27,7 @@ from dout.check.settings.other_inputs import (
     forward_of,
     larger_inputs,
     lengthened,
+    of_any_number,
     of_images,
     of_lengths,
     of_lists,
@@ -61,6 +62,7 @@ def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room:
             yield replace(other, subject=replace(other.subject, inputs=larger))
     yield from of_lengths(subject)
     yield from of_lists(subject)
+    yield from of_any_number(subject)
     yield from of_images(subject)
     yield from of_told_axes(subject)
     yield from of_more_axes(subject)

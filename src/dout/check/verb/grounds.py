@@ -258,8 +258,11 @@ def runs_elsewhere(report: Report, program: str) -> Report:
 
 
 def _nudged(x: Any) -> Any:
-    """The numbers a little larger, each by another share: what only scales them together may change nothing."""
-    return x * (1 + 1e-9 * np.cos(np.arange(x.size))).reshape(x.shape)
+    """The numbers a little larger, each by another share: what only scales them together may change nothing.
+
+    Forward may take them as float32.
+    """
+    return x * (1 + 1e-5 * np.cos(np.arange(x.size))).reshape(x.shape)
 
 
 def _far(x: Any) -> Any:

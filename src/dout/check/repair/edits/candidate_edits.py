@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ _OTHER_SHAPE, _MADE_HERE, _CALL = 0.05, 0.2, 0.3  # a term of another shape, a l
 _UNREAD = 0.5  # a local name that nothing reads is likelier by so much
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.Tuple, ast.List)
 _PRODUCTS = (ast.Mult, ast.Div, ast.Pow)
+_NAMES = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass
@@ -82,7 +85,8 @@ class Seen:
                 known.setdefault(n, f"{text}.shape[{axis}]")
             if np.ndim(value) > 1:
                 known.setdefault(np.size(value), f"{text}.size")
-        return {text: n for n, text in known.items() if n > 1}
+        named = {text: n for text, n in self.names.items() if type(n) is int and n in known}
+        return {text: n for text, n in (*named.items(), *((text, n) for n, text in known.items())) if n > 1}
 
     @cached_property
     def scalars(self) -> set[float]:
@@ -125,12 +129,22 @@ class Edit:
         """The new source of `node`."""
         if self.slots is None:
             return self.meant
+        template, slots = _with_own_slots(self.meant, self.slots)
         bare: set[str] = set()
-        meaning = ast.dump(ast.parse(_filled(self.meant, self.slots)))
-        for name in self.slots:
-            if _means(_filled(self.meant, self.slots, {*bare, name}), meaning):
+        meaning = ast.dump(ast.parse(_filled(template, slots)))
+        for name in slots:
+            if _means(_filled(template, slots, {*bare, name}), meaning):
                 bare.add(name)
-        return _filled(self.meant, self.slots, bare)
+        return _filled(template, slots, bare)
+
+    @property
+    def said(self) -> str:
+        """The word of the cause, by what is written: a sum of what stood there and more lacked a term."""
+        before, after = (f"{self.old} + ", f"{self.old} - "), f" + {self.old}"
+        if self.word == "formula" and (self.written.startswith(before) or self.written.endswith(after)):
+            return "missing term"
+        compared = any(isinstance(parent, ast.Compare) for parent in self.place.parents)
+        return "mask" if compared and self.word in ("formula", "factor", "sign", "missing term") else self.word
 
     @property
     def old(self) -> str:
@@ -169,6 +183,18 @@ class Edit:
         return any(number in known for number in _literals(self.text) - _literals(f"({self.place.text})"))
 
 
+def _with_own_slots(template: str, slots: Slots) -> tuple[str, dict[str, str]]:
+    """The template with a slot of its own for each place, of which one may need parentheses and another none."""
+    text, own = "", dict[str, str]()
+    for number, (before, name, _, _) in enumerate(Formatter().parse(template)):
+        text += before.replace("{", "{{").replace("}", "}}")
+        if name is not None:
+            key = name if name == "p" else f"{name}_{number}"
+            own[key] = slots[name]
+            text += f"{{{key}}}"
+    return text, own
+
+
 def _filled(template: str, slots: Slots, bare: set[str] | None = None) -> str:
     """The template with every slot in parentheses but those in `bare`, and {p}."""
     bare = bare or set()
@@ -188,7 +214,16 @@ def _literals(text: str) -> set[float]:
 
 
 def candidates(place: ExpressionPlace, seen: Seen, elsewhere: Echoes, most: float) -> Iterator[Edit]:
-    """Every edit of an expression, and of the statement whose value it is, that costs at most `most`."""
+    """Every edit of an expression, and of the statement whose value it is, that costs at most `most`.
+
+    Behind a loop nothing is meant by the last value of what it counts.
+    """
+    stale = place.stale
+    found = _candidates(place, seen, elsewhere, most)
+    yield from (e for e in found if stale.isdisjoint(_NAMES.findall(e.text))) if stale else found
+
+
+def _candidates(place: ExpressionPlace, seen: Seen, elsewhere: Echoes, most: float) -> Iterator[Edit]:
     terms = _terms_by_need(place, seen)
     is_value = getattr(place.statement, "value", None) is place.node
     for node in (place.node, place.statement) if is_value else (place.node,):
@@ -299,8 +334,10 @@ def _may_lack_a_factor(place: ExpressionPlace) -> bool:
     if isinstance(parent, ast.BinOp):
         below = isinstance(parent.op, ast.Div) and parent.right is node
         return below or isinstance(parent.op, ast.Add | ast.Sub | ast.MatMult)
-    if isinstance(parent, ast.Tuple):
-        return len(place.parents) == 2 and isinstance(place.parents[1], ast.Return | ast.Assign)
+    if isinstance(parent, ast.Tuple) and len(place.parents) == 2:
+        return isinstance(place.parents[1], ast.Return | ast.Assign)
+    if isinstance(parent, ast.List | ast.Tuple):  # it is joined with others
+        return len(place.parents) > 1 and isinstance(place.parents[1], ast.Call)
     return isinstance(parent, ast.Call | ast.UnaryOp) or (isinstance(parent, ast.Attribute) and parent.value is node)
 
 

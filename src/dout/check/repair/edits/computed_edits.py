@@ -12,10 +12,13 @@ import numpy as np
 
 from dout.adapt.source.syntax import name_of
 from dout.check.repair.edits.exchanged_parts import Found, Terms, exchanged, of_parts
-from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction
+from dout.check.repair.edits.expression_places import ExpressionPlace, ParsedFile, ScratchFunction
 from dout.check.repair.edits.repair_table import OTHER_FUNCTIONS
 
 _MOST_LENGTHS = 4
+_KEEPING = frozenset(
+    {"len", "int", "float", "range", "reversed", "enumerate", "zeros", "ones", "empty", "arange", "eye"}
+)
 
 
 def computed(place: ExpressionPlace, ndim: int, terms: Terms) -> Found:
@@ -23,7 +26,7 @@ def computed(place: ExpressionPlace, ndim: int, terms: Terms) -> Found:
     for edits in _BY_SYNTAX.get(type(place.node), ()):
         yield from edits(place, place.node, ndim)
     yield from _unpacked(place)
-    yield from _added_at(place)
+    yield from _added_at(place, terms)
     yield from _other_target(place)
     yield from _unpadded(place, ndim, terms)
     yield from of_parts(place, terms)
@@ -67,7 +70,9 @@ def _more_arguments(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
 
 
 def _other_function(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
-    """A function that is easily taken for this one."""
+    """A function that is easily taken for this one, or none."""
+    if len(node.args) == 1 and not node.keywords and place.called not in _KEEPING:
+        yield 1.5, "formula", place.function.source.segment(node.args[0])
     word, others = OTHER_FUNCTIONS.get(place.called, ("", ()))
     if isinstance(node.func, ast.Attribute):
         before = place.function.source.segment(node.func.value)
@@ -145,8 +150,11 @@ def _unpacked(place: ExpressionPlace) -> Found:
         yield 1.0, "swapped", text, f"(lambda t: ({', '.join(f't[{k}]' for k in order)},))(tuple({place.text}))"
 
 
-def _added_at(place: ExpressionPlace) -> Found:
-    """An assignment to elements that an array chooses, or `+=`: of one that is chosen twice a single value remains."""
+def _added_at(place: ExpressionPlace, terms: Terms) -> Found:
+    """An assignment to elements that an array chooses, or `+=`: of one that is chosen twice a single value remains.
+
+    Of elements that whole numbers choose, one at a time, `+=` loses nothing.
+    """
     statement, numpy = place.statement, place.function.numpy
     is_sum = isinstance(statement, ast.AugAssign)
     if not isinstance(statement, ast.Assign | ast.AugAssign) or statement.value is not place.node or not numpy:
@@ -156,7 +164,11 @@ def _added_at(place: ExpressionPlace) -> Found:
         return
     if not isinstance(target, ast.Subscript) or any(isinstance(n, ast.Slice) for n in ast.walk(target.slice)):
         return
-    source = place.function.source
+    source, known = place.function.source, dict(terms)
+    chosen = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
+    values = [known.get(source.segment(part)) for part in chosen]
+    if all(isinstance(value, int | np.integer) for value in values):
+        return
     array, element = source.segment(target.value), source.segment(target)
     index = source.segment(target.slice)
     index = f"({index})" if isinstance(target.slice, ast.Tuple) and not index.startswith("(") else index
@@ -234,7 +246,7 @@ def _other_number(place: ExpressionPlace, node: ast.Constant, ndim: int) -> Foun
     likely = ((1.1, c / 2), (1.1, 2 * c), (1.2, c - 1), (1.2, c + 1), (1.3, 0), (1.3, 1), (1.2, -c), (1.5, 4 * c))
     for cost, other in likely:
         other = int(other) if type(c) is int and other == int(other) else other
-        if other != c and not (other == 0 and place.is_operand_of(ast.Pow)):
+        if other != c and not (other == 0 and place.is_operand_of(ast.Pow, ast.Add, ast.Sub)):
             word = "sign" if other == -c and not place.is_axis else word_of_number(place)
             yield cost, word, f"({other!r})" if other < 0 else repr(other)
 
@@ -331,10 +343,14 @@ def echoes(functions: Iterable[ScratchFunction]) -> Echoes:
                 is_turned = isinstance(node, ast.Call) and name_of(node.func) in _TURNS
                 others.append((_ANYTHING, inner, "transpose" if is_turned else "formula"))
             for text, operand, why in others:
-                (start, end), (a, b) = source.span(node), source.span(operand)
-                around = (source.data[start:a].decode(), source.data[b:end].decode(), why)
-                found.setdefault(_key(text), {})[around] = None
+                found.setdefault(_key(text), {})[*_around(source, node, operand), why] = None
     return found
+
+
+def _around(source: ParsedFile, node: ast.AST, operand: ast.AST) -> tuple[str, str]:
+    """What stands before and after an operand."""
+    (start, end), (a, b) = source.span(node), source.span(operand)
+    return source.data[start:a].decode(), source.data[b:end].decode()
 
 
 def _moved_or_given(node: ast.AST, function: ScratchFunction) -> ast.expr | None:
@@ -360,8 +376,12 @@ def echoed(place: ExpressionPlace, known: Echoes) -> Iterator[tuple[float, str, 
 
     Yields a cost, a word, and a template with the slot {x}.
     """
+    source, outer = place.function.source, place.parents[0]
+    own = _around(source, outer, place.node) if isinstance(outer, ast.expr) else ("", "")
     for key, cost in ((_key(place.text), 1.45), (_ANYTHING, 1.55)):
         for before, after, word in known.get(key, ()):
+            if (before, after) == own:
+                continue  # it is that already: `a + b` is not `a + b + b`
             yield cost, word, "{x}".join(text.replace("{", "{{").replace("}", "}}") for text in (before, after))
 
 

@@ -45,8 +45,13 @@ def _other_index(place: ExpressionPlace) -> Found:
 
 
 def _renamed(place: ExpressionPlace, terms: Terms) -> Found:
-    """One name wherever it stands in what is assigned or returned: `s * (1 - s)` for `x * (1 - x)`."""
-    if not isinstance(place.node, ast.BinOp | ast.Call) or not isinstance(place.parents[0], ast.stmt | ast.Tuple):
+    """One name wherever it stands in what is assigned or returned: `s * (1 - s)` for `x * (1 - x)`.
+
+    So it is with a number in indices: `a[:, p : p + n]`.
+    """
+    is_part = isinstance(place.node, ast.Subscript)
+    is_whole = isinstance(place.node, ast.BinOp | ast.Call) and isinstance(place.parents[0], ast.stmt | ast.Tuple)
+    if not is_part and not is_whole:
         return
     source, values = place.function.source, dict(terms)
     names: dict[str, list[ast.AST]] = {}
@@ -55,8 +60,9 @@ def _renamed(place: ExpressionPlace, terms: Terms) -> Found:
             names.setdefault(text, []).append(node)
     for name, nodes in names.items():
         alike = [t for t, v in terms if t != name and np.shape(v) == np.shape(values[name]) and "[" not in t]
-        for other in alike[:_MOST_RENAMED] if len(nodes) > 1 and np.ndim(values[name]) else ():
-            yield 1.4, "formula", source.with_parts(place.node, dict.fromkeys(nodes, other))
+        is_kind = type(values[name]) is int if is_part else np.ndim(values[name])
+        for other in alike[:_MOST_RENAMED] if len(nodes) > 1 and is_kind else ():
+            yield 1.4, "swapped" if is_part else "formula", source.with_parts(place.node, dict.fromkeys(nodes, other))
 
 
 def _counted(place: ExpressionPlace, terms: Terms) -> Found:

@@ -294,6 +294,17 @@ class ExpressionPlace:
         return isinstance(function, ast.Attribute) and self.function.is_module(function.value)
 
     @cached_property
+    def stale(self) -> frozenset[str]:
+        """The names that only loops set, none of which is around it."""
+        loops = [n for n in ast.walk(self.function.node) if isinstance(n, ast.For)]
+        ended = [loop for loop in loops if (loop.end_lineno or 0) < self.statement.lineno]
+        counted = {n.id for loop in ended for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+        here = {n.id for loop in loops if loop not in ended for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+        inside = {id(n) for loop in loops for n in ast.walk(loop.target)}
+        stored = (n for n in ast.walk(self.function.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        return frozenset(counted - here - {n.id for n in stored if id(n) not in inside})
+
+    @cached_property
     def is_transposed(self) -> bool:
         """Whether `.T` follows it, or ends it."""
         parent = self.parents[0]

@@ -99,6 +99,8 @@ def _comparisons() -> Iterator[RepairKind]:
             cost = 1.0 if other == contrary[mine] else 1.9 if {mine, other} & {"==", "!="} else 1.1
             yield RepairKind(cost, "mask", f"a {mine} b", f"{{a}} {other} {{b}}")
         yield RepairKind(1.3, "mask", f"a {mine} b", "{a}")
+        if mine in "<=>=":
+            yield RepairKind(1.35, "mask", f"a {mine} b", f"np.abs({{a}}) {mine} {{b}}")
 
 
 KINDS: tuple[RepairKind, ...] = (
@@ -109,6 +111,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.0, "sign", "a - b", "{a} + {b}"),
     RepairKind(1.1, "sign", "a - b", "{b} - {a}"),
     RepairKind(1.6, "extra term", "a - b", "{a}"),
+    RepairKind(1.6, "extra term", "a - b", "-{b}"),
     RepairKind(1.0, "factor", "a * b", "{a} / {b}"),
     RepairKind(1.2, "factor", "a * b", "{a}", lost="b"),
     RepairKind(1.2, "factor", "a * b", "{b}", lost="a"),
@@ -203,7 +206,7 @@ KINDS: tuple[RepairKind, ...] = (
     # A call too many.
     *(
         kind
-        for name in ("clip", "cumsum", "flip", "maximum", "minimum", "exp", "log", "sqrt", "abs", "copy")
+        for name in ("clip", "cumsum", "flip", "maximum", "minimum")
         for kind in _each(1.5, "formula", f"np.{name}(a, ...)", "{a}")
     ),
     RepairKind(1.5, "ignores dout", "np.ones_like(a, ...)", "{a}"),
@@ -213,6 +216,11 @@ KINDS: tuple[RepairKind, ...] = (
         for found in (f"np.{name}(a, ...)", f"a.{name}(...)")
         for kind in _each(1.4, "axis", found, "{a}")
     ),
+    *(
+        RepairKind(1.5, "axis", found, "{a}[:, None]")
+        for name in ("sum", "mean")
+        for found in (f"np.{name}(a, ...)", f"a.{name}(...)")
+    ),
     # Statements.
     RepairKind(0.9, "sign", "a += b", "{a} -= {b}", run="-{b}"),
     RepairKind(0.9, "sign", "a -= b", "{a} += {b}", run="-{b}"),
@@ -220,6 +228,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(0.9, "factor", "a /= b", "{a} *= {b}", run="1 / {b}"),
     RepairKind(1.4, "extra term", "a += b", "{a} = {b}", run="{b} - {a}"),
     RepairKind(1.2, "missing term", "a = b", "{a} += {b}", run="{a} + {b}"),
+    RepairKind(1.3, "factor", "a = b", "{a} *= {b}", run="{a} * {b}"),
     RepairKind(1.45, "factor", "a = b", "{a} *= {t}", SCALAR, run="{a} * {t}"),
 )
 
@@ -232,7 +241,7 @@ _OTHERS = {
     "formula": "maximum:minimum minimum:maximum argmax:argmin argmin:argmax max:min,sum min:max hstack:vstack "
     "vstack:hstack exp:expm1,log expm1:exp log:log1p,exp log1p:log sin:cos,tanh cos:sin tanh:sin,sinh,cosh sinh:cosh "
     "cosh:sinh zeros_like:ones_like ones_like:zeros_like sqrt:square square:sqrt var:std std:var floor:round,ceil "
-    "ceil:floor round:floor prod:sum expand_dims:squeeze log2:log log10:log exp2:exp logaddexp:maximum",
+    "ceil:floor round:floor zeros:ones ones:zeros prod:sum expand_dims:squeeze log2:log log10:log exp2:exp logaddexp:maximum",
 }  # by the word of the cause, functions and what they are mistaken for
 OTHER_FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     name: (word, tuple(others.split(",")))
