@@ -241,7 +241,8 @@ _OTHERS = {
     "formula": "maximum:minimum minimum:maximum argmax:argmin argmin:argmax max:min,sum min:max hstack:vstack "
     "vstack:hstack exp:expm1,log expm1:exp log:log1p,exp log1p:log sin:cos,tanh cos:sin tanh:sin,sinh,cosh sinh:cosh "
     "cosh:sinh zeros_like:ones_like ones_like:zeros_like sqrt:square square:sqrt var:std std:var floor:round,ceil "
-    "ceil:floor round:floor zeros:ones ones:zeros prod:sum expand_dims:squeeze log2:log log10:log exp2:exp logaddexp:maximum",
+    "ceil:floor round:floor zeros:ones ones:zeros prod:sum expand_dims:squeeze log2:log log10:log exp2:exp "
+    "logaddexp:maximum",
 }  # by the word of the cause, functions and what they are mistaken for
 OTHER_FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     name: (word, tuple(others.split(",")))
