@@ -105,3 +105,20 @@ class SumOverRows:
 def test_labels_grow_with_the_rows_of_a_loss_on_the_second_example_of_a_repair():
     fix = fix_of(SumOverRows(), X, np.array([1, 3, 0]), code="D106")
     assert "dx * dout / " in fix.diff(0)
+
+
+class MeanOverColumns:
+    def forward(self, x, t):
+        e = np.exp(x - x.max(axis=0))
+        self.p, self.t = e / e.sum(axis=0), t
+        return -np.log(self.p[t, np.arange(len(t))]).mean()
+
+    def backward(self, dout=1):
+        dx = self.p.copy()
+        dx[self.t, np.arange(len(self.t))] -= 1
+        return dx * dout
+
+
+def test_samples_may_be_columns_of_a_loss_that_leaves_its_mean_out():
+    report = dout.check(MeanOverColumns(), X.T.copy(), np.array([1, 3, 0]))
+    assert [finding.code for finding in report.findings if finding.argument == "x"] == ["D106"]

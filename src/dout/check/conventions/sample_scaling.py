@@ -19,10 +19,10 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import judge
 from dout.check.exact.ratio import constants
 from dout.check.exact.subject import Subject
-from dout.check.lab.batch_axis import resized_along
+from dout.check.lab.batch_axis import axis_with, resized_along
 from dout.graph import Shape
 from dout.judge.judged_run import MOST_ELEMENTS, elements, is_label
-from dout.run import PlainRun, attributes_of, quiet
+from dout.run import PlainRun, attributes_of, copied, quiet
 
 Ratios = Mapping[str, float | None]  # by argument: how many times the derivative its gradient is
 
@@ -121,7 +121,10 @@ class Samples:
         for size in dict.fromkeys((length + 1, 2 * length, length - 1)):
             if size < 1 or size == length:
                 continue
-            inputs = tuple(resized_along(x, axis, length, size) for x in self.subject.inputs)
+            inputs = tuple(
+                copied(x) if at is None else resized_along(x, at, length, size)
+                for x, at in ((x, axis_with(x, self.shape, axis)) for x in self.subject.inputs)
+            )
             try:
                 output, ratios = _ratios(replace(self.subject, inputs=inputs), self.numerically)
             except Exception:  # the layer's own, or there is no rule: it does not take these
@@ -135,11 +138,9 @@ class Samples:
         return {axis: self._total(axis) for axis in range(len(self.shape))}
 
     def _total(self, axis: int) -> Literal["sum", "mean", ""]:
-        length = self.shape[axis]
-        twice = tuple(
-            np.concatenate([x, x], axis) if isinstance(x, np.ndarray) and x.shape[axis : axis + 1] == (length,) else x
-            for x in self.subject.fresh_inputs()
-        )
+        given = self.subject.fresh_inputs()
+        places = [axis_with(x, self.shape, axis) for x in given]
+        twice = tuple(x if at is None else np.concatenate([x, x], at) for x, at in zip(given, places, strict=True))
         try:
             once, doubled = (self.subject.run(inputs).outputs for inputs in (self.subject.fresh_inputs(), twice))
         except Exception:  # the layer's own: it does not take these

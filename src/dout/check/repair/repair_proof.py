@@ -20,10 +20,11 @@ import numpy as np
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
+from dout.check.lab.batch_axis import axis_with
 from dout.check.repair.edits.candidate_edits import Edit
 from dout.check.repair.edits.expression_places import ScratchFunction
 from dout.check.repair.scratch_functions import Scratch, code_of, patched
-from dout.check.repair.test_stand import Stand, axis_with, shorter
+from dout.check.repair.test_stand import Stand, shorter
 from dout.clock import WorkBudget, count
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 from dout.run import arrays as held_arrays
@@ -215,7 +216,7 @@ def _with_longer(subject: Subject, axis: int) -> Iterator[Subject]:
     length = first.shape[axis] if first.ndim >= -axis else 0
 
     def longer(item: Any, extra: int) -> Any:
-        at = axis_with(item, first, axis)
+        at = axis_with(item, first.shape, axis)
         if at is None:
             return item
         more = np.take(item, range(extra), axis=at)

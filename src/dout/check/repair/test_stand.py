@@ -13,6 +13,7 @@ import numpy as np
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
+from dout.check.lab.batch_axis import axis_with
 from dout.clock import count
 from dout.graph import Node, evaluate
 from dout.judge.judging_points import generic, upstream
@@ -271,20 +272,8 @@ def shorter(inputs: tuple[Any, ...], axis: int, n: int) -> tuple[Any, ...]:
     first = next((i for i in inputs if isinstance(i, np.ndarray) and -i.ndim <= axis < i.ndim), None)
     if first is None or first.shape[axis] <= n:
         return inputs
-    places = [axis_with(item, first, axis) for item in inputs]
+    places = [axis_with(item, first.shape, axis) for item in inputs]
     return tuple(i if at is None else np.take(i, range(n), at) for i, at in zip(inputs, places, strict=True))
-
-
-def axis_with(item: Any, first: np.ndarray[Any, Any], axis: int) -> int | None:
-    """The axis of an input that goes with one of the first: as long, and at that place from the end or the beginning.
-
-    The labels (n,) go with the rows of scores (n, k), and the steps of labels (n, t) with those of (n, t, k).
-    """
-    beginning = axis % first.ndim
-    for place in (beginning - first.ndim, beginning) if isinstance(item, np.ndarray) else ():
-        if -item.ndim <= place < item.ndim and item.shape[place] == first.shape[axis]:
-            return place
-    return None
 
 
 def inputs_at(subject: Subject, examination: Examination, point: Point) -> tuple[Any, ...]:

@@ -91,7 +91,12 @@ class Seen:
     @cached_property
     def scalars(self) -> set[float]:
         """The numbers that have a name in scope, but for 0 and 1."""
-        return {abs(float(v)) for _, v in self.terms if not np.shape(v)} - {0.0, 1.0} | {*self.lengths.values()}
+        return self.named | {*self.lengths.values()}
+
+    @cached_property
+    def named(self) -> set[float]:
+        """The numbers that a name holds, but for 0 and 1."""
+        return {abs(float(v)) for _, v in self.terms if not np.shape(v)} - {0.0, 1.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +148,7 @@ class Edit:
         before, after = (f"{self.old} + ", f"{self.old} - "), f" + {self.old}"
         if self.word == "formula" and (self.written.startswith(before) or self.written.endswith(after)):
             return "missing term"
-        compared = any(isinstance(parent, ast.Compare) for parent in self.place.parents)
-        return "mask" if compared and self.word in ("formula", "factor", "sign", "missing term") else self.word
+        return self.word
 
     @property
     def old(self) -> str:
@@ -179,7 +183,7 @@ class Edit:
 
         `/ 3` instead of `/ len(x)`, or `2 *` instead of `/ self.ratio`.
         """
-        known = {*seen.scalars, *(1 / number for number in seen.scalars if number < 1)}
+        known = {*seen.scalars, *(1 / number for number in seen.named)}
         return any(number in known for number in _literals(self.text) - _literals(f"({self.place.text})"))
 
 
@@ -336,6 +340,8 @@ def _may_lack_a_factor(place: ExpressionPlace) -> bool:
         return below or isinstance(parent.op, ast.Add | ast.Sub | ast.MatMult)
     if isinstance(parent, ast.Tuple) and len(place.parents) == 2:
         return isinstance(place.parents[1], ast.Return | ast.Assign)
+    if isinstance(parent, ast.GeneratorExp | ast.ListComp):
+        return parent.elt is node
     if isinstance(parent, ast.List | ast.Tuple):  # it is joined with others
         return len(place.parents) > 1 and isinstance(place.parents[1], ast.Call)
     return isinstance(parent, ast.Call | ast.UnaryOp) or (isinstance(parent, ast.Attribute) and parent.value is node)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from dout.check.repair.edits.expression_places import ExpressionPlace
+from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction
 
 Terms = Sequence[tuple[str, Any]]
 # A cost, a word, and the text of the expression; where the whole statement changes, its text and the expression's.
 Found = Iterator[tuple[float, str, str] | tuple[float, str, str, str]]
 _MOST_RENAMED = 6
+_MOST_LIMITS = 4
+_CUTS = ("minimum", "maximum", "clip")
 _SOME = ("1:", ":-1", ":, 1:", ":, :-1")  # all but the bias, which stands first or last
 
 
@@ -25,6 +28,8 @@ def of_parts(place: ExpressionPlace, terms: Terms) -> Found:
     yield from _counted(place, terms)
     yield from _called_once(place)
     yield from _of_some_alone(place)
+    yield from _named_index(place, terms)
+    yield from _within_limits(place)
 
 
 def exchanged(place: ExpressionPlace, whole: ast.AST, parts: Sequence[ast.expr]) -> Iterator[str]:
@@ -63,6 +68,36 @@ def _renamed(place: ExpressionPlace, terms: Terms) -> Found:
         is_kind = type(values[name]) is int if is_part else np.ndim(values[name])
         for other in alike[:_MOST_RENAMED] if len(nodes) > 1 and is_kind else ():
             yield 1.4, "swapped" if is_part else "formula", source.with_parts(place.node, dict.fromkeys(nodes, other))
+
+
+def _named_index(place: ExpressionPlace, terms: Terms) -> Found:
+    """A number by its name in the place of a literal one: `shape[self.axis]` for `shape[0]`."""
+    match place.node:
+        case ast.Subscript(value=array, slice=ast.Constant(int(number))):
+            word = "axis" if getattr(array, "attr", "") == "shape" else "swapped"
+            known = (text for text, value in terms if type(value) is int and value != number and -4 <= value < 4)
+            yield from ((1.2, word, place.replaced(place.node.slice, text)) for text in known)
+
+
+def _within_limits(place: ExpressionPlace) -> Found:
+    """A condition with the other limit that the class cuts off at: `(x > 0) & (x < 6)`, where forward has that 6."""
+    match place.node:
+        case ast.Compare(left=left, ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE() as side], comparators=[limit]):
+            source, other = place.function.source, "<" if isinstance(side, ast.Gt | ast.GtE) else ">"
+            for text in _limits(place.function):
+                if text != source.segment(limit):
+                    yield 1.45, "mask", f"({place.text}) & ({source.segment(left)} {other} {text})"
+
+
+@functools.lru_cache(maxsize=64)
+def _limits(function: ScratchFunction) -> tuple[str, ...]:
+    """The numbers and attributes at which the class of a function, or its file, cuts off: `np.minimum(x, 6)`."""
+    source, name = function.source, function.owner.__name__ if function.owner else ""
+    classes = [n for n in ast.walk(source.tree) if isinstance(n, ast.ClassDef) and n.name == name]
+    calls = (n for whole in classes[:1] or [source.tree] for n in ast.walk(whole) if isinstance(n, ast.Call))
+    cuts = [n for n in calls if isinstance(n.func, ast.Attribute) and n.func.attr in _CUTS]
+    told = (a for call in cuts for a in call.args if isinstance(a, ast.Constant | ast.UnaryOp | ast.Attribute))
+    return tuple(dict.fromkeys(map(source.segment, told)))[:_MOST_LIMITS]
 
 
 def _counted(place: ExpressionPlace, terms: Terms) -> Found:
