@@ -18,8 +18,8 @@ from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import judge
 from dout.check.exact.ratio import constants
-from dout.check.exact.subject import Subject
-from dout.check.lab.batch_axis import axis_with, resized_along
+from dout.check.exact.subject import Subject, axis_with
+from dout.check.lab.batch_axis import resized_along
 from dout.graph import Shape
 from dout.judge.judged_run import MOST_ELEMENTS, elements, is_label
 from dout.run import PlainRun, attributes_of, copied, quiet
@@ -139,8 +139,8 @@ class Samples:
 
     def _total(self, axis: int) -> Literal["sum", "mean", ""]:
         given = self.subject.fresh_inputs()
-        places = [axis_with(x, self.shape, axis) for x in given]
-        twice = tuple(x if at is None else np.concatenate([x, x], at) for x, at in zip(given, places, strict=True))
+        along = [axis_with(x, self.shape, axis) for x in given]
+        twice = tuple(x if at is None else np.concatenate([x, x], at) for x, at in zip(given, along, strict=True))
         try:
             once, doubled = (self.subject.run(inputs).outputs for inputs in (self.subject.fresh_inputs(), twice))
         except Exception:  # the layer's own: it does not take these

@@ -115,6 +115,19 @@ class Subject:
         return self.runner.run(self.fresh_inputs() if inputs is None else inputs, douts)
 
 
+def axis_with(item: Any, shape: tuple[int, ...], axis: int) -> int | None:
+    """The axis of an input that goes with one of another: as long, and at that place from the end or the beginning.
+
+    The labels (n,) go with the rows of scores (n, k), or with the columns of (k, n), and those of steps (n, t) with
+    (n, t, k).
+    """
+    beginning = axis % len(shape)
+    for place in (beginning - len(shape), beginning) if isinstance(item, np.ndarray) else ():
+        if -item.ndim <= place < item.ndim and item.shape[place] == shape[axis]:
+            return place
+    return None
+
+
 Rest = ParamSpec("Rest")
 Found = TypeVar("Found")
 

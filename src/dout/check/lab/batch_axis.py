@@ -28,19 +28,6 @@ def resized(x: Array, length: int, size: int) -> Array:
     return np.concatenate(more)[:size]
 
 
-def axis_with(item: Any, shape: tuple[int, ...], axis: int) -> int | None:
-    """The axis of an input that goes with one of another: as long, and at that place from the end or the beginning.
-
-    The labels (n,) go with the rows of scores (n, k), or with the columns of (k, n), and those of steps (n, t) with
-    (n, t, k).
-    """
-    beginning = axis % len(shape)
-    for place in (beginning - len(shape), beginning) if isinstance(item, np.ndarray) else ():
-        if -item.ndim <= place < item.ndim and item.shape[place] == shape[axis]:
-            return place
-    return None
-
-
 def resized_along(x: Any, axis: int, length: int, size: int) -> Any:
     """An input with another length along an axis, where it has this one."""
     if not isinstance(x, np.ndarray) or x.ndim <= axis or x.shape[axis] != length:

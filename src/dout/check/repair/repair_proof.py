@@ -19,8 +19,7 @@ import numpy as np
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
-from dout.check.exact.subject import Subject
-from dout.check.lab.batch_axis import axis_with
+from dout.check.exact.subject import Subject, axis_with
 from dout.check.repair.edits.candidate_edits import Edit
 from dout.check.repair.edits.expression_places import ScratchFunction
 from dout.check.repair.scratch_functions import Scratch, code_of, patched

@@ -27,6 +27,7 @@ from dout.judge.outcomes import Outcome
 MOST_SECONDS = 1.5  # for a layer, all its gradients together
 _SECONDS_FOR_KIND = 0.4  # where no repair is shown
 _MOST_SEARCHES = 3  # where repairs are right by chance
+_KNOWN = (Elsewhere.HOLDS, Elsewhere.UNTRIED)
 _UNRUNNABLE = 1000  # wrong gradients in between, of a repair that cannot be recorded
 
 
@@ -135,7 +136,7 @@ class CauseSearch:
             if KIND_ALONE.get() and not is_factor:
                 return found
             there = elsewhere(repair, self.stands[0].subject, search.wrong, others, search.functions)
-            found, is_known = replace(found, elsewhere=there), there in (Elsewhere.HOLDS, Elsewhere.UNTRIED)
+            found, is_known = replace(found, elsewhere=there), there in _KNOWN
             if is_known and not found.another_forward:
                 return found
             if is_known:
@@ -174,8 +175,10 @@ class CauseSearch:
         side = f" in {function.name}" if function.name != "backward" else ""
         lines = edit.written.count("\n") + 1
         meant = f"`{edit.written}`" if lines == 1 else f"the {lines} lines below"
+        alone = "" if proof.elsewhere in _KNOWN else "; on another example it is wrong with that, too"
         sentence = (
-            f"{sentence_of(edit.said, edit.old, edit.written)}{side}: `{edit.shown}` should be {meant}{proof.remarks}"
+            f"{sentence_of(edit.said, edit.old, edit.written)}{side}: `{edit.shown}` should be {meant}"
+            f"{alone}{proof.remarks}"
         )
         fix = function.source.fix(proof.repair.text, self._unsafe(proof))
         return Cause(edit.said, sentence, fix, where, _said(first))
@@ -184,7 +187,7 @@ class CauseSearch:
         """Why a person has to look at a proven repair, or nothing."""
         if not proof.keeps_forward:
             return "it changes what forward returns"
-        if proof.elsewhere is Elsewhere.FAILS:
+        if proof.elsewhere not in _KNOWN:
             return "it is wrong on another example"
         if proof.elsewhere is Elsewhere.UNTRIED:
             return "it was tried on these lengths alone, and may fit them by chance"

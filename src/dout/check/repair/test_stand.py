@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.exact_route import Examination
-from dout.check.exact.subject import Subject
-from dout.check.lab.batch_axis import axis_with
+from dout.check.exact.subject import Subject, axis_with
 from dout.clock import count
 from dout.graph import Node, evaluate
 from dout.judge.judging_points import generic, upstream
