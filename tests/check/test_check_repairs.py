@@ -11,7 +11,8 @@ pytest.importorskip("flint")
 from mended_layers import added, layer
 
 from dout.check import check
-from dout.check.repair.edits.expression_places import ParsedFile, ScratchFunction, places
+from dout.check.repair.edits.expression_places import ScratchFunction, places
+from dout.check.repair.edits.parsed_file import ParsedFile
 from dout.check.repair.edits.repair_table import KINDS, OTHER_FUNCTIONS, SENTENCES
 
 

@@ -17,8 +17,9 @@ import numpy as np
 from dout.adapt.interface.adapted_layer import is_adapted
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.check.exact.subject import Subject
-from dout.check.repair.edits.candidate_edits import Edit, is_float
 from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction, places
+from dout.check.repair.edits.seen_values import is_float
+from dout.check.repair.edits.source_edit import Edit
 from dout.check.repair.repair_proof import Repair
 from dout.check.repair.repair_search import SECONDS, EditTest, RepairSearch
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, tapped

@@ -9,7 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from dout.check.exact.subject import Subject
-from dout.check.repair.edits.expression_places import ParsedFile, ScratchFunction
+from dout.check.repair.edits.expression_places import ScratchFunction
+from dout.check.repair.edits.parsed_file import ParsedFile
 from dout.check.repair.run_repairs import backward_of, is_right, stepped
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, with_text
 from dout.check.report.fix import Fix

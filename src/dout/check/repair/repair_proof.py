@@ -20,8 +20,8 @@ import numpy as np
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject, axis_with
-from dout.check.repair.edits.candidate_edits import Edit
 from dout.check.repair.edits.expression_places import ScratchFunction
+from dout.check.repair.edits.source_edit import Edit
 from dout.check.repair.scratch_functions import Scratch, code_of, patched
 from dout.check.repair.test_stand import Stand, shorter
 from dout.clock import WorkBudget, count

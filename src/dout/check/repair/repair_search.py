@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.exact_route import Examination
-from dout.check.repair.edits.candidate_edits import Edit, Seen, candidates, is_bool, is_float, is_number
+from dout.check.repair.edits.candidate_edits import candidates
 from dout.check.repair.edits.computed_edits import echoes
 from dout.check.repair.edits.expression_places import (
     ExpressionPlace,
@@ -27,6 +27,8 @@ from dout.check.repair.edits.expression_places import (
     places,
 )
 from dout.check.repair.edits.other_users import heirs_beside
+from dout.check.repair.edits.seen_values import Seen, is_bool, is_float, is_number
+from dout.check.repair.edits.source_edit import Edit
 from dout.check.repair.first_wrong import NamedGradient
 from dout.check.repair.repair_proof import Repair, written
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, switched, tapped

@@ -16,7 +16,7 @@ import numpy as np
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
-from dout.check.repair.edits.candidate_edits import Edit, Seen, candidates
+from dout.check.repair.edits.candidate_edits import candidates
 from dout.check.repair.edits.computed_edits import echoes
 from dout.check.repair.edits.expression_places import (
     ExpressionPlace,
@@ -26,6 +26,8 @@ from dout.check.repair.edits.expression_places import (
     places,
 )
 from dout.check.repair.edits.repair_table import sentence_of
+from dout.check.repair.edits.seen_values import Seen
+from dout.check.repair.edits.source_edit import Edit
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, code_of, patched, with_text
 from dout.check.repair.test_stand import KIND_ALONE, shorter
 from dout.check.report.fix import Fix

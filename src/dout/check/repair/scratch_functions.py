@@ -22,7 +22,8 @@ import numpy as np
 from dout.adapt.interface.adapted_layer import is_adapted
 from dout.adapt.interface.function_pairs import OnOwnArrays
 from dout.adapt.interface.network_loss import IN_ITS_PLACE
-from dout.check.repair.edits.expression_places import ExpressionPlace, ParsedFile, ScratchFunction
+from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction
+from dout.check.repair.edits.parsed_file import ParsedFile
 from dout.run import function_copy, objects_in
 
 ON, GO, TAP, TURN, AT = "__dout_on__", "__dout_go__", "__dout_tap__", "__dout_turn__", "__dout_at__"

@@ -10,9 +10,6 @@ import ast
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -21,9 +18,9 @@ from dout.check.repair.edits.computed_edits import Echoes, bias_sums, computed, 
 from dout.check.repair.edits.exchanged_parts import Terms
 from dout.check.repair.edits.expression_places import ExpressionPlace
 from dout.check.repair.edits.repair_table import KINDS, EditedSpot, RepairKind, TermNeed
+from dout.check.repair.edits.seen_values import Seen, is_bool, is_float, is_number
+from dout.check.repair.edits.source_edit import Edit, Slots
 
-Slots = Mapping[str, str]
-_MOST_TERMS = 24
 _STABLE = 0.3
 _NOTHING = 1e-12  # what is nothing but rounding is right as a factor, or as a term, by chance
 _ELSEWHERE = 0.1  # a factor is likelier missing in what is assigned or returned than in a part of it
@@ -32,189 +29,6 @@ _UNREAD = 0.5  # a local name that nothing reads is likelier by so much
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.Tuple, ast.List)
 _PRODUCTS = (ast.Mult, ast.Div, ast.Pow)
 _NAMES = re.compile(r"[^\W\d]\w*")
-
-
-@dataclass
-class Seen:
-    """What a run showed at one expression: its first value, and the names in scope there with their values."""
-
-    value: Any
-    names: dict[str, Any]
-    parts: Terms = ()  # elements and slices of arrays that its function writes, and what it calls
-
-    @cached_property
-    def terms(self) -> Terms:
-        """The numbers that can be written there: local names, arguments, attributes of self, and parts of them."""
-        found = ((text, value) for text, value in self._written() if is_number(value) and type(value) is not bool)
-        return [*itertools.islice(found, _MOST_TERMS), *self.parts]
-
-    @cached_property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The tuples of whole numbers in scope: a shape that forward has kept."""
-        held = {f"self.{name}": value for name, value in getattr(self.names.get("self"), "__dict__", {}).items()}
-        found = ((text, value) for text, value in {**self.names, **held}.items() if type(value) is tuple and value)
-        return {text: value for text, value in found if all(type(n) is int for n in value)}
-
-    def _written(self) -> Iterator[tuple[str, Any]]:
-        yield from sorted(((k, v) for k, v in self.names.items() if k != "self"), key=lambda item: item[0] != "dout")
-        held = getattr(self.names.get("self"), "__dict__", {})
-        for name, value in ((name, value) for name, value in held.items() if not name.startswith("_dout")):  # is ours
-            if isinstance(value, dict):
-                yield from ((f'self.{name}["{k}"]', v) for k, v in value.items() if isinstance(k, str))
-            elif isinstance(value, list | tuple):
-                yield from ((f"self.{name}[{i}]", v) for i, v in enumerate(value[:4]))
-            else:
-                yield f"self.{name}", value
-
-    @cached_property
-    def shape(self) -> tuple[int, ...] | None:
-        """Its shape; None if it is no number."""
-        return np.shape(self.value) if is_number(self.value) else None
-
-    @property
-    def ndim(self) -> int:
-        """The number of its axes; 0 if it is no number."""
-        return len(self.shape or ())
-
-    @cached_property
-    def lengths(self) -> dict[str, int]:
-        """Lengths of axes, and sizes, as a user would write them: one name for each number, of `dout` if it has it."""
-        known: dict[int, str] = {}
-        for text, value in sorted(self.terms, key=lambda term: term[0] != "dout"):
-            for axis, n in enumerate(np.shape(value)):
-                known.setdefault(n, f"{text}.shape[{axis}]")
-            if np.ndim(value) > 1:
-                known.setdefault(np.size(value), f"{text}.size")
-        named = {text: n for text, n in self.names.items() if type(n) is int and n in known}
-        return {text: n for text, n in (*named.items(), *((text, n) for n, text in known.items())) if n > 1}
-
-    @cached_property
-    def scalars(self) -> set[float]:
-        """The numbers that have a name in scope, but for 0 and 1."""
-        return self.named | {*self.lengths.values()}
-
-    @cached_property
-    def named(self) -> set[float]:
-        """The numbers that a name holds, but for 0 and 1."""
-        return {abs(float(v)) for _, v in self.terms if not np.shape(v)} - {0.0, 1.0}
-
-
-@dataclass(frozen=True, eq=False)
-class Edit:
-    """One change of an expression, or of its statement: `meant` stands there instead, with `slots` filled in.
-
-    `run` is what the expression would have to be for the same effect, where the statement changes.
-    """
-
-    place: ExpressionPlace
-    cost: float
-    word: str
-    meant: str
-    slots: Slots | None = None  # None: `meant` is the text itself
-    run: str = ""
-
-    @property
-    def key(self) -> tuple[tuple[int, int], str]:
-        """What tells it from other edits: where its expression stands in the file, and the text."""
-        return self.place.function.source.span(self.place.node), self.text
-
-    @property
-    def node(self) -> ast.AST:
-        """What is written anew: the expression or its statement."""
-        return self.place.statement if self.run else self.place.node
-
-    @cached_property
-    def text(self) -> str:
-        """The expression that is tried."""
-        template = self.run or self.meant
-        return template if self.slots is None else _filled(template, self.slots)
-
-    @cached_property
-    def written(self) -> str:
-        """The new source of `node`."""
-        if self.slots is None:
-            return self.meant
-        template, slots = _with_own_slots(self.meant, self.slots)
-        bare: set[str] = set()
-        meaning = ast.dump(ast.parse(_filled(template, slots)))
-        for name in slots:
-            if _means(_filled(template, slots, {*bare, name}), meaning):
-                bare.add(name)
-        return _filled(template, slots, bare)
-
-    @property
-    def said(self) -> str:
-        """The word of the cause, by what is written: a sum of what stood there and more lacked a term."""
-        before, after = (f"{self.old} + ", f"{self.old} - "), f" + {self.old}"
-        if self.word == "formula" and (self.written.startswith(before) or self.written.endswith(after)):
-            return "missing term"
-        return self.word
-
-    @property
-    def old(self) -> str:
-        """The source of `node` as it stands."""
-        return self.place.function.source.segment(self.node)
-
-    @property
-    def shown(self) -> str:
-        """The same on one line."""
-        return " ".join(self.old.replace("\\\n", " ").split())
-
-    def patched(self) -> str:
-        """The file with the edit made; parentheses only where the expression would be read otherwise."""
-        source = self.place.function.source
-        (first, last), (start, end) = source.span(self.place.function.node), source.span(self.node)
-        before, after = source.data[first:start].decode(), source.data[end:last].decode()
-        text = before + self.written + after if self.run else self._in_parentheses(before, after)
-        return source.data[:first].decode() + text + source.data[last:].decode()
-
-    def _in_parentheses(self, before: str, after: str) -> str:
-        """A function with the edit between these texts, in parentheses where it would be read otherwise."""
-        safe = f"{before}({self.written}){after}"
-        meaning = ast.dump(ast.parse(safe))
-        there = [(before[:-1], after[1:])] if before.endswith("(") and after.startswith(")") else []
-        for head, tail in (*there, (before, after)):
-            if _means(head + self.written + tail, meaning):
-                return head + self.written + tail
-        return safe
-
-    def fits_by_chance(self, seen: Seen) -> bool:
-        """Whether the edit brings in a literal that is the value of a name in scope, or 1 divided by it.
-
-        `/ 3` instead of `/ len(x)`, or `2 *` instead of `/ self.ratio`.
-        """
-        known = {*seen.scalars, *(1 / number for number in seen.named)}
-        return any(number in known for number in _literals(self.text) - _literals(f"({self.place.text})"))
-
-
-def _with_own_slots(template: str, slots: Slots) -> tuple[str, dict[str, str]]:
-    """The template with a slot of its own for each place, of which one may need parentheses and another none."""
-    text, own = "", dict[str, str]()
-    for number, (before, name, _, _) in enumerate(Formatter().parse(template)):
-        text += before.replace("{", "{{").replace("}", "}}")
-        if name is not None:
-            key = name if name == "p" else f"{name}_{number}"
-            own[key] = slots[name]
-            text += f"{{{key}}}"
-    return text, own
-
-
-def _filled(template: str, slots: Slots, bare: set[str] | None = None) -> str:
-    """The template with every slot in parentheses but those in `bare`, and {p}."""
-    bare = bare or set()
-    return template.format(**{k: v if k == "p" or k in bare else f"({v})" for k, v in slots.items()})
-
-
-def _means(text: str, meaning: str) -> bool:
-    try:
-        return ast.dump(ast.parse(text)) == meaning
-    except SyntaxError:
-        return False
-
-
-def _literals(text: str) -> set[float]:
-    constants = (n.value for n in ast.walk(ast.parse(text, mode="eval")) if isinstance(n, ast.Constant))
-    return {abs(float(value)) for value in constants if isinstance(value, int | float)}
 
 
 def candidates(place: ExpressionPlace, seen: Seen, elsewhere: Echoes, most: float) -> Iterator[Edit]:
@@ -388,21 +202,6 @@ def _is_of_rows(value: Any, shape: tuple[int, ...] | None) -> bool:
 
 def _broadcast(one: tuple[int, ...], other: tuple[int, ...] | None) -> bool:
     return other is not None and all(1 in (n, m) or n == m for n, m in zip(one[::-1], other[::-1], strict=False))
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is an array or a number."""
-    return isinstance(value, np.ndarray | np.generic) or type(value) in (int, float, bool)
-
-
-def is_float(value: Any) -> bool:
-    """Whether a value is floats."""
-    return isinstance(value, float) or (isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f")
-
-
-def is_bool(value: Any) -> bool:
-    """Whether a value is a condition."""
-    return type(value) is bool or (isinstance(value, np.ndarray | np.generic) and value.dtype == bool)
 
 
 def _upstream(place: ExpressionPlace) -> str:

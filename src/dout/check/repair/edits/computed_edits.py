@@ -12,7 +12,8 @@ import numpy as np
 
 from dout.adapt.source.syntax import name_of
 from dout.check.repair.edits.exchanged_parts import Found, Terms, exchanged, of_parts
-from dout.check.repair.edits.expression_places import ExpressionPlace, ParsedFile, ScratchFunction
+from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction
+from dout.check.repair.edits.parsed_file import ParsedFile
 from dout.check.repair.edits.repair_table import OTHER_FUNCTIONS
 
 _MOST_LENGTHS = 4

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 import builtins
-import linecache
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.function_pairs import OfInstance
-from dout.check.report.fix import Fix
-from dout.files import lines_of
+from dout.check.repair.edits.parsed_file import ParsedFile
 from dout.graph import Where
 from dout.run import attributes_of
 from dout.run.reached_functions import codes_in
@@ -27,81 +25,6 @@ _LEFT_ALONE = (ast.Lambda, ast.ClassDef, ast.JoinedStr, ast.Assert, ast.Raise)  
 _SIZES = ("shape", "dtype", "ndim", "size")
 _MODULES = (types.ModuleType, type)
 _ALONG = frozenset({"sum", "mean", "max", "min", "prod", "std", "var", "argmax", "argmin", "cumsum", "any", "all"})
-
-
-@dataclass(frozen=True, eq=False)
-class ParsedFile:
-    """The text of a file, parsed."""
-
-    file: str
-    text: str
-
-    @classmethod
-    def of(cls, file: str) -> ParsedFile | None:
-        """The source of a file, a notebook cell or an `exec`'d text that linecache knows; None where there is none."""
-        text = "".join(linecache.getlines(file))
-        try:
-            found = cls(file, text)
-            return found if text and found.tree else None
-        except (SyntaxError, ValueError):
-            return None
-
-    @cached_property
-    def tree(self) -> ast.Module:
-        """Its syntax tree."""
-        return ast.parse(self.text)
-
-    @cached_property
-    def functions(self) -> dict[int, ast.FunctionDef]:
-        """Its functions and methods by their first lines, decorators included."""
-        found = (node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef))
-        return {min([node.lineno, *(d.lineno for d in node.decorator_list)]): node for node in found}
-
-    @cached_property
-    def starts(self) -> list[int]:
-        """Where each line begins, in bytes: the columns of the tree count bytes."""
-        starts = [0]
-        for line in lines_of(self.text):
-            starts.append(starts[-1] + len(line.encode()))
-        return starts
-
-    @cached_property
-    def data(self) -> bytes:
-        """The text as bytes."""
-        return self.text.encode()
-
-    def span(self, node: ast.AST) -> tuple[int, int]:
-        """Where an expression or statement stands, in bytes."""
-        return (
-            self.starts[node.lineno - 1] + node.col_offset,  # type: ignore[attr-defined]
-            self.starts[node.end_lineno - 1] + node.end_col_offset,  # type: ignore[attr-defined]
-        )
-
-    def segment(self, node: ast.AST) -> str:
-        """The text of an expression or statement."""
-        return self.with_parts(node, {})
-
-    def replaced(self, node: ast.AST, text: str) -> str:
-        """The text of the file with another one in the place of an expression or statement."""
-        start, end = self.span(node)
-        return self.data[:start].decode() + text + self.data[end:].decode()
-
-    def between(self, statement: ast.stmt) -> str:
-        """What stands between a statement and another one beside it: a new line, or `def f(x): one; other`."""
-        before = self.data[self.starts[statement.lineno - 1] : self.span(statement)[0]].decode()
-        return "; " if before.strip() else f"\n{before}"
-
-    def fix(self, text: str, unsafe: str = "") -> Fix:
-        """The change from the file to another text."""
-        return Fix(self.file, self.text, text, unsafe)
-
-    def with_parts(self, node: ast.AST, parts: Mapping[Any, str]) -> str:
-        """The text of an expression or statement, with other texts in the place of some of its parts."""
-        start, end = self.span(node)
-        data = self.data[start:end]
-        for (a, b), text in sorted(((self.span(part), text) for part, text in parts.items()), reverse=True):
-            data = data[: a - start] + text.encode() + data[b - start :]
-        return data.decode()
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +63,17 @@ class ScratchFunction:
         methods = [getattr(item, "__code__", None) for item in vars(self.owner).values()] if self.owner else []
         codes = [code for code in (self.function.__code__, *methods) if code is not None]
         return ".swapaxes(-1, -2)" if any("swapaxes" in code.co_names for code in codes) else ".T"
+
+    @cached_property
+    def counted(self) -> list[tuple[str, int]]:
+        """The names that `for` alone sets, each with the last line of its loop."""
+        nodes = [*ast.walk(self.node)]
+        loops = [node for node in nodes if isinstance(node, ast.For)]
+        targets = [(n, loop.end_lineno or 0) for loop in loops for n in ast.walk(loop.target)]
+        inside = {id(n) for n, _ in targets}
+        stored = (n for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        others = {n.id for n in stored if id(n) not in inside}
+        return [(n.id, last) for n, last in targets if isinstance(n, ast.Name) and n.id not in others]
 
     @property
     def constants(self) -> dict[str, float]:
@@ -296,13 +230,9 @@ class ExpressionPlace:
     @cached_property
     def stale(self) -> frozenset[str]:
         """The names that only loops set, none of which is around it."""
-        loops = [n for n in ast.walk(self.function.node) if isinstance(n, ast.For)]
-        ended = [loop for loop in loops if (loop.end_lineno or 0) < self.statement.lineno]
-        counted = {n.id for loop in ended for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
-        here = {n.id for loop in loops if loop not in ended for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
-        inside = {id(n) for loop in loops for n in ast.walk(loop.target)}
-        stored = (n for n in ast.walk(self.function.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
-        return frozenset(counted - here - {n.id for n in stored if id(n) not in inside})
+        first = self.statement.lineno
+        ended = [name for name, last in self.function.counted if last < first]
+        return frozenset(ended) - {name for name, last in self.function.counted if last >= first}
 
     @cached_property
     def is_transposed(self) -> bool:
