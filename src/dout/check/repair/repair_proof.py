@@ -19,7 +19,7 @@ import numpy as np
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
-from dout.check.exact.subject import Subject, axis_with
+from dout.check.exact.subject import Subject, axis_with, kept
 from dout.check.repair.edits.expression_places import ScratchFunction
 from dout.check.repair.edits.source_edit import Edit
 from dout.check.repair.scratch_functions import Scratch, code_of, patched
@@ -211,7 +211,7 @@ def _with_longer(subject: Subject, axis: int) -> Iterator[Subject]:
 
     Of 4 channels of which a layer makes one, for example, an order of axes tells little.
     """
-    first = np.asarray(subject.inputs[0]) if subject.inputs else np.zeros(())
+    first = next((x for x in subject.inputs[:1] if isinstance(x, np.ndarray)), np.zeros(()))
     length = first.shape[axis] if first.ndim >= -axis else 0
 
     def longer(item: Any, extra: int) -> Any:
@@ -225,12 +225,13 @@ def _with_longer(subject: Subject, axis: int) -> Iterator[Subject]:
         yield replace(subject, inputs=tuple(longer(item, extra) for item in subject.inputs))
 
 
-def _after_a_run(subject: Subject) -> Iterator[tuple[Subject]]:
+@kept
+@otherwise(())
+def _after_a_run(subject: Subject) -> tuple[tuple[Subject], ...]:
     """The layer when forward has run before, where a number that it holds goes on with each run: a counter."""
     later = [replace(subject, make=partial(_run_before, subject, runs)) for runs in (1, 2)]
     one, two = ({n: x for n, x in attributes_of(s.again()).items() if type(x) in (int, float)} for s in later)
-    if one != two:
-        yield (later[0],)
+    return ((later[0],),) if one != two else ()
 
 
 def _run_before(subject: Subject, runs: int) -> Any:
