@@ -72,7 +72,8 @@ def _more_arguments(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
 
 def _other_function(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
     """A function that is easily taken for this one, or none."""
-    if len(node.args) == 1 and not node.keywords and place.called not in _KEEPING:
+    is_function = isinstance(node.func, ast.Name) or place.is_of_module
+    if is_function and len(node.args) == 1 and not node.keywords and place.called not in _KEEPING:
         yield 1.5, "formula", place.function.source.segment(node.args[0])
     word, others = OTHER_FUNCTIONS.get(place.called, ("", ()))
     if isinstance(node.func, ast.Attribute):
