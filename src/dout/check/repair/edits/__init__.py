@@ -1,3 +1,6 @@
 """A wrong expression in; what it may have been meant to be, out: edits, the likeliest first."""
 
-__all__ = ["candidate_edits", "computed_edits", "expression_places", "repair_table"]
+__all__ = [
+    "candidate_edits", "computed_edits", "expression_places", "other_users", "parsed_file", "repair_table", "seen_values",
+    "source_edit",
+]  # fmt: skip
