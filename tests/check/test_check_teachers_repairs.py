@@ -65,6 +65,22 @@ def test_single_elements_are_added_with_plus():
     assert mended(Words(), np.array([1, 4, 1])) == ["self.dW[word] += dout[i]"]
 
 
+class Margin:
+    def forward(self, s, t):
+        self.t = t
+        self.m = np.maximum(0, s - s[np.arange(len(t)), t][:, None] + 1)
+        return np.sum(self.m)
+
+    def backward(self, dout=1):
+        d = (self.m > 0).astype(float)
+        d[np.arange(len(self.t)), self.t] = -d.sum(axis=1)
+        return dout * d
+
+
+def test_elements_of_which_each_is_in_a_row_of_its_own_do_not_repeat():
+    assert mended(Margin(), X, np.array([1, 3, 0])) == ["d[np.arange(len(self.t)), self.t] -= d.sum(axis=1)"]
+
+
 class Causal:
     def __init__(self):
         self.w = np.array([0.5, -1.0, 2.0])

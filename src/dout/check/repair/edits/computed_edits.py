@@ -155,7 +155,7 @@ def _unpacked(place: ExpressionPlace) -> Found:
 def _added_at(place: ExpressionPlace, terms: Terms) -> Found:
     """An assignment to elements that an array chooses, or `+=`: of one that is chosen twice a single value remains.
 
-    Of elements that whole numbers choose, one at a time, `+=` loses nothing.
+    Of elements that whole numbers choose, one at a time, `+=` loses nothing, nor where one index counts: `a[rows, t]`.
     """
     statement, numpy = place.statement, place.function.numpy
     is_sum = isinstance(statement, ast.AugAssign)
@@ -169,7 +169,7 @@ def _added_at(place: ExpressionPlace, terms: Terms) -> Found:
     source, known = place.function.source, dict(terms)
     chosen = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
     values = [known.get(source.segment(part)) for part in chosen]
-    if all(isinstance(value, int | np.integer) for value in values):
+    if all(isinstance(value, int | np.integer) for value in values) or any(map(_counts, chosen, values)):
         return
     array, element = source.segment(target.value), source.segment(target)
     index = source.segment(target.slice)
@@ -177,6 +177,12 @@ def _added_at(place: ExpressionPlace, terms: Terms) -> Found:
     call = f"{numpy}.add.at({array}, {index}, {place.text})"
     run = f"(before := {element} + 0, {call}, {element} - before)" if is_sum else f"({call}, {element})"
     yield 1.15, "index", call, f"{run}[-1]"
+
+
+def _counts(index: ast.expr, value: Any) -> bool:
+    """Whether an index, or the value of its name, is 0, 1, 2 and so on."""
+    is_range = isinstance(index, ast.Call) and name_of(index.func) in ("range", "arange")
+    return is_range or (isinstance(value, np.ndarray) and value.size > 1 and np.array_equal(value, range(value.size)))
 
 
 def _other_target(place: ExpressionPlace) -> Found:

@@ -227,6 +227,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(0.9, "factor", "a *= b", "{a} /= {b}", run="1 / {b}"),
     RepairKind(0.9, "factor", "a /= b", "{a} *= {b}", run="1 / {b}"),
     RepairKind(1.4, "extra term", "a += b", "{a} = {b}", run="{b} - {a}"),
+    RepairKind(1.15, "missing term", "a = -b", "{a} -= {b}", run="{a} - {b}"),
     RepairKind(1.2, "missing term", "a = b", "{a} += {b}", run="{a} + {b}"),
     RepairKind(1.3, "factor", "a = b", "{a} *= {b}", run="{a} * {b}"),
     RepairKind(1.45, "factor", "a = b", "{a} *= {t}", SCALAR, run="{a} * {t}"),
