@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dout.ops import StandIn
-from dout.run.attributes import attributes_of, filled_cells, is_class
+from dout.run.attributes import attributes_of, filled_cells, is_class, mro_of
 from dout.run.random_states import has_random_state
 
 MOST = 10_000  # places looked at
@@ -123,7 +123,7 @@ def generators(layer: Any) -> list[Any]:
 def generators_of_target(target: Any) -> list[Any]:
     """Random generators that a layer, a class or a function uses: held, of its module, or what it closes over."""
     if is_class(target):
-        return _generators_among([target], target.__mro__)
+        return _generators_among([target], mro_of(target))
     return _generators_among([target], ()) if inspect.isroutine(target) else generators(target)
 
 
