@@ -137,12 +137,17 @@ class Trials:
                 continue
             if best.interface is None or rank > best_rank:
                 best, best_rank = replace(tried, error=tried.error or best.error), rank
-            guessed = {role for role in interface.roles if not role.endswith("=")} - _CERTAIN
-            if tried.fit == Fit.ALL and (
-                rank[1] == RIGHT or (rank[2] == LINEAR and DOUT in interface.roles and not guessed)
-            ):
+            if tried.fit == Fit.ALL and (rank[1] == RIGHT or (rank[2] == LINEAR and self._is_told(interface))):
                 break
         return best
+
+    def _is_told(self, interface: Interface) -> bool:
+        """Whether backward takes an upstream gradient, and what else it takes is what its names say."""
+        back = getattr(self.cls, interface.backward)
+        asked = required(back, bound=not is_static(self.cls, interface.backward))
+        named = {role for role, name in zip(interface.roles, asked, strict=False) if role == name}
+        guessed = {role for role in interface.roles if not role.endswith("=")} - _CERTAIN - named
+        return DOUT in interface.roles and not guessed
 
     # --- one interface ------------------------------------------------------------------------------------------------
 
