@@ -42,7 +42,7 @@ from dout.check.verb.second_example import second_example, shapes_of
 from dout.check.verb.unjudged_reports import OWN
 from dout.errors import TargetError, UnknownLossError
 from dout.judge.outcomes import CLOSE, RIGHT, Word
-from dout.run import flat, otherwise
+from dout.run import arrays, flat, otherwise
 
 _IMAGES = 4  # axes
 
@@ -294,7 +294,8 @@ def _of_network(report: Report, network: NetworkLoss | None) -> Report:
 def _as_used(report: Report, used: UsedExample) -> Report:
     """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others.
 
-    So for a gradient that backward does not return, where the program does nothing with what that returns.
+    So for a gradient that backward does not return, where the program does nothing with what that returns. A use on one
+    number is no ground: one side of a condition is right there, or a dout of 1.
     """
     if used.use.turn >= 0 and not used.use.is_asked:
         unasked = f"; nothing asks for it where it is used, {used.place}"
@@ -304,6 +305,8 @@ def _as_used(report: Report, used: UsedExample) -> Report:
     if not wrong or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
         return report
     layer, ordered = as_found(itself.target, itself.example)
+    if all(array.size == 1 for array in arrays(ordered).values()):
+        return report
     if not agrees(layer, ordered, itself.example.init, wrong.values()):
         return report
     doubt = f"; {itself.said} it is right: it may not be meant for other numbers"
