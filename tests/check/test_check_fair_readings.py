@@ -269,3 +269,34 @@ class Loss:
 
 def test_labels_in_a_column_are_those_of_one_row_alone():
     assert errors(dout.check(Loss(), table(1, 4), np.array([[2]]))) == []
+
+
+# ------------------------------------------------------------------------------------------------ out of training
+
+
+class OpenDropout:
+    """Its backward forgets the mask of training."""
+
+    def __init__(self):
+        self.training = True
+
+    def forward(self, x):
+        self.mask = (np.random.rand(*x.shape) < 0.5) / 0.5 if self.training else np.ones(x.shape)
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * 1.0
+
+
+class ClosedDropout(OpenDropout):
+    def backward(self, dout):
+        return dout * self.mask
+
+
+def test_a_layer_that_is_out_of_training_is_judged_in_training_too():
+    for cls, wrong in ((OpenDropout, True), (ClosedDropout, False)):
+        layer = cls()
+        layer.training = False
+        found = errors(dout.check(layer, table(3, 4)))
+        assert bool(found) is wrong
+        assert all("in training" in message for message in found)

@@ -131,7 +131,7 @@ class Grounds:
             ran_on = partial(Target(self.layer).fresh, self.example.init), tuple(self.ordered)
             raise UnknownLossError(takes_target(what), ran_on)
         report = _of_network(report, network).with_each(self._of_the_example).with_each(self._of_its_interface)
-        if wrong_here(report) and self._has_steps():
+        if wrong_here(report) and not any(item.expected for item in wrong_here(report)) and self._has_steps():
             steps = "forward has steps, whose derivative is 0: it may be meant so"
             return _doubted(report, steps, wrong_here(report))
         backward = self.example.interface.backward if self.example.interface else "backward"
