@@ -179,6 +179,33 @@ def test_what_is_rounded_to_float32_is_repaired():
     assert "`1 + self.h**2` should be `1 - self.h**2`" in cause
 
 
+class Shares32:
+    def forward(self, inputs):
+        e = np.exp(inputs - np.max(inputs, axis=1, keepdims=True))
+        self.output = e / np.sum(e, axis=1, keepdims=True)
+
+
+class Loss32:
+    """Its backward is handed what its softmax gave, and its cost is rounded to float32."""
+
+    def __init__(self):
+        self.activation = Shares32()
+
+    def forward(self, inputs, y_true):
+        self.activation.forward(inputs)
+        self.output = self.activation.output
+        return np.mean(-np.log(self.output[range(len(y_true)), y_true])).astype(np.float32)
+
+    def backward(self, dvalues, y_true):
+        self.dinputs = dvalues.copy()
+        self.dinputs[range(len(y_true)), y_true] -= 1
+        self.dinputs = self.dinputs / len(y_true)
+
+
+def test_what_backward_is_handed_is_told_through_the_rounding_of_float32():
+    assert not errors(dout.check(Loss32))
+
+
 # ------------------------------------------------------------------------------------------- two methods of derivatives
 
 
