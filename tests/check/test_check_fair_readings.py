@@ -305,10 +305,10 @@ class OpenDropout:
     """Its backward forgets the mask of training."""
 
     def __init__(self):
-        self.training = True
+        self.training, self.random = True, np.random.default_rng(0)
 
     def forward(self, x):
-        self.mask = (np.random.rand(*x.shape) < 0.5) / 0.5 if self.training else np.ones(x.shape)
+        self.mask = (self.random.random(x.shape) < 0.5) / 0.5 if self.training else np.ones(x.shape)
         return x * self.mask
 
     def backward(self, dout):
