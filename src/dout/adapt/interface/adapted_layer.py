@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
-from dout.adapt.interface.array_makers import Maker
+from dout.adapt.array_makers import Maker
 from dout.adapt.interface.held_values import held_at, put_at
 from dout.adapt.interface.interface import BUFFER, CONTEXT, DOUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED, KEPT, OURS, arrays_in

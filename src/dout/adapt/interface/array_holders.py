@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import is_named, taken_by
-from dout.adapt.interface.array_makers import Maker, known_above, maker_of
+from dout.adapt.array_makers import Maker, known_above, maker_of
 from dout.adapt.interface.collaborators import RATE
 from dout.adapt.interface.interface import Interface
 from dout.adapt.source.attribute_reads import attributes_read, users_with

@@ -30,8 +30,8 @@ from dout.adapt.argument_names import (
     names_upstream,
     taken_by,
 )
+from dout.adapt.array_makers import Maker
 from dout.adapt.combinations import combined
-from dout.adapt.interface.array_makers import Maker
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, required
 from dout.adapt.source.cache_switches import switches_for

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.array_makers import Maker, as_broadcast
 from dout.adapt.interface.array_holders import arrays_held, bare, in_holders, left_in
-from dout.adapt.interface.array_makers import Maker, as_broadcast
 from dout.adapt.interface.collaborators import RATE, Collaborator
 from dout.adapt.interface.function_pairs import arrays_in_cells
 from dout.adapt.interface.held_values import Consumer, gradients_at, held_at, places_of, put_at

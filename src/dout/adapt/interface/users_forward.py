@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
+from dout.adapt.array_makers import Maker, known_above
 from dout.adapt.interface.array_holders import bare, in_holders
-from dout.adapt.interface.array_makers import Maker, known_above
 from dout.adapt.interface.collaborators import Context
 from dout.adapt.interface.held_values import give, held_at
 from dout.adapt.interface.interface import BUFFER, CACHE, CONTEXT, OUTPUT, ROWS, Interface, cache_place

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_label, names_output, names_plain_upstream
+from dout.adapt.array_makers import Maker
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.array_holders import holders_for
-from dout.adapt.interface.array_makers import Maker
 from dout.adapt.interface.collaborators import Collaborator
 from dout.adapt.interface.interface import (
     BUFFER,

@@ -1,3 +1,3 @@
 """A refuted gradient in; the convention that explains it out, if there is one."""
 
-__all__ = ["convention", "fused_loss", "single_number", "softmax", "stated_conditions"]
+__all__ = ["convention", "fused_loss", "single_number", "softmax", "stated_conditions", "stop_gradient"]
