@@ -373,3 +373,20 @@ def test_one_side_of_a_difference_is_no_upstream_gradient():
     draw = np.random.default_rng(5)
     with pytest.raises(TargetError, match="takes the target itself"):
         dout.check(TwoSides(draw.normal(size=(4, 3)), draw.normal(size=3)), draw.normal(size=(5, 4)))
+
+
+class NextWeights:
+    """Its backward is handed the weights of the layer after it, and what that has for its own outputs."""
+
+    @staticmethod
+    def forward(data, weight, bias):
+        return 1 / (1 + np.exp(-(data.dot(weight) + bias.T)))
+
+    @staticmethod
+    def backward(inp, out, w_out, dz_out):
+        dz = dz_out.dot(w_out.T) * out * (1 - out)
+        return dz, inp.T.dot(dz) / len(inp), dz.sum(axis=0).reshape(-1, 1) / len(inp)
+
+
+def test_arguments_of_backward_that_were_guessed_make_no_error():
+    assert "error" not in {f.severity for f in dout.check(NextWeights).findings}

@@ -3,4 +3,4 @@
 from dout.adapt.search.example import example, record_example
 from dout.adapt.search.example_search import Example
 
-__all__ = ["Example", "argument_names", "combinations", "example", "record_example", "target"]
+__all__ = ["Example", "argument_names", "array_makers", "combinations", "example", "record_example", "target"]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
+from dout.adapt.array_makers import Maker
 from dout.adapt.interface.held_values import held_at, put_at
 from dout.adapt.interface.interface import BUFFER, CONTEXT, DOUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED, KEPT, OURS, arrays_in
@@ -74,6 +75,8 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
     )
     made["backward"] = _standing_for(backward, cls, interface.backward, douts_of(interface))
     made["dout_interface"] = interface
+    if isinstance(interface.holder, Maker):  # a recording reads the names in its code
+        made["dout_maker"] = staticmethod(interface.holder.function)
     made[METHODS_OF] = staticmethod(cache(partial(_methods_of_parts, cls)))  # asked at each recording
     made["dout_inputs"] = lambda self, inputs: _every(self, inputs, every, fixed or {})
     new: Any = type(cls)(cls.__name__, (cls,), made)

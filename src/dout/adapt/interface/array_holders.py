@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import is_named, taken_by
+from dout.adapt.array_makers import Maker, known_above, maker_of
 from dout.adapt.interface.collaborators import RATE
 from dout.adapt.interface.interface import Interface
 from dout.adapt.source.attribute_reads import attributes_read, users_with
@@ -24,21 +25,26 @@ from dout.trace.tracer.traced import plain
 _MOST = 2  # classes that are tried
 
 
-def holders_for(cls: type, interface: Interface, error: Exception) -> list[type]:
-    """The classes that forward's module knows and in which its arrays may have to stand, by the error without them."""
+def holders_for(cls: type, interface: Interface, error: Exception) -> list[type | Maker]:
+    """The classes that forward's module knows and in which its arrays may have to stand, by the error without them.
+
+    Where no constructor of them keeps an array, a function that makes one of lists.
+    """
     asked = isinstance(error, AttributeError) and isinstance(error.obj, np.ndarray | np.generic)
     forward = behind(getattr(cls, interface.forward))
     if interface.holder is not None or not (
         asked or "ndarray" in str(error) or _reads_data(forward) or _is_raised_by_its_type(error)
     ):
         return []
-    known = getattr(forward, "__globals__", {})
+    known = [*getattr(forward, "__globals__", {}).values(), *known_above(cls)]
     attribute = error.name if asked and isinstance(error, AttributeError) and error.name else "data"
-    modules = [item for item in known.values() if isinstance(item, ModuleType) and is_user_code(_file_of(item))]
-    named = [*known.values(), *(item for module in modules for item in vars(module).values())]
+    modules = [item for item in known if isinstance(item, ModuleType) and is_user_code(_file_of(item))]
+    named = [*known, *(item for module in modules for item in vars(module).values())]
     others = [item for item in dict.fromkeys(filter(is_class, named)) if users_with(item, attribute)]
     others = [item for item in others if not issubclass(cls, item)]
-    found = [item for item in others if _holds_an_array(item)][:_MOST]
+    found: list[type | Maker] = [item for item in others if _holds_an_array(item)][:_MOST]
+    if not found:
+        found += [made for item in others if (made := maker_of(item, named)) is not None][:1]
     connects = interface.forward == "__call__"  # it may ask a layer before it
     return [*found, *([] if connects else [_holder_of(attribute)])]
 
@@ -94,26 +100,37 @@ def _holds_an_array(cls: type) -> bool:
     return any(isinstance(item, np.ndarray) and np.array_equal(item, array) for item in attributes_held(made).values())
 
 
-def in_holders(interface: Interface, items: Sequence[Any], bare_ones: Container[int] = ()) -> Sequence[Any]:
-    """Arrays in the user's own objects, where they work on such, but for those at the places of `bare_ones`."""
+def in_holders(
+    interface: Interface, items: Sequence[Any], bare_ones: Container[int] = (), asked: Container[int] = ()
+) -> Sequence[Any]:
+    """Arrays in the user's own objects, where they work on such, but for those at the places of `bare_ones`.
+
+    So are numbers at the places of `asked`.
+    """
     if interface.holder is None:
         return items
     return [
-        wrapped(interface.holder, item) if isinstance(plain(item), np.ndarray) and place not in bare_ones else item
+        wrapped(interface.holder, item)
+        if (isinstance(plain(item), np.ndarray) and place not in bare_ones) or place in asked
+        else item
         for place, item in enumerate(items)
     ]
 
 
-def wrapped(holder: type, array: Any, settings: Mapping[str, Any] = MappingProxyType({})) -> Any:
+def wrapped(holder: type | Maker, array: Any, settings: Mapping[str, Any] = MappingProxyType({})) -> Any:
     """An object of the user's class that holds an array; what else it must be given is a number."""
+    if isinstance(holder, Maker):
+        return holder(array)
     needed = [p for p in taken_by(holder) if is_named(p) and p.default is p.empty]
     return holder(array, *[RATE] * (len(needed) - 1), **settings)
 
 
-def bare(item: Any) -> Any:
+def bare(item: Any, holder: type | Maker | None = None) -> Any:
     """What stands in the user's own objects, be it in one inside another."""
     if isinstance(item, tuple | list):
-        return type(item)(map(bare, item))
+        return type(item)(bare(part, holder) for part in item)
+    if isinstance(holder, Maker):
+        return holder.numbers_of(item)
     held = list(attributes_held(item).values())
     for array in held:
         if isinstance(plain(array), np.ndarray | np.floating):

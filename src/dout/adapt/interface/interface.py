@@ -30,6 +30,7 @@ from dout.adapt.argument_names import (
     names_upstream,
     taken_by,
 )
+from dout.adapt.array_makers import Maker
 from dout.adapt.combinations import combined
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, required
@@ -71,7 +72,8 @@ class Interface:
     `row`: forward gives a line of numbers, and backward takes and gives a row, with an axis of one before.
     `stacked`: it is returned in a list, along the input's first axis. `parted`: those of an input that is a list
     of arrays are returned in one array.
-    `holder`: the user's class in which inputs and outputs stand; so does the upstream gradient, unless it is `bare`.
+    `holder`: the user's class in which inputs and outputs stand, or what makes its objects; the upstream gradient
+    stands in one, too, unless it is `bare`.
     `slot`: the attribute of such objects in which gradients stand: the output's before backward, the inputs' after it.
     `stepped`: places of parameters of parts, each with that of its gradient.
     `asked`: backward is handed a loss, and asks that for the upstream gradient: `criterion.derivative(out, y)`.
@@ -95,7 +97,7 @@ class Interface:
     row: bool = False
     stacked: bool = False
     parted: bool = False
-    holder: type | None = None
+    holder: type | Maker | None = None
     bare: bool = False
     slot: str = ""
     stepped: tuple[tuple[str, str], ...] = ()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.array_makers import Maker, as_broadcast
 from dout.adapt.interface.array_holders import arrays_held, bare, in_holders, left_in
 from dout.adapt.interface.collaborators import RATE, Collaborator
 from dout.adapt.interface.function_pairs import arrays_in_cells
@@ -111,7 +112,9 @@ def _gradients_in(layer: Any, interface: Interface, result: Any, kept: Mapping[s
         left = [getattr(one, interface.slot, None) for one in kept[HELD][0]]
         result = left[0] if len(left) == 1 else tuple(left)
     elif interface.holder:
-        result = left_in(kept[HELD][0], seen) if result is None else bare(result)
+        result = left_in(kept[HELD][0], seen) if result is None else bare(result, interface.holder)
+    if isinstance(interface.holder, Maker):
+        result = as_broadcast(result, kept[HELD][0], interface.holder)
     return kept.get(BUFFER, result)
 
 

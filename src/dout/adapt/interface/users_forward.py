@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
+from dout.adapt.array_makers import Maker, known_above
 from dout.adapt.interface.array_holders import bare, in_holders
 from dout.adapt.interface.collaborators import Context
 from dout.adapt.interface.held_values import give, held_at
@@ -33,9 +33,7 @@ def _own_context(cls: type, *methods: Any) -> type | None:
     """
     taken = [(method, next((p.name for p in taken_by(method)), "")) for method in methods]
     asked = {name for method, first in taken for name in attributes_read(behind(method), first)}
-    above = [getattr(f, "__func__", f) for base in cls.__mro__ for f in vars(base).values()] if asked else []
-    known = [item for f in above if isinstance(f, FunctionType) for item in list(f.__globals__.values())]
-    fitting = (c for c in known if all(users_with(c, name) for name in asked))
+    fitting = (c for c in known_above(cls) if asked and all(users_with(c, name) for name in asked))
     return next((c for c in fitting if all(p.default is not p.empty for p in taken_by(c))), None)
 
 
@@ -48,8 +46,10 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
     runs_again = code is not None and interface.forward in code.co_names  # a backward that runs its forward again …
     again = global_states() if runs_again else None  # … is to draw what that drew
     method = getattr(user, interface.forward)
-    bare_ones = [place for place, name in enumerate(names) if interface.slot and not asked_of_objects(method, name)]
-    inputs = in_holders(interface, inputs, bare_ones=bare_ones if len(bare_ones) < len(names) else ())
+    asked_of = attributes_read if isinstance(interface.holder, Maker) else asked_of_objects
+    asked = [place for place, name in enumerate(names) if interface.holder and asked_of(method, name)]
+    bare_ones = [place for place in range(len(names)) if asked and interface.slot and place not in asked]
+    inputs = in_holders(interface, inputs, bare_ones, asked if isinstance(interface.holder, Maker) else ())
     for place, item in zip(interface.given, inputs, strict=False):
         give(layer, place, item)
     inputs = () if interface.given else inputs
@@ -60,7 +60,7 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
         context = own() if own is not None else Context(() if interface.context else inputs)
     result = method(context, *inputs) if interface.context else method(*inputs)
     held = (inputs, result) if interface.holder else None
-    result = bare(result) if held else result
+    result = bare(result, interface.holder) if held else result
     if interface.out is not None:
         result = held_at(layer, interface.out)
     if interface.gives:

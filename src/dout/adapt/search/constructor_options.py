@@ -190,6 +190,8 @@ class ClassSettings:
         first = next(axes[kind] for axes in every if kind in axes)
         # All arguments have their arrays in the order of `every`, so that those in one place fit each other.
         arrays = [array_of(AxisSizes(self.ends, 0).of(axes.get(kind, first)), name) for axes in every]
+        if "b" in kinds:  # or a row: `assert b.shape[0] == 1`
+            arrays.append(np.atleast_2d(arrays[0]))
         every_number = numbers_named(name)
         return [*every_number, *arrays] if kind in ("h", stands_for(self.first)) else [*arrays, *every_number]
 

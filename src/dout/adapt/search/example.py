@@ -180,8 +180,6 @@ def example(
     assumed = network is not None and network.assumed
     if trial.trials is not None and not trial.trials.interfaces:
         raise TargetError(takes_target(target))
-    if network is not None and assumed and network.takes_weights:  # and no program uses it
-        raise TargetError(takes_target(target))
     found = trial.first_taken(needed, open_)
     _refuse_target(trial, target, found)
     if found is None and trial.trials is not None and (trial.trials.unproven or assumed):

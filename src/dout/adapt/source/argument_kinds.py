@@ -71,7 +71,9 @@ def kinds_for(function: Any, name: str, cls: type | None = None, *, key: str | N
     by_use = sorted(used, key=lambda kind: kind == "bool")  # `if padding:` says little
     if key is not None:
         return tuple(by_use)
-    found = [*_kinds_annotated(function, name), *by_use, *_kinds_told(told(function, name, cls)[:_MOST_TOLD])]
+    told_ = _kinds_annotated(function, name)
+    sure = [kind for kind in told_ if kind in _IN_CODE]  # before classes of the user's: `dim: Tensor`
+    found = [*sure, *by_use, *told_, *_kinds_told(told(function, name, cls)[:_MOST_TOLD])]
     return tuple(dict.fromkeys(found))
 
 
@@ -189,6 +191,8 @@ def _kinds_in_a_call(call: ast.Call, scope: Scope) -> list[str]:
     if scope.holds(call.func):
         return ["callable"]
     verb, args = name_of(call.func), call.args
+    if verb == "item" and not args and isinstance(call.func, ast.Attribute) and scope.holds(call.func.value):
+        return ["int"]  # one number of an object that holds some: `int(dim.item())`
     given = any(map(scope.holds, args))
     if verb == "range":
         counted = [arg for arg in args if isinstance(arg, ast.Call) and name_of(arg.func) == "len"]

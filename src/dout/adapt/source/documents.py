@@ -102,6 +102,7 @@ _SHAPED = re.compile(
     re.IGNORECASE,
 )
 _BRACKET = re.compile(r"[(（\[]([^()（）\[\]]*(?:\[[^\[\]]*\][^()（）\[\]]*)*)[)）\]]")
+_ONE_OR = re.compile(r"\(1,?\) or (?=\()")  # of one sample, and of several
 _CROSSED = re.compile(r"\b(\w+(?:(?: [x×] |×)\w+)+|\d+(?:x\d+)+)(?= (?:array|matrix|tensor|ndarray))")
 _CROSSED_ALONE = re.compile(r"\W*(\w+(?: [x×] \w+)+|\w+(?:×\w+)+)\W*")  # "x: N x n x d"
 _AXIS = re.compile(
@@ -157,8 +158,10 @@ def axes_in(text: str) -> Axes | None:
 
     >>> axes_in("Input data of shape (N, d_1, ..., d_k)")
     ('N', 'd_1', '...', 'd_k')
+    >>> axes_in("labels, shape is (1) or (batch_size)")
+    ('batch_size',)
     """
-    text = text[:_MOST_TEXT]
+    text = _ONE_OR.sub("", text[:_MOST_TEXT])
     for match in _BRACKET.finditer(text):
         alone = not text[: match.start()].strip(" :：") and _SIZED.fullmatch(match[1].strip()) is not None
         axes = _axes_between(match[1], said=alone or _SHAPED.search(text[: match.start()]) is not None)

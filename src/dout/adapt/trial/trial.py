@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_label, names_output, names_plain_upstream
+from dout.adapt.array_makers import Maker
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.array_holders import holders_for
 from dout.adapt.interface.collaborators import Collaborator
@@ -239,7 +240,7 @@ class Trials:
         row = self._try(replace(interface, row=True), make, inputs)
         return row if row.fit > tried.fit else tried
 
-    def _in_holders(self, interface: Interface, holder: type, make: Make, inputs: Mapping[str, Any]) -> Tried:
+    def _in_holders(self, interface: Interface, holder: type | Maker, make: Make, inputs: Mapping[str, Any]) -> Tried:
         """With inputs and upstream gradients in objects of this class, or with upstream gradients as they are."""
         if interface.holder is not None:
             return Tried(Fit.NOTHING)

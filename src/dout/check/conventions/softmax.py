@@ -66,11 +66,13 @@ def handed_on(subject: Subject) -> dict[str, float]:
         y = _probabilities(first)
         if y is None:
             return {}
-        (given,) = first.douts
-        dout = given - given.mean(axis=_axes_to_one(y)[0], keepdims=True)
-        ratios = _of_derived(subject, dout, y)
+        (given,) = first.douts  # along another axis, equal probabilities may add up to 1 by chance
+        douts = [given - given.mean(axis=axis, keepdims=True) for axis in _axes_to_one(y)]
+        ratios = max((_of_derived(subject, dout, y) for dout in douts), key=len)
         if not ratios:
-            likeness = judge_numerically(subject, replace(subject.run(douts=(dout,)), douts=(dout / y,))).likeness
+            likeness = judge_numerically(
+                subject, replace(subject.run(douts=(douts[0],)), douts=(douts[0] / y,))
+            ).likeness
             ratios = {name: one.ratio for name, one in likeness.items() if one.ratio is not None}
     except Exception:  # the user's code, on another upstream gradient
         return {}

@@ -16,6 +16,7 @@ import numpy as np
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.function_pairs import pair_of
 from dout.adapt.interface.interface import Interface
+from dout.adapt.interface.method_pairs import is_static, required
 from dout.adapt.interface.network_loss import NetworkLoss, loss_of
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
@@ -140,6 +141,8 @@ class Grounds:
                 f"{what.name}.{backward} hands on what it is given, and {other}, which derives from it, has its own"
             )
             return _doubted(report, handed, wrong_here(report))
+        if wrong_here(report) and (doubt := self._of_its_roles(report)):
+            return _doubted(report, doubt, wrong_here(report))
         if network is not None and self._has_chosen_parts():
             last = "; its layers were chosen here, and its loss may be meant for an activation as the last one"
             report = report.with_each(lambda item: item.doubted(last) if isinstance(item.reason, Refuted) else item)
@@ -215,6 +218,18 @@ class Grounds:
         interface = self.example.interface
         guessed = interface is not None and not interface.is_plain and not interface.gives
         return replace(item, reason=replace(item.reason, guessed=guessed)) if isinstance(item.reason, Refuted) else item
+
+    def _of_its_roles(self, report: Report) -> str:
+        """What to say where no gradient fits, and backward was handed inputs under names that it gives to others."""
+        interface = self.example.interface
+        if interface is None or self.is_told or {v.word for v in report.verdicts} != {Word.REFUTED}:
+            return ""
+        cls = Target(self.target).cls
+        own = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
+        inputs = {p.name for p in Target(self.target).inputs(interface)}
+        handed = [name for name, role in zip(own, interface.roles, strict=False) if role in inputs and name != role]
+        has_no_shape = any(item.index is None for item in wrong_here(report))
+        return f"what {interface.backward} means by {handed[0]} is a guess" if handed and has_no_shape else ""
 
     def _of_its_shapes(self, item: Finding) -> Finding:
         """A warning for an error that is one of shapes alone, where the example may not be what is meant."""
