@@ -6,8 +6,10 @@ output that is left in `self.output`, gradients of parameters that backward retu
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -27,13 +29,26 @@ def is_otherwise(layer: Any, inputs: int) -> bool:
     cls = type(layer)
     if cls.__module__.startswith(_OURS) or not cls.__dictoffset__ or not cls.__flags__ & _WRITTEN:
         return False
-    from dout.adapt.interface.method_pairs import pairs_of  # loaded where layers of the user's own are alone
-    from dout.adapt.source import has_no_return, items_returned
+    ways = [getattr(layer, way, None) for way in ("forward", "backward")]
+    if not all(map(callable, ways)):
+        from dout.adapt.interface.method_pairs import pairs_of  # here: loading it takes a tenth of a second
 
-    forward, backward = getattr(layer, "forward", None), getattr(layer, "backward", None)
-    if not (callable(forward) and callable(backward)):
         return bool(pairs_of(cls))
-    return has_no_return(forward) or items_returned(backward) > inputs
+    forward, backward = (_items_returned(getattr(way, "__code__", None)) for way in ways)
+    return forward == {0} or min(backward, default=0) > max(inputs, 1)
+
+
+@lru_cache(maxsize=1000)
+def _items_returned(code: CodeType | None) -> frozenset[int]:
+    """What each `return` of a code gives: 0 for None, the number of items of a tuple that is written there, or 1."""
+    found, before = set(), None
+    for one in dis.get_instructions(code) if code is not None else ():
+        given = one if one.opname == "RETURN_CONST" else before if one.opname == "RETURN_VALUE" else None
+        if given is not None:
+            is_none = given.opname.endswith("_CONST") and given.argval is None
+            found.add(0 if is_none else int(given.arg or 0) if given.opname == "BUILD_TUPLE" else 1)
+        before = one
+    return frozenset(found)
 
 
 def is_in_other_manner(net: Any) -> bool:
