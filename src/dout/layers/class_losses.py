@@ -70,7 +70,7 @@ class SoftmaxWithLoss:
             raise IndexError(f"SoftmaxWithLoss.forward: t has a class that is not among 0 … {classes - 1}")
         q = (np.arange(classes) == t[..., np.newaxis]).astype(weight.dtype)
         q = (1 - self.label_smoothing) * q + self.label_smoothing / classes if self.label_smoothing else q
-        q, parts = (q, np.ones(t.shape, q.dtype)) if self.weight is None else (q * weight, weight[t])
+        q, parts = q if self.weight is None else q * weight, weight[t]
         if counts is not None:
             q, parts = np.where(counts[..., np.newaxis], q, 0), np.where(counts, parts, 0)
         return q, np.sum(parts)
