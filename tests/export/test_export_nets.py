@@ -170,6 +170,7 @@ def test_a_loop_over_rows_has_the_size_of_the_example_and_a_note_says_why():
     (note,) = model.notes
     assert "the size of the batch is fixed" in note
     assert "test_export_nets.py:" in note
+    assert note.endswith("--loops loop writes such a loop as one step")
     np.testing.assert_allclose(ran(model.content, np.ones((2, 3)))[0], rows(np.ones((2, 3))))
 
 

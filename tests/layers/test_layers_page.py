@@ -25,3 +25,10 @@ def test_the_page_has_the_families_and_every_layer_in_its_own():
 @pytest.mark.parametrize("name", sorted(set(layers.__all__) - set(NOWHERE)))
 def test_a_layer_says_what_pytorch_calls_it(name):
     assert re.search(r"PyTorch: `|torchvision: `", " ".join(getattr(layers, name).__doc__.split()))
+
+
+@pytest.mark.parametrize("name", layers.__all__)
+def test_a_layer_says_its_shapes_and_its_source(name):
+    said = getattr(layers, name).__doc__
+    assert "shape" in said
+    assert "Source: " in said

@@ -312,6 +312,14 @@ class Updating:
         return dout
 
 
+class Stepping(Updating):
+    """Its backward takes the step, and keeps no gradient."""
+
+    def backward(self, dout, rate=0.1):
+        self.W -= rate * self.x.T @ dout
+        return dout @ self.W.T
+
+
 def with_nan(place):
     broken = x.copy()
     broken[place] = np.nan
@@ -358,7 +366,8 @@ BAD = {
     "numbers of samples": ({"data": (x, t[:-1])}, "x has 120 samples, t has 119"),
     "no sample": ({"data": (x[:0], t[:0])}, "there is no sample"),
     "no target": ({"data": (x,)}, "there are no targets: give x and t"),
-    "words": ({"data": (np.array(["a"] * 120), t)}, "data of dtype <U1: give numbers"),
+    "words": ({"data": (np.array(["a"] * 120), t)}, "data of dtype <U1: give real numbers"),
+    "complex numbers": ({"data": (x + 1j, t)}, "data of dtype complex128: give real numbers"),
     "an iterator that is used up": (
         {"data": (iter([(x, t)]),), "epochs": 2}, "epoch 2 has no batch; it is used up after one epoch: give a f",
     ),
@@ -377,6 +386,14 @@ BAD = {
     "whole numbers to learn": (
         {"layers": [Affine(np.ones((4, 3), int), np.zeros(3, int))]},
         r"W of Affine \(net.layers\[0\]\) holds whole numbers, which cannot learn: give floats",
+    ),
+    "a read-only array": (
+        {"layers": [Affine(np.broadcast_to(np.ones(3), (4, 3)), np.zeros(3))]},
+        r"net.layers\[0\].W is a read-only array, which cannot learn: give the net a copy of it",
+    ),
+    "a backward that takes the step": (
+        {"layers": [Stepping()]},
+        r"the backward of Stepping \(net.layers\[0\]\) changes self.W and leaves no gradient: the net updates itself",
     ),
     "a class among the layers": ({"layers": [net()[0], Relu]}, "a layer of the net is the class Relu: make an obj"),
     "a function among the layers": ({"layers": [net()[0], abs]}, "is no layer: it has no forward and backward"),

@@ -89,6 +89,10 @@ class FixedBatchError(UnsupportedError):
         self.where = where
 
 
+class StepCountError(FixedBatchError):
+    """The number of steps depends on the size of the batch: a loop over it was written turn by turn."""
+
+
 def joined(
     graphs: Sequence[Graph], data: Sequence[Mapping[Node, Any]], sizes: Sequence[int]
 ) -> tuple[Graph, dict[Node, Any]]:
@@ -99,7 +103,7 @@ def joined(
     columns = list(zip(*(graph.nodes for graph in graphs), strict=False))
     if len({len(graph.nodes) for graph in graphs}) > 1:
         other = next((c for c in columns if len({n.primitive for n in c}) > 1), columns[-1])
-        raise FixedBatchError("the number of steps depends on the size of the batch", _line(graphs[0], other[0]))
+        raise StepCountError("the number of steps depends on the size of the batch", _line(graphs[0], other[0]))
     made: dict[Node, Node] = {}
     values: dict[Node, Any] = {}
     places = [{node: i for i, node in enumerate(graph.nodes)} for graph in graphs]

@@ -14,7 +14,7 @@ from dout.adapt.argument_names import MODE_FLAGS, taken_by
 from dout.adapt.search.example import Example, as_found, example
 from dout.adapt.target import Target, copies
 from dout.errors import DoutError, TargetError, UnsupportedError
-from dout.export.batch_numbers import FixedBatchError, joined
+from dout.export.batch_numbers import FixedBatchError, StepCountError, joined
 from dout.export.compositions import composed
 from dout.export.convolutions import OnnxConvolution, convolutions
 from dout.export.layers_in_use import built_anew, switched_off, trains, within_reach
@@ -131,7 +131,10 @@ def exported_forward(
         except FixedBatchError as error:
             runs, why_fixed = [], error
     if why_fixed is not None:
-        subject.notes.append(f"the size of the batch is fixed: {why_fixed}{_at(why_fixed.where)}")
+        hint = "; --loops loop writes such a loop as one step" * (
+            isinstance(why_fixed, StepCountError) and loops == "unrolled"
+        )
+        subject.notes.append(f"the size of the batch is fixed: {why_fixed}{_at(why_fixed.where)}{hint}")
     run = runs[0] if runs else subject.recorded(None)
     if not runs:
         graph, values = run.graph, run.data

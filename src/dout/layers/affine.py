@@ -47,6 +47,7 @@ class Bias:
 
     `x` has shape (…, M) and `b` (M,). `b` is used once for each row, so `db` is the sum over all rows. Parameter `b`,
     gradient `db`.
+    Source: Saito, "Deep Learning from Scratch 2" (O'Reilly Japan), chapter 1.
 
     >>> import numpy as np
     >>> layer = Bias(np.array([10.0, 20.0]))

@@ -11,7 +11,11 @@ from dout.layers.form import Value, arriving, either, fresh, keep_form, sum_back
 
 
 class NegLayer:
-    """Turn the sign: `y = -x`, `dx = -dout`. PyTorch: `torch.neg`."""
+    """Turn the sign: `y = -x`, `dx = -dout`. PyTorch: `torch.neg`.
+
+    `x` has any shape, and so has `dx`.
+    Source: Saito, "Deep Learning from Scratch 3" (O'Reilly Japan), step 22.
+    """
 
     def forward(self, x: Value) -> Value:
         """Return `-x`."""
@@ -31,6 +35,7 @@ class SubLayer:
     """Subtract: `z = x - y`, `dx = dout`, `dy = -dout`. PyTorch: `torch.sub`.
 
     Arrays broadcast, and each gradient is summed back to the shape of its input.
+    Source: Saito, "Deep Learning from Scratch 3" (O'Reilly Japan), step 22.
 
     >>> layer = SubLayer()
     >>> layer.forward(220, 200)
@@ -62,6 +67,8 @@ class DivLayer:
 
     Domain: `y` is not 0. There an array gives inf or NaN with NumPy's warning, and a Python number raises
     ZeroDivisionError.
+    `x` and `y` have shapes that broadcast.
+    Source: Saito, "Deep Learning from Scratch 3" (O'Reilly Japan), step 22.
 
     >>> layer = DivLayer()
     >>> layer.forward(6.0, 4.0)
@@ -92,6 +99,9 @@ class DivLayer:
 class SquareLayer:
     """Square: `y = x**2`, `dx = dout * 2 * x`. PyTorch: `torch.square`.
 
+    `x` has any shape, and so has `dx`.
+    Source: Saito, "Deep Learning from Scratch 3" (O'Reilly Japan), step 2.
+
     >>> layer = SquareLayer()
     >>> layer.forward(3)
     9
@@ -118,6 +128,8 @@ class PowLayer:
     """Raise to a constant power: `y = x**p`, `dx = dout * p * x**(p - 1)`. PyTorch: `torch.pow`.
 
     Domain: where `p` is no whole number, `x` is positive; where `p` is below 1, `x` is not 0.
+    `x` has any shape, and so has `dx`.
+    Source: Saito, "Deep Learning from Scratch 3" (O'Reilly Japan), step 22.
 
     >>> layer = PowLayer(3)
     >>> layer.forward(2.0)
@@ -148,6 +160,8 @@ class SqrtLayer:
     """Take the square root: `y = √x`, and backward needs only `y`: `dx = dout / (2 * y)`. PyTorch: `torch.sqrt`.
 
     Domain: `x` is positive. At 0 the slope is infinite.
+    `x` has any shape, and so has `dx`.
+    Source: the table of derivatives.
     """
 
     def forward(self, x: Value) -> Value:
@@ -168,6 +182,8 @@ class LogLayer:
     """Take the natural logarithm: `y = log(x)`, `dx = dout / x`. PyTorch: `torch.log`.
 
     Domain: `x` is positive.
+    `x` has any shape, and so has `dx`.
+    Source: the table of derivatives.
     """
 
     def forward(self, x: Value) -> Value:
@@ -186,7 +202,11 @@ class LogLayer:
 
 
 class AbsLayer:
-    """Drop the sign: `y = |x|`, `dx = dout * sign(x)`, which is 0 at 0. PyTorch: `torch.abs`."""
+    """Drop the sign: `y = |x|`, `dx = dout * sign(x)`, which is 0 at 0. PyTorch: `torch.abs`.
+
+    `x` has any shape, and so has `dx`.
+    Source: the table of derivatives.
+    """
 
     def forward(self, x: Value) -> Value:
         """Return `|x|`."""
@@ -204,7 +224,11 @@ class AbsLayer:
 
 
 class SinLayer:
-    """The sine: `y = sin(x)`, `dx = dout * cos(x)`. PyTorch: `torch.sin`."""
+    """The sine: `y = sin(x)`, `dx = dout * cos(x)`. PyTorch: `torch.sin`.
+
+    `x` has any shape, and so has `dx`.
+    Source: Saito, "Deep Learning from Scratch 3" (O'Reilly Japan), step 27.
+    """
 
     def forward(self, x: Value) -> Value:
         """Return `sin(x)`."""
@@ -222,7 +246,11 @@ class SinLayer:
 
 
 class CosLayer:
-    """The cosine: `y = cos(x)`, `dx = -dout * sin(x)`. PyTorch: `torch.cos`."""
+    """The cosine: `y = cos(x)`, `dx = -dout * sin(x)`. PyTorch: `torch.cos`.
+
+    `x` has any shape, and so has `dx`.
+    Source: Saito, "Deep Learning from Scratch 3" (O'Reilly Japan), step 34.
+    """
 
     def forward(self, x: Value) -> Value:
         """Return `cos(x)`."""
@@ -243,6 +271,7 @@ class MaximumLayer:
     """Take the larger of two: it gets all of `dout`, of two equal ones each a half. PyTorch: `torch.maximum`.
 
     Arrays broadcast, and each gradient is summed back to the shape of its input.
+    Source: the table of derivatives.
 
     >>> import numpy as np
     >>> layer = MaximumLayer()
@@ -271,6 +300,7 @@ class MinimumLayer:
     """Take the smaller of two: it gets all of `dout`, of two equal ones each a half. PyTorch: `torch.minimum`.
 
     Arrays broadcast, and each gradient is summed back to the shape of its input.
+    Source: the table of derivatives.
     """
 
     def forward(self, x: Value, y: Value) -> Value:

@@ -24,6 +24,7 @@ class MulLayer:
 
     Python numbers stay Python numbers. Arrays broadcast, and each gradient is summed back to the shape of its input.
     The layer keeps `x` and `y` themselves: do not write into them before `backward`.
+    Source: Saito, "Deep Learning from Scratch" (O'Reilly Japan), chapter 5.
 
     >>> layer = MulLayer()
     >>> layer.forward(100, 2)  # the price of an apple, and how many
@@ -58,6 +59,7 @@ class AddLayer:
     """Add two values; backward hands `dout` to both: `dx = dout * 1`, `dy = dout * 1`. PyTorch: `torch.add`.
 
     Python numbers stay Python numbers. Arrays broadcast, and each gradient is summed back to the shape of its input.
+    Source: Saito, "Deep Learning from Scratch" (O'Reilly Japan), chapter 5.
 
     >>> import numpy as np
     >>> layer = AddLayer()
@@ -91,6 +93,8 @@ class Relu:
     """Let `x` through above 0, and block it elsewhere: a switch that `dout` meets again. PyTorch: `torch.nn.ReLU`.
 
     At 0 the switch is off, as in the slides. NaN is not `<= 0`, so NaN passes, and so does the gradient there.
+    `x` has any shape, and so has `dx`.
+    Source: Saito, "Deep Learning from Scratch" (O'Reilly Japan), chapter 5.
 
     >>> import numpy as np
     >>> layer = Relu()
@@ -131,6 +135,8 @@ class Sigmoid:
     `exp` is only ever taken of a number that is not positive, so nothing overflows at either end and small results
     keep all their digits. `1 - y` does not: far out on the positive side the gradient is right to about 1e-16, not
     to 16 digits.
+    `x` has any shape, and so has `dx`.
+    Source: Saito, "Deep Learning from Scratch" (O'Reilly Japan), chapter 5.
 
     >>> import numpy as np
     >>> layer = Sigmoid()
@@ -167,6 +173,8 @@ class ExpLayer:
 
     Domain: all numbers. Above about 709.78 (float32: 88.7, float16: 11.1) the result is beyond the dtype's largest
     number: NumPy warns of an overflow and returns inf.
+    `x` has any shape, and so has `dx`.
+    Source: Saito, "Deep Learning from Scratch" (O'Reilly Japan), chapter 5.
 
     >>> layer = ExpLayer()
     >>> print(layer.forward(0.0), layer.backward(3.0))
@@ -196,6 +204,8 @@ class ReciprocalLayer:
 
     Domain: all numbers but 0. There an array gives inf with NumPy's warning, and a Python number raises
     ZeroDivisionError, as `1 / x` does.
+    `x` has any shape, and so has `dx`.
+    Source: Saito, "Deep Learning from Scratch" (O'Reilly Japan), chapter 5.
 
     >>> layer = ReciprocalLayer()
     >>> layer.forward(4)

@@ -64,14 +64,16 @@ class SoftmaxWithLoss:
                 f"SoftmaxWithLoss.forward: x has shape {x.shape}, t has shape {t.shape}: give one class for each row, "
                 f"shape {x.shape[:-1]}, or one share for each class, shape {x.shape}"
             )
-        counts = np.ones(t.shape, bool) if self.ignore_index is None else t != self.ignore_index
-        t = np.where(counts, t, 0)
+        counts = None if self.ignore_index is None else t != self.ignore_index
+        t = t if counts is None else np.where(counts, t, 0)
         if np.any((t < 0) | (t >= classes)):
             raise IndexError(f"SoftmaxWithLoss.forward: t has a class that is not among 0 … {classes - 1}")
-        right = np.arange(classes) == t[..., np.newaxis]
-        smooth = (1 - self.label_smoothing) * right + self.label_smoothing / classes
-        q = np.where(counts[..., np.newaxis], smooth * weight, 0).astype(self.log_y.dtype)
-        return q, np.sum(np.where(counts, weight[t], 0))
+        q = (np.arange(classes) == t[..., np.newaxis]).astype(weight.dtype)
+        q = (1 - self.label_smoothing) * q + self.label_smoothing / classes if self.label_smoothing else q
+        q, parts = q if self.weight is None else q * weight, weight[t]
+        if counts is not None:
+            q, parts = np.where(counts[..., np.newaxis], q, 0), np.where(counts, parts, 0)
+        return q, np.sum(parts)
 
 
 class SigmoidWithLoss:

@@ -16,6 +16,7 @@ class MeanSquaredError:
     """The mean of the squared distances: far off counts most. PyTorch: `torch.nn.MSELoss`.
 
     `L = Σ (x - t)² / N`, and `dx = dout · 2·(x - t) / N`, with N elements. `x` and `t` have one shape, any.
+    Source: Saito, "Deep Learning from Scratch" (O'Reilly Japan), chapter 4.
 
     >>> import numpy as np
     >>> layer = MeanSquaredError()
@@ -44,6 +45,7 @@ class MeanAbsoluteError:
 
     `L = Σ |x - t| / N`, and `dx = dout · sign(x - t) / N`, with N elements; 0 where the two are equal. `x` and `t` have
     one shape, any.
+    Source: Willmott and Matsuura (2005), "Advantages of the mean absolute error".
     """
 
     def __init__(self, reduction: str = "mean") -> None:
@@ -117,6 +119,7 @@ class KLDivergence:
     `L = Σ t·(log t - x) / N`, and `dx = -dout · t / N`. With `reduction="batchmean"`, as the formula is written in
     books, N is the number of rows; "mean" divides by the number of elements. `x` holds logarithms, as a LogSoftmax
     gives them, and `t` shares, or their logarithms if `log_target`. `x` and `t` have one shape, any.
+    Source: Kullback and Leibler (1951), "On information and sufficiency".
     """
 
     def __init__(self, reduction: str = "batchmean", *, log_target: bool = False) -> None:

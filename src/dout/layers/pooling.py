@@ -16,6 +16,7 @@ class MaxPool:
 
     `out[n, c, i] = max x[n, c, s·i + d·k - p]` over the places k of the window; of equal numbers the first is taken.
     The pad is less than all numbers, so it is never taken.
+    `x` has shape (N, C, L) or (N, C, H, W).
     Source: Saito, "Deep Learning from Scratch" (O'Reilly Japan), chapter 7.
 
     >>> import numpy as np
@@ -63,6 +64,8 @@ class AvgPool:
 
     `out[n, c, i] = Σ x[n, c, s·i + k - p] / K` over the K places of the window, and `dx` at each is `dout / K`. The pad
     is 0, and counts as a number, unless `count_pad` is False: then K is what a window has of `x`.
+    `x` has shape (N, C, L) or (N, C, H, W).
+    Source: LeCun, Bottou, Bengio and Haffner (1998), "Gradient-based learning applied to document recognition".
     """
 
     def __init__(
@@ -127,6 +130,7 @@ class GlobalMaxPool:
 
     `out[n, c] = max x[n, c, i]`, and `dout` goes to the place it came from, of equal ones the first. `out` has shape
     (N, C).
+    Source: Oquab, Bottou, Laptev and Sivic (2015), "Is object localization for free?".
     """
 
     def forward(self, x: Value) -> Value:
@@ -154,6 +158,8 @@ class AdaptiveAvgPool:
 
     Place i of n is the mean of `x` from `⌊i·L/n⌋` to `⌈(i + 1)·L/n⌉`: windows may overlap by one. Means are taken
     along one axis after the other. `sizes` is the number of places along all axes, or one for each.
+    `x` has shape (N, C, L) or (N, C, H, W).
+    Source: He, Zhang, Ren and Sun (2014), "Spatial pyramid pooling in deep convolutional networks".
     """
 
     def __init__(self, sizes: Sizes = 1) -> None:

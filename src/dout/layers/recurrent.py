@@ -176,7 +176,7 @@ class Bidirectional:
     """Read a sequence from both ends, and put the states side by side. PyTorch: `bidirectional=True`.
 
     `out = [there(x), back(x reversed) reversed]` along the last axis. `there` and `back` are two layers that read
-    sequences; their parameters and gradients stay in them.
+    sequences; their parameters and gradients stay in them. `x` has shape (N, T, D), `out` (N, T, 2H).
     Source: Schuster and Paliwal (1997), "Bidirectional recurrent neural networks".
     """
 
@@ -204,6 +204,7 @@ class TimeDistributed:
     """Give each step of a sequence to one layer, as if all steps were samples. Keras: `TimeDistributed`.
 
     `x` has shape (N, T, …), and the layer sees (N · T, …). Its parameters and gradients stay in it.
+    Source: Saito, "Deep Learning from Scratch 2" (O'Reilly Japan), chapter 5.
     """
 
     def __init__(self, layer: Any) -> None:

@@ -16,6 +16,7 @@ class Flatten:
     """Lay each sample flat: (N, …) becomes (N, D). PyTorch: `torch.nn.Flatten`.
 
     `dx` is `dout` in the shape of `x`. Both are views: copy them before you write into one.
+    Source: Chollet et al. (2015), Keras.
     """
 
     def forward(self, x: Value) -> Value:
@@ -37,6 +38,7 @@ class Reshape:
     """Give each sample another shape: (N, …) becomes (N, *shape). PyTorch: `torch.nn.Unflatten` of a flat sample.
 
     `dx` is `dout` in the shape of `x`. One length in `shape` may be -1: it is what is left.
+    Source: Saito, "Deep Learning from Scratch 3" (O'Reilly Japan), step 38.
 
     >>> import numpy as np
     >>> Reshape(2, -1).forward(np.zeros((5, 6))).shape
@@ -71,6 +73,8 @@ class Transpose:
     """Put the axes in another order; without one, in the reverse. PyTorch: `torch.permute`.
 
     `out` has axis `axes[i]` of `x` as its axis i; backward puts them back.
+    `x` has any shape.
+    Source: Saito, "Deep Learning from Scratch 3" (O'Reilly Japan), step 38.
     """
 
     def __init__(self, *axes: int) -> None:
@@ -101,6 +105,8 @@ class SumLayer:
 
     `out = Σ x` along `axis`, of all numbers without one, and `dx` is `dout`, repeated. The sum node of Saito, "Deep
     Learning from Scratch 2" (O'Reilly Japan), chapter 1.
+    `x` has any shape.
+    Source: Saito, "Deep Learning from Scratch 3" (O'Reilly Japan), step 39.
 
     >>> import numpy as np
     >>> layer = SumLayer(axis=0)
@@ -134,6 +140,8 @@ class MeanLayer(SumLayer):
     """Take the mean along an axis; each number gets its share of `dout`. PyTorch: `torch.mean`.
 
     `out = Σ x / N` along `axis`, of all numbers without one, and `dx` is `dout / N`, repeated.
+    `x` has any shape.
+    Source: the table of derivatives.
     """
 
     def forward(self, x: Value) -> Value:
@@ -152,6 +160,8 @@ class RepeatLayer:
 
     `out[i] = x` for each i below `times`, and `dx = Σ dout[i]`. The repeat node of Saito, "Deep Learning from Scratch
     2" (O'Reilly Japan), chapter 1.
+    `x` has any shape.
+    Source: Saito, "Deep Learning from Scratch 2" (O'Reilly Japan), chapter 1.
     """
 
     def __init__(self, times: int = 2, axis: int = 0) -> None:
@@ -175,6 +185,7 @@ class Concat:
     """Put arrays together along an axis; each gets its part of `dout`. PyTorch: `torch.cat`.
 
     The arrays have one shape but for the length along `axis`. `backward` returns as many gradients.
+    Source: Szegedy et al. (2015), "Going deeper with convolutions".
 
     >>> import numpy as np
     >>> layer = Concat()
@@ -214,6 +225,8 @@ class Split:
     """Part an array along an axis into equal pieces; their gradients are put together. PyTorch: `torch.chunk`.
 
     `forward` returns a tuple of `parts` arrays, and `backward` takes one of as many gradients.
+    `x` has any shape.
+    Source: Szegedy et al. (2015), "Going deeper with convolutions", backward.
     """
 
     def __init__(self, parts: int = 2, axis: int = -1) -> None:

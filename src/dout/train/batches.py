@@ -7,7 +7,7 @@ begin at a number.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -15,7 +15,7 @@ from zlib import crc32
 import numpy as np
 
 from dout.errors import DoutError, TrainingError
-from dout.run import drawn_from, flat
+from dout.run import drawn_from, flat, global_states
 
 Batch = tuple[Any, Any]
 
@@ -43,6 +43,10 @@ class ArrayBatches:
         """None: the order follows from numbers."""
         return []
 
+    def first(self) -> Batch:
+        """The first batch of a training, which is still to come."""
+        return next(self.of(0))
+
     def of(self, epoch: int, begin: int = 0, passed: Callable[..., object] = lambda *latest: None) -> Iterator[Batch]:
         """The batches of an epoch from a number on; `passed` is called when those before it are gone."""
         passed()
@@ -66,6 +70,17 @@ class IteratedBatches:
     def generators(self) -> list[Any]:
         """Those that the source draws from."""
         return drawn_from(self.source)
+
+    def first(self) -> Batch:
+        """The first batch of a training, which is still to come: nothing is drawn, and an iterator begins with it."""
+        put_back = global_states(self.generators())
+        try:
+            pair = next(self.of(0))
+        finally:
+            put_back()
+        if isinstance(self.source, Iterator):
+            self.source = chain([pair], self.source)
+        return owned(pair[0]), owned(pair[1])
 
     def of(self, epoch: int, begin: int = 0, passed: Callable[..., object] = lambda *latest: None) -> Iterator[Batch]:
         """The batches of an epoch; those before `begin` are made, and `passed` is told the latest."""
@@ -132,8 +147,8 @@ def opened(data: Any) -> Any:
         except (OSError, ValueError, EOFError) as error:
             raise TrainingError(f"{data} cannot be read as an array of numbers: {error}") from None
     array = data if isinstance(data, np.ndarray) else np.asarray(data)
-    if array.dtype == object or array.dtype.kind in "USV":
-        raise TrainingError(f"data of dtype {array.dtype}: give numbers, one row of equal shape for each sample")
+    if array.dtype == object or array.dtype.kind in "USVcmM":
+        raise TrainingError(f"data of dtype {array.dtype}: give real numbers, one row of equal shape for each sample")
     if not array.ndim:
         raise TrainingError("data has no axes: the first axis counts the samples")
     return array

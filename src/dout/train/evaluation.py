@@ -13,7 +13,8 @@ from dout.train.batches import Batches, batches_of, opened, owned
 from dout.train.fit_settings import metrics_of
 from dout.train.history import Row
 from dout.train.metrics import Metric, measures
-from dout.train.nets.layer_graphs import Sequential
+from dout.train.nets.layer_graphs import LayerGraph, Sequential
+from dout.train.nets.other_manners import is_in_other_manner
 from dout.train.nets.train_step import TrainStep
 
 
@@ -26,10 +27,12 @@ def evaluate(
 
 def predict(net: Any, x: Any, *, batch: int = 1000) -> Any:
     """What a net says of samples, batch by batch; its layers do not behave as they do in training."""
-    net = Sequential(*net) if isinstance(net, list | tuple) else net
+    net = Sequential(*net) if isinstance(net, list | tuple) else Sequential(net) if is_in_other_manner(net) else net
     several = tuple(map(opened, x)) if isinstance(x, tuple) else (opened(x),)
     if not len(several[0]):
         raise TrainingError("there is no sample: x is empty")
+    if isinstance(net, LayerGraph):
+        net.settle(*several)
     with evaluating(net):
         call = net.predict if callable(getattr(net, "predict", None)) else net.forward
         starts = range(0, len(several[0]), batch)
@@ -38,6 +41,8 @@ def predict(net: Any, x: Any, *, batch: int = 1000) -> Any:
 
 def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric], together: int = 1) -> Row:
     """The means over all batches, each by its samples; metrics are given at least so many samples `together`."""
+    if step.round.is_open():
+        step.round.settle(batches.first()[0])
     sums: dict[str, float] = {}
     samples, waiting = 0, _Waiting(metrics, together)
     with evaluating(*step.roots.values()):

@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.errors import CheckpointError, TargetError, TrainingError
 from dout.files import remove_drafts
-from dout.run import attributes_of, global_states, quiet
+from dout.run import attributes_of, quiet
 from dout.run.random_states import seed_all, state_written
 from dout.train.batches import ArrayBatches, Batches, are_batches, batches_of, fingerprint
 from dout.train.evaluation import measured
@@ -99,11 +99,11 @@ def fit(
     )  # fmt: skip
     training = NetTraining(step, Adam() if optimizer is None else optimizer, plan)
     training.take(x, t, validation, seed, shuffle)
-    if check:
-        put_back = global_states()
-        first = next(iter(training.batches.of(0)))
-        put_back()
-        check_layers(step, first)
+    if check or step.round.is_open():
+        first = training.batches.first()
+        step.round.settle(first[0])
+        if check:
+            check_layers(step, first)
     samples = training.batches.samples if isinstance(training.batches, ArrayBatches) else None
     looked_at = training.validation.samples if isinstance(training.validation, ArrayBatches) else 0
     keeps_bits = folder is not None and compiled != "fast"
@@ -178,7 +178,7 @@ class NetTraining:
                 self._end_epoch()
                 bar.epoch(self.history.rows[-1])
         if self.latest is not None and not self.step.registry:
-            raise no_parameters(self.step)
+            raise no_parameters(self.step, *self.latest)
         self._leave()
         return self.history
 

@@ -13,6 +13,7 @@ class LeakyRelu:
     """Let `x` through above 0, and a small share of it below: no unit is ever dead. PyTorch: `torch.nn.LeakyReLU`.
 
     `y = x where x > 0, else a·x`, and `dx = dout where x > 0, else a·dout`, with `a = slope`.
+    `x` has any shape, and so has `dx`.
     Source: Maas, Hannun and Ng (2013), "Rectifier nonlinearities improve neural network acoustic models".
 
     >>> import numpy as np
@@ -86,6 +87,7 @@ class RRelu:
 
     `y = x where x > 0, else a·x`, and `dx = dout where x > 0, else a·dout`, with `a` between `low` and `high`; with
     `training = False` the middle of the two. With a `seed` the same slopes come in every run.
+    `x` has any shape, and so has `dx`.
     Source: Xu, Wang, Chen and Li (2015), "Empirical evaluation of rectified activations in convolutional network".
     """
 
@@ -119,6 +121,7 @@ class Relu6:
     """A Relu with a ceiling at 6. PyTorch: `torch.nn.ReLU6`.
 
     `y = min(max(x, 0), 6)`, and `dx = dout where 0 < x < 6, else 0`.
+    `x` has any shape, and so has `dx`.
     Source: Krizhevsky (2010), "Convolutional deep belief networks on CIFAR-10".
     """
 
@@ -141,6 +144,8 @@ class Hardtanh:
     """A tanh of three straight pieces. PyTorch: `torch.nn.Hardtanh`.
 
     `y = min(max(x, low), high)`, and `dx = dout where low < x < high, else 0`.
+    `x` has any shape, and so has `dx`.
+    Source: Collobert (2004), "Large scale machine learning".
     """
 
     def __init__(self, low: float = -1.0, high: float = 1.0) -> None:
@@ -167,6 +172,8 @@ class Hardsigmoid:
     """A sigmoid of three straight pieces: 0 up to -3, 1 from 3 on. PyTorch: `torch.nn.Hardsigmoid`.
 
     `y = min(max(x + 3, 0), 6) / 6`, and `dx = dout / 6 where -3 < x < 3, else 0`.
+    `x` has any shape, and so has `dx`.
+    Source: Howard et al. (2019), "Searching for MobileNetV3".
     """
 
     def forward(self, x: Value) -> Value:
@@ -188,6 +195,7 @@ class Hardswish:
     """`x` times its Hardsigmoid: a Silu without exp. PyTorch: `torch.nn.Hardswish`.
 
     `y = x · h` with `h = min(max(x + 3, 0), 6) / 6`, and `dx = dout · (h + x / 6)` where `-3 < x < 3`, else `dout · h`.
+    `x` has any shape, and so has `dx`.
     Source: Howard and others (2019), "Searching for MobileNetV3".
     """
 
@@ -212,6 +220,8 @@ class Hardshrink:
     """Set small numbers to 0 and leave the others as they are. PyTorch: `torch.nn.Hardshrink`.
 
     `y = x where |x| > λ, else 0`, and `dx = dout where |x| > λ, else 0`, with `λ = limit`.
+    `x` has any shape, and so has `dx`.
+    Source: Donoho and Johnstone (1994), "Ideal spatial adaptation by wavelet shrinkage".
     """
 
     def __init__(self, limit: float = 0.5) -> None:
@@ -236,6 +246,8 @@ class Softshrink:
     """Move every number towards 0, and those that reach it stay there. PyTorch: `torch.nn.Softshrink`.
 
     `y = x - min(max(x, -λ), λ)`, and `dx = dout where |x| > λ, else 0`, with `λ = limit`.
+    `x` has any shape, and so has `dx`.
+    Source: Donoho (1995), "De-noising by soft-thresholding".
     """
 
     def __init__(self, limit: float = 0.5) -> None:
@@ -262,6 +274,8 @@ class Threshold:
     """Put one value in the place of all numbers up to a threshold. PyTorch: `torch.nn.Threshold`.
 
     `y = x where x > threshold, else value`, and `dx = dout where x > threshold, else 0`.
+    `x` has any shape, and so has `dx`.
+    Source: Konda, Memisevic and Krueger (2014), "Zero-bias autoencoders".
     """
 
     def __init__(self, threshold: float = 0.0, value: float = 0.0) -> None:

@@ -15,6 +15,8 @@ class Tanh:
     """Squash `x` into -1 … 1; backward needs only the output. PyTorch: `torch.nn.Tanh`.
 
     `y = tanh(x)`, and `dx = dout · (1 - y²)`.
+    `x` has any shape, and so has `dx`.
+    Source: Saito, "Deep Learning from Scratch 3" (O'Reilly Japan), step 35.
 
     >>> import numpy as np
     >>> layer = Tanh()
@@ -43,6 +45,8 @@ class Tanhshrink:
 
     `y = x - tanh(x)`, and `dx = dout · tanh(x)²`. Near 0 the difference has as few digits as `x` has after `tanh(x)`
     is taken off: `y` is about `x³ / 3`.
+    `x` has any shape, and so has `dx`.
+    Source: the table of derivatives.
     """
 
     def forward(self, x: Value) -> Value:
@@ -64,6 +68,7 @@ class Softsign:
     """Squash `x` into -1 … 1 without exp; the ends are reached slowly. PyTorch: `torch.nn.Softsign`.
 
     `y = x / (1 + |x|)`, and `dx = dout / (1 + |x|)²`.
+    `x` has any shape, and so has `dx`.
     Source: Bergstra, Desjardins, Lamblin and Bengio (2009), "Quadratic polynomials learn better image features".
     """
 
@@ -87,6 +92,7 @@ class Softplus:
 
     `y = log(1 + exp(b·x)) / b`, and `dx = dout · (1 - exp(-b·y))`, with `b = sharpness` (PyTorch's `beta`). PyTorch
     returns `x` itself above `threshold / b`, where the two agree to nine digits; this layer needs no such limit.
+    `x` has any shape, and so has `dx`.
     Source: Dugas and others (2000), "Incorporating second-order functional knowledge for better option pricing".
     """
 
@@ -113,6 +119,8 @@ class LogSigmoid:
     """The logarithm of a sigmoid, as a loss needs it. PyTorch: `torch.nn.LogSigmoid`.
 
     `y = -log(1 + exp(-x))`, and `dx = dout · (1 - exp(y))`.
+    `x` has any shape, and so has `dx`.
+    Source: the table of derivatives.
     """
 
     def forward(self, x: Value) -> Value:
@@ -133,6 +141,7 @@ class Elu:
     """`x` above 0, and an exponential that ends at -a below. PyTorch: `torch.nn.ELU`.
 
     `y = x where x > 0, else a·(exp(x) - 1)`, and `dx = dout where x > 0, else dout·a·exp(x)`, with `a = bottom`.
+    `x` has any shape, and so has `dx`.
     Source: Clevert, Unterthiner and Hochreiter (2016), "Fast and accurate deep network learning by exponential linear
     units".
     """
@@ -161,6 +170,7 @@ class Celu:
     """An Elu whose slope has no jump at 0, whatever `a` is. PyTorch: `torch.nn.CELU`.
 
     `y = x where x > 0, else a·(exp(x/a) - 1)`, and `dx = dout where x > 0, else dout·exp(x/a)`, with `a = bottom`.
+    `x` has any shape, and so has `dx`.
     Source: Barron (2017), "Continuously differentiable exponential linear units".
     """
 
@@ -190,6 +200,7 @@ class Selu:
     """An Elu with the two constants that keep mean 0 and variance 1 from layer to layer. PyTorch: `torch.nn.SELU`.
 
     `y = s·x where x > 0, else s·a·(exp(x) - 1)`, and `dx = s·dout where x > 0, else dout·s·a·exp(x)`.
+    `x` has any shape, and so has `dx`.
     Source: Klambauer, Unterthiner, Mayr and Hochreiter (2017), "Self-normalizing neural networks".
     """
 
@@ -217,6 +228,7 @@ class Silu:
     """`x` weighed by its own sigmoid, also called Swish. PyTorch: `torch.nn.SiLU`.
 
     `y = x · s` with `s = 1 / (1 + exp(-x))`, and `dx = dout · s · (1 + x · (1 - s))`.
+    `x` has any shape, and so has `dx`.
     Source: Elfwing, Uchibe and Doya (2018), "Sigmoid-weighted linear units for neural network function approximation".
     """
 
@@ -240,6 +252,7 @@ class Mish:
     """`x` weighed by the tanh of its Softplus. PyTorch: `torch.nn.Mish`.
 
     `y = x · t` with `t = tanh(log(1 + exp(x)))`, and `dx = dout · (t + x · (1 - t²) · s)` with `s = 1 / (1 + exp(-x))`.
+    `x` has any shape, and so has `dx`.
     Source: Misra (2020), "Mish: a self regularized non-monotonic activation function".
     """
 
@@ -266,6 +279,7 @@ class Gelu:
     `y = x · (1 + t) / 2` with `t = tanh(u)` and `u = √(2/π)·(x + 0.044715·x³)`, and
     `dx = dout · ((1 + t) / 2 + x · (1 - t²) / 2 · √(2/π)·(1 + 0.134145·x²))`. This is PyTorch's `approximate="tanh"`;
     the exact form needs the error function, which NumPy does not have.
+    `x` has any shape, and so has `dx`.
     Source: Hendrycks and Gimpel (2016), "Gaussian error linear units".
     """
 

@@ -14,6 +14,7 @@ class Softmax:
 
     `y = exp(x) / Σ exp(x)` along an axis, and `dx = y · (dout - Σ dout·y)`: a share grows by its own `dout`, and all
     pay for it in proportion. `x` has any shape.
+    Source: Bridle (1990), "Probabilistic interpretation of feedforward classification network outputs".
 
     >>> import numpy as np
     >>> layer = Softmax()
@@ -46,6 +47,7 @@ class Softmin:
     """A Softmax that prefers the small: of `-x`. PyTorch: `torch.nn.Softmin`.
 
     `y = exp(-x) / Σ exp(-x)` along an axis, and `dx = y · (Σ dout·y - dout)`. `x` has any shape.
+    Source: Bridle (1990), "Probabilistic interpretation of feedforward classification network outputs".
     """
 
     def __init__(self, axis: int = -1) -> None:
@@ -71,6 +73,7 @@ class LogSoftmax:
     """The logarithm of a Softmax, as a loss needs it. PyTorch: `torch.nn.LogSoftmax`.
 
     `y = x - log Σ exp(x)` along an axis, and `dx = dout - exp(y) · Σ dout`. `x` has any shape.
+    Source: Bridle (1990), "Probabilistic interpretation of feedforward classification network outputs".
     """
 
     def __init__(self, axis: int = -1) -> None:
@@ -95,7 +98,7 @@ class Glu:
     """Weigh the first half along an axis by the sigmoid of the second. PyTorch: `torch.nn.GLU`.
 
     `y = a · s` with `s = 1 / (1 + exp(-b))`, where `x` is `a` and `b` side by side; `da = dout · s`, and
-    `db = dout · y · (1 - s)`. `x` has an even length along the axis, `y` half of it.
+    `db = dout · y · (1 - s)`. `x` has any shape of an even length along the axis, `y` half of it.
     Source: Dauphin, Fan, Auli and Grangier (2017), "Language modeling with gated convolutional networks".
     """
 

@@ -70,6 +70,9 @@ class AddedGradients:
 def _is_read(net_round: NetRound, known: Registry) -> bool:
     """Whether some code of the net reads an attribute in which a gradient lies: else it can add to none."""
     roots = net_round.roots()
+    read = names_read(item for _, item in named_objects(**roots))
+    if not read:
+        return False
     here = Registry.after_a_step(before_a_step(**roots)).parameters
     gradients = {id(pair.gradient) for one in (*here.values(), *known.parameters.values()) for _, pair in one.owners}
     names = set()
@@ -78,7 +81,6 @@ def _is_read(net_round: NetRound, known: Registry) -> bool:
         is_number = isinstance(place.item, float | np.floating)  # paired once a step has changed it
         if id(place.item) in gradients or (is_number and is_named_as_gradient(attribute)):
             names.add(attribute)
-    read = names_read(item for _, item in named_objects(**roots))
     return bool(names) and (ANY in read or bool(names & read))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from dout.errors import TrainingError
 from dout.run import arrays, attributes_of, copied, objects_in, places
+from dout.train.nets.other_manners import is_otherwise
 from dout.train.nets.parameters import Registry, before_a_step
 
 Names = str | tuple[str, ...]
@@ -42,11 +43,14 @@ class LayerGraph:
         used = dict.fromkeys(source for _, _, sources in self.steps for source in sources)
         self.inputs = tuple(name for name in used if name not in made)
         known = set(self.inputs)
+        self.open: list[int] = []  # places of layers in another manner, as long as it is not known which
         for name, place, sources in self.steps:
             layer = self.layers[place]
             if isinstance(layer, type):
                 raise TrainingError(f"a layer of the net is the class {layer.__name__}: make an object of it")
-            if not all(callable(getattr(layer, way, None)) for way in ("forward", "backward")):
+            if is_otherwise(layer, len(sources)):
+                self.open.append(place)
+            elif not all(callable(getattr(layer, way, None)) for way in ("forward", "backward")):
                 raise TrainingError(f"{name!r}: {type(layer).__name__} is no layer: it has no forward and backward")
             if missing := [source for source in sources if source not in known]:
                 raise TrainingError(f"{name!r} uses {missing[0]!r} before it is made: write that layer above")
@@ -55,8 +59,30 @@ class LayerGraph:
         count = Counter(place for _, place, _ in self.steps)
         self.shared = [SharedLayer(layer) if count[place] > 1 else None for place, layer in enumerate(self.layers)]
 
+    def is_open(self) -> bool:
+        """Whether there are layers in another manner, here or in a net within, and it is not known yet in which."""
+        return bool(self.open) or any(isinstance(layer, LayerGraph) and layer.is_open() for layer in self.layers)
+
+    def settle(self, *inputs: Any) -> None:
+        """Find out how layers in another manner are called, by a forward of copies with a few samples of these."""
+        if not self.is_open() or len(inputs) != len(self.inputs):
+            return
+        from dout.train.nets.other_manners import settled  # here: it is no code of the net that runs in a step
+
+        def inner(layer: Any, given: list[Any]) -> None:
+            if isinstance(layer, LayerGraph):
+                layer.settle(*given)
+
+        found = settled(self.layers, self.steps, dict(zip(self.inputs, inputs, strict=True)), self.open, inner)
+        for place, layer in found.items():
+            self.layers[place] = layer
+            self.shared[place] = SharedLayer(layer) if self.shared[place] else None
+        self.open = [place for place in self.open if place not in found]
+
     def forward(self, *inputs: Any) -> Any:
         """What the layers make of the inputs."""
+        if self.open:
+            self.settle(*inputs)
         if len(inputs) != len(self.inputs):
             names = ", ".join(self.inputs)
             raise TrainingError(f"the net takes {len(self.inputs)} inputs, {names}; {len(inputs)} were given")
@@ -112,7 +138,7 @@ class Sequential(LayerGraph):
 
     def forward(self, *inputs: Any) -> Any:
         """What the layers make of the input, one after the other."""
-        if len(self.layers) < len(self.steps) or len(inputs) != 1:
+        if len(self.layers) < len(self.steps) or len(inputs) != 1 or self.open:
             return super().forward(*inputs)
         (x,) = inputs
         for layer in self.layers:  # as people write it: the engine compiles each turn where the whole is too long

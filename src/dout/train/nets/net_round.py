@@ -12,6 +12,7 @@ from typing import Any
 
 from dout.errors import TrainingError
 from dout.train.nets.layer_graphs import LayerGraph, Sequential
+from dout.train.nets.other_manners import is_in_other_manner
 
 HOW = (
     "a net is an object with forward and backward, a list of such layers, or one with params and gradient(x, t), or "
@@ -26,6 +27,8 @@ class NetRound:
     def __init__(self, net: Any, loss: Any = None) -> None:
         self.net: Any = Sequential(*net) if isinstance(net, list | tuple) else net
         self.loss = loss() if isinstance(loss, type) else loss
+        if self.loss is not None and is_in_other_manner(net):
+            self.net = Sequential(net)
         self.returned = SimpleNamespace(grads=None)  # gradients of a net that returns them; beside its params
         self.begins: Sequence[Any] = ()  # what the first backward is given
         self.run = self._way()
@@ -51,6 +54,15 @@ class NetRound:
         if layered:
             raise TrainingError(f"{name}.forward takes no target, and there is no loss: {HOW}")
         raise TrainingError(f"{name} cannot be trained: {HOW}")
+
+    def is_open(self) -> bool:
+        """Whether layers are in another manner, and it is not known yet in which."""
+        return isinstance(self.net, LayerGraph) and self.net.is_open()
+
+    def settle(self, x: Any) -> None:
+        """Find out how layers in another manner are called, before the first round."""
+        if self.is_open():
+            self.net.settle(*(x if type(x) is tuple else (x,)))
 
     # Each way to call a net:
 

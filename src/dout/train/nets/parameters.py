@@ -84,8 +84,11 @@ class Registry:
         return cls({parameter.name: parameter for parameter in found.values()})
 
     def check_memory(self) -> None:
-        """Raise TrainingError where two parameters are views of the same numbers: these would move twice."""
+        """Raise TrainingError where a parameter cannot be written, or two are views of the same numbers."""
         arrays = [(name, one.array) for name, one in self.parameters.items() if not one.is_number]
+        for name, array in arrays:
+            if not array.flags.writeable:
+                raise TrainingError(f"{name} is a read-only array, which cannot learn: give the net a copy of it")
         for (name, array), (other, second) in combinations(arrays, 2):
             if np.may_share_memory(array, second) and _overlap(array, second):
                 raise TrainingError(

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from dout.errors import TargetError, TrainingError, needs
-from dout.run import attributes_of, deep_copy, flat, generators_of, global_states, is_float_array, places, quiet
+from dout.run import arrays, attributes_of, deep_copy, flat, generators_of, global_states, is_float_array, places, quiet
+from dout.trace.session.pairing import is_named_as_gradient
 from dout.train.nets.added_gradients import AddedGradients
 from dout.train.nets.layer_graphs import LayerGraph
 from dout.train.nets.layer_watch import (
@@ -117,6 +118,7 @@ class TrainStep:
         Raises TrainingError, before anything is updated, where a layer does not take what it is given, a label is none
         of a class, the loss is no number, or something is not finite.
         """
+        self.round.settle(x)
         before = before_a_step(**self.roots) if self.looks else None
         values = {name: np.array(array) for name, array in self.registry.arrays().items()} if self.looks else {}
         self.remember(x, t)
@@ -173,7 +175,7 @@ class TrainStep:
         if not self.looks:
             self.data.clear()
         if not self.registry and not self.looks:
-            raise no_parameters(self)
+            raise no_parameters(self, x, t)
 
     def _refuse_updated(self, values: Mapping[str, Array], x: Any, t: Any, where: str) -> None:
         """Raise TrainingError where backward has changed a parameter; forward may, by a norm or a bound.
@@ -313,8 +315,8 @@ def check_labels(scores: Any, t: Any, loss: Any, where: str, samples: Sequence[i
         )
 
 
-def no_parameters(step: TrainStep) -> TrainingError:
-    """What is to say of a net in which nothing can be learned."""
+def no_parameters(step: TrainStep, x: Any, t: Any) -> TrainingError:
+    """What is to say of a net in which nothing can be learned, after a step with this batch."""
     names = [type(layer).__name__ for _, layer in layers_of(**step.roots)]
     names = list(dict.fromkeys(names or [type(step.net).__name__]))
     for path, layer in layers_of(**step.roots):
@@ -324,7 +326,35 @@ def no_parameters(step: TrainStep) -> TrainingError:
                 return TrainingError(
                     f"{name} of {called(path, layer)} holds whole numbers, which cannot learn: give floats"
                 )
+    if moved := _moved_by_backward(step, x, t):
+        return TrainingError(
+            f"the backward of {moved} and leaves no gradient: the net updates itself; train it by its own loop, or let "
+            "backward leave the gradient in an attribute (self.dW) and change nothing"
+        )
     return TrainingError(
         f"no parameter with a gradient was found in {', '.join(names)}; looked for {NAMINGS}, left in the object by "
         "backward. A gradient that only backward knows, or that has another name or shape, is not found"
     )
+
+
+def _moved_by_backward(step: TrainStep, x: Any, t: Any) -> str:
+    """The first array that a backward changes, with its layer, as a round of copies shows; nothing where none is."""
+    if not step.round.is_in_two:
+        return ""
+    put_back = global_states(generators_of(**step.roots))
+    try:
+        with quiet():
+            copy, x, t = deep_copy((step, x, t))
+            _, scores = copy.round.front(x, t)
+            held = [(path, layer, deep_copy(arrays(layer))) for path, layer in layers_of(**copy.roots)]
+            copy.round.back(x, t, scores)
+        for path, layer, before in reversed(held):  # those within others come last
+            for name, array in arrays(layer).items():
+                is_same = name not in before or np.array_equal(before[name], array, equal_nan=True)
+                if not is_same and array.shape == before[name].shape and not is_named_as_gradient(name):
+                    return f"{called(path, layer)} changes {name}"
+    except Exception:  # the user's code, on what it was not made for
+        return ""
+    finally:
+        put_back()
+    return ""

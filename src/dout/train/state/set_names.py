@@ -37,9 +37,10 @@ def names_set(objects: Iterable[Any]) -> set[str]:
 
 def names_read(objects: Iterable[Any]) -> set[str]:
     """The attributes that the methods of these objects read, or the functions that these call; dout's are left out."""
-    functions = reached_functions(_methods(_classes(objects)))
-    own = [function for function in functions if not str(function.__module__).startswith("dout.")]
-    every = [code for function in own for code in codes_in(function.__code__)]
+    every = [
+        code for function in reached_functions(filter(_is_users, _methods(_classes(objects)))) if _is_users(function)
+        for code in codes_in(function.__code__)
+    ]  # fmt: skip
     names = {name for code in every for way in _READING for name in stored_names(code, way)}
     return names | {ANY for code in every if _COMPUTED & {*code.co_names}}
 
@@ -84,6 +85,10 @@ def shared_states(**roots: Any) -> Callable[[], None]:
 
 def _classes(objects: Iterable[Any]) -> list[type]:
     return list(dict.fromkeys(cls for item in objects for cls in users_classes(item)))
+
+
+def _is_users(function: FunctionType) -> bool:
+    return not str(function.__module__).startswith("dout.")
 
 
 def _methods(classes: Iterable[type]) -> list[FunctionType]:
