@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.loop_source.liveness import Names, stored
+from dout.engine.loop_source.liveness import Loop, Names, stored
 
 _OF_ARRAYS = frozenset({"shape", "ndim", "size", "T"})
 
@@ -36,7 +36,7 @@ def root_of(node: ast.expr) -> str:
     return node.id
 
 
-def surroundings(loop: ast.For, local: Names) -> dict[str, ast.expr]:
+def surroundings(loop: Loop, local: Names) -> dict[str, ast.expr]:
     """The largest places of a loop that begin with a name which it does not set; `local` are the function's own names.
 
     The methods of what has a local name are those of an array. What such an array tells of itself the kernel knows.

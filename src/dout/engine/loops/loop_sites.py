@@ -15,7 +15,7 @@ import numpy as np
 
 from dout.engine.loop_source.contraction_runs import EVERY, ContractedLoop
 from dout.engine.loop_source.first_turns import FirstTurns
-from dout.engine.loop_source.liveness import Names
+from dout.engine.loop_source.liveness import Loop, Names
 from dout.engine.loop_source.loop_refusal import LoopRefusal
 from dout.engine.loop_source.surroundings import NotPlainError, root_of, value_of
 from dout.engine.loops.loop_translator import LoopArgument, LoopKernel, translated
@@ -116,7 +116,7 @@ class LoopSite:
     `loop` what it did stands in the place of the functions that are `called`.
     """
 
-    loop: ast.For
+    loop: Loop
     places: Mapping[str, ast.expr]
     live: Names
     entering: Mapping[ast.stmt, Names]

@@ -16,7 +16,7 @@ from typing import Any
 
 from dout.engine.loop_source.called_functions import inline_calls
 from dout.engine.loop_source.first_turns import first_turns
-from dout.engine.loop_source.liveness import Liveness, captured, stored
+from dout.engine.loop_source.liveness import Liveness, Loop, captured, stored
 from dout.engine.loop_source.surroundings import NotPlainError, attribute, entry, evaluated, place_of, surroundings
 from dout.engine.loops.compiled_parts import CompiledParts
 from dout.engine.loops.loop_functions import NAMES
@@ -28,7 +28,7 @@ from dout.trace.model import user_source
 
 _WATCHING = frozenset({"locals", "vars", "dir", "exec", "eval", "super", "globals"})
 _ERRORS = (NameError, AttributeError, KeyError, NotPlainError)
-_STATEMENTS = (ast.For, ast.If, ast.Assign, ast.AugAssign, ast.Pass, ast.Break, ast.Continue)
+_STATEMENTS = (ast.For, ast.While, ast.If, ast.Assign, ast.AugAssign, ast.Pass, ast.Break, ast.Continue)
 _NEVER = (ast.comprehension, ast.Lambda, ast.NamedExpr, ast.Starred, ast.Await, ast.Yield, ast.JoinedStr)
 _ITERATED = frozenset({"range", "enumerate", "zip", "reversed"})
 FEW = 64  # turns: fewer are soon recorded one by one, and then what stands around them is compiled as well
@@ -248,10 +248,10 @@ class _SiteWriter(_Writer):
     def _inline(self, twin: ast.FunctionDef) -> Mapping[str, Any]:
         return inline_calls(twin, self.bound, _source)
 
-    def visit_For(self, node: ast.For) -> Any:
+    def _loop(self, node: Loop) -> Any:
         """A loop, with a site before it."""
         own, live = self.twins[node], self.liveness
-        assert isinstance(own, ast.For)
+        assert isinstance(own, Loop)
         if not _may_be_taken(own) or stored(own) & self.hidden:
             return self.generic_visit(node)
         named = {place_of(one): one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)}
@@ -272,6 +272,8 @@ class _SiteWriter(_Writer):
         self.outer = outer
         return _with_site(node, site, name)
 
+    visit_For = visit_While = _loop
+
 
 class _TurnWriter(_Writer):
     """Takes functions out of the turns of loops."""
@@ -289,7 +291,7 @@ class _TurnWriter(_Writer):
         return super().code()
 
 
-def _with_site(loop: ast.For, site: LoopSite, name: str) -> list[ast.stmt]:
+def _with_site(loop: Loop, site: LoopSite, name: str) -> list[ast.stmt]:
     results = sorted(site.live)
     given = "".join(f"{ast.unparse(evaluated(one, PREFIX))}, " for one in site.places.values())
     found = f"{PREFIX}found"
@@ -321,7 +323,7 @@ def _with_site(loop: ast.For, site: LoopSite, name: str) -> list[ast.stmt]:
 def _may_be_taken(node: ast.AST) -> bool:
     """Whether a kernel might stand for a loop, as far as its text tells."""
     match node:
-        case ast.For(orelse=[_, *_]) | ast.Attribute(ctx=ast.Store()):
+        case ast.For(orelse=[_, *_]) | ast.While(orelse=[_, *_]) | ast.Attribute(ctx=ast.Store()):
             return False
         case ast.Expr():
             return isinstance(node.value, ast.Constant)
