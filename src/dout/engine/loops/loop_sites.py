@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.engine.loop_source.contraction_reader import changed_in_place
 from dout.engine.loop_source.contraction_runs import EVERY, ContractedLoop
 from dout.engine.loop_source.first_turns import FirstTurns
 from dout.engine.loop_source.liveness import Loop, Names
@@ -217,10 +218,11 @@ class LoopSite:
 
     def _contracted(self, given: Sequence[Any]) -> Ready | None:
         """Products of matrices in place of a kernel, where they do: they need not be compiled."""
-        if self.live or self.strict or self.refuted:
+        named = dict(zip(self.places, given, strict=True))
+        if self.strict or self.refuted or not self.live <= changed_in_place(self.loop, named):
             return None
         try:
-            found = ContractedLoop(self.loop, dict(zip(self.places, given, strict=True)))
+            found = ContractedLoop(self.loop, named)
         except LoopRefusal:
             return None
         return Ready(LoopKernel(found.text, (), (), (), found.written, found.rounds, may_leave=False), found)

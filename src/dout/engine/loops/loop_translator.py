@@ -275,7 +275,7 @@ class _Translator:
             owner = self._written(target)
             old = self.reader.place(owner, target.slice)
         else:
-            held = self.reader.value(ast.Name(target.id, ast.Load())) if isinstance(target, ast.Name) else None
+            held = self.reader.value(target)
             if isinstance(held, LoopNumber):
                 self._bind(target, self.reader.functions.binary(sign, held, value))
                 return
@@ -343,6 +343,8 @@ class _Translator:
                 self.text.add("break")
             self.text.add("turns += 1")
             self._block(loop.body)
-        sides = [side for one in ast.walk(loop.test) if isinstance(one, ast.Compare) for side in ast.iter_child_nodes(one)]
+        sides = [
+            side for one in ast.walk(loop.test) if isinstance(one, ast.Compare) for side in ast.iter_child_nodes(one)
+        ]
         if not sides or not all(self.reader.counts(side) for side in sides if isinstance(side, ast.expr)):
             self.weighs = loop

@@ -17,7 +17,15 @@ from typing import Any
 from dout.engine.loop_source.called_functions import inline_calls
 from dout.engine.loop_source.first_turns import first_turns
 from dout.engine.loop_source.liveness import Liveness, Loop, captured, stored
-from dout.engine.loop_source.surroundings import NotPlainError, attribute, entry, evaluated, place_of, surroundings
+from dout.engine.loop_source.surroundings import (
+    NotPlainError,
+    attribute,
+    entry,
+    evaluated,
+    own_attribute,
+    place_of,
+    surroundings,
+)
 from dout.engine.loops.compiled_parts import CompiledParts
 from dout.engine.loops.loop_functions import NAMES
 from dout.engine.loops.loop_sites import UNSET, LoopSite
@@ -201,7 +209,14 @@ class _Writer(ast.NodeTransformer):
         self.generic_visit(self.tree)
         if not self.cells and not self.calls:
             return None
-        means = {"attribute": attribute, "entry": entry, "errors": _ERRORS, "unset": UNSET, "locals": locals}
+        means = {
+            "attribute": attribute,
+            "own_attribute": own_attribute,
+            "entry": entry,
+            "errors": _ERRORS,
+            "unset": UNSET,
+            "locals": locals,
+        }
         means["called"] = self.parts.called
         self.cells |= {PREFIX + name: CellType(item) for name, item in means.items()}
         return _compiled(self.tree, self.function.__code__, tuple(self.cells))
@@ -327,6 +342,8 @@ def _may_be_taken(node: ast.AST) -> bool:
             return False
         case ast.Expr():
             return isinstance(node.value, ast.Constant)
+        case ast.AugAssign(target=ast.Attribute() as target):
+            return bool(place_of(target)) and _may_be_taken(node.value)
         case ast.stmt() if not isinstance(node, _STATEMENTS):
             return False
         case ast.Call() if not _is_known(node.func):
