@@ -31,7 +31,7 @@ from dout.engine.loop_source.contraction_terms import (
 from dout.engine.loop_source.liveness import Loop, Names, loaded, stored
 from dout.engine.loop_source.loop_refusal import LoopRefusal, cannot
 from dout.engine.loop_source.product_sums import Sum, added, along, matrices, product, summed_axes, times
-from dout.engine.loop_source.surroundings import place_of
+from dout.engine.loop_source.surroundings import changed_in_place, place_of
 from dout.engine.loop_source.turn_order import refuse_order_dependence
 
 _NUMBERS = (float, np.float64, np.float32)
@@ -358,15 +358,6 @@ class _Reader:
             raise cannot(node)
         found = range(*(one.constant for one in ends))
         return found.start, len(found), found.step
-
-
-def changed_in_place(loop: Loop, given: Mapping[str, Any]) -> Names:
-    """The names of given arrays to which the loop adds, and which it does not set otherwise."""
-    added = {id(n.target) for n in ast.walk(loop) if isinstance(n, ast.AugAssign)}
-    anew = {
-        n.id for n in ast.walk(loop) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and id(n) not in added
-    }
-    return frozenset(name for name in stored(loop) - anew if type(given.get(name)) is np.ndarray)
 
 
 def _growing(loop: Loop) -> set[str]:

@@ -68,6 +68,15 @@ def _largest(node: ast.AST, local: Names) -> Iterator[ast.expr]:
         yield from _largest(child, local)
 
 
+def changed_in_place(loop: Loop, given: Mapping[str, Any]) -> Names:
+    """The names of given arrays to which the loop adds, and which it does not set otherwise."""
+    added = {id(n.target) for n in ast.walk(loop) if isinstance(n, ast.AugAssign)}
+    anew = {
+        n.id for n in ast.walk(loop) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and id(n) not in added
+    }
+    return frozenset(name for name in stored(loop) - anew if type(given.get(name)) is np.ndarray)
+
+
 class NotPlainError(Exception):
     """Code of the user's would run to get an attribute."""
 

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.loop_source.contraction_reader import changed_in_place
 from dout.engine.loop_source.contraction_runs import EVERY, ContractedLoop
 from dout.engine.loop_source.first_turns import FirstTurns
 from dout.engine.loop_source.liveness import Loop, Names
 from dout.engine.loop_source.loop_refusal import LoopRefusal
-from dout.engine.loop_source.surroundings import NotPlainError, root_of, value_of
+from dout.engine.loop_source.surroundings import NotPlainError, changed_in_place, root_of, value_of
 from dout.engine.loops.loop_translator import LoopArgument, LoopKernel, translated
 from dout.engine.loops.loop_values import GIVEN, KINDS, TYPES
 from dout.engine.runtime import kernel_cache
