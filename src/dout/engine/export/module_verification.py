@@ -139,8 +139,10 @@ def _same(one: Any, other: Any) -> bool:
     a, b = np.asarray(one), np.asarray(other)
     if (a.shape, a.dtype) != (b.shape, b.dtype):
         return False
+    if np.array_equal(a, b):
+        return True
     if a.dtype.kind not in "fc":
-        return bool(np.array_equal(a, b))
+        return False
     scale = max(1.0, float(np.max(np.abs(a), initial=0, where=np.isfinite(a))))
     return bool(np.allclose(a, b, rtol=0, atol=scale * _digits(a.dtype), equal_nan=True))
 
