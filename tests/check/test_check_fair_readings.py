@@ -123,6 +123,109 @@ def test_a_step_may_hand_dout_on_as_it_is():
     assert (halved.code, halved.severity) == ("D101", "warning")
 
 
+class Codes:
+    """Sixteen steps for each 1; numbers that are chosen may lie on their edges."""
+
+    def forward(self, x):
+        return np.floor(x * 16) / 16
+
+    def backward(self, dout):
+        return dout
+
+
+def test_the_edge_of_a_step_is_a_step():
+    report = dout.check(Codes, table(3, 4))
+    assert report.ok
+    assert said(report)[0].startswith("passed straight through a step")
+
+
+# ------------------------------------------------------------------------------------ what is rounded to float32 inside
+
+
+class OpenRelu32:
+    def forward(self, x):
+        self.mask = x > 0
+        return np.maximum(x, 0).astype(np.float32)
+
+    def backward(self, dout):
+        return dout.astype(np.float32)
+
+
+class Net32:
+    def __init__(self, rng):
+        self.W = rng.standard_normal((4, 5)).astype(np.float32)
+        self.V = rng.standard_normal((5, 3)).astype(np.float32)
+
+    def forward(self, x):
+        self.x = x.astype(np.float32)
+        self.h = np.tanh(self.x @ self.W)
+        return self.h @ self.V
+
+    def backward(self, dout):
+        self.dV = self.h.T @ dout
+        dh = dout @ self.V.T
+        dz = dh * (1 + self.h**2)
+        self.dW = self.x.T @ dz
+        return dz @ self.W.T
+
+
+def test_what_is_rounded_to_float32_has_no_steps():
+    for layer in (OpenRelu32, Net32):
+        assert {item.severity for item in dout.check(layer).findings if item.code == "D101"} == {"error"}
+
+
+def test_what_is_rounded_to_float32_is_repaired():
+    (cause,) = {item.because for item in dout.check(Net32).findings if item.code == "D101" and item.because}
+    assert "`1 + self.h**2` should be `1 - self.h**2`" in cause
+
+
+class Shares32:
+    def forward(self, inputs):
+        e = np.exp(inputs - np.max(inputs, axis=1, keepdims=True))
+        self.output = e / np.sum(e, axis=1, keepdims=True)
+
+
+class Loss32:
+    """Its backward is handed what its softmax gave, and its cost is rounded to float32."""
+
+    def __init__(self):
+        self.activation = Shares32()
+
+    def forward(self, inputs, y_true):
+        self.activation.forward(inputs)
+        self.output = self.activation.output
+        return np.mean(-np.log(self.output[range(len(y_true)), y_true])).astype(np.float32)
+
+    def backward(self, dvalues, y_true):
+        self.dinputs = dvalues.copy()
+        self.dinputs[range(len(y_true)), y_true] -= 1
+        self.dinputs = self.dinputs / len(y_true)
+
+
+def test_what_backward_is_handed_is_told_through_the_rounding_of_float32():
+    assert not errors(dout.check(Loss32))
+
+
+# ------------------------------------------------------------------------------------------- two methods of derivatives
+
+
+class TwoDerivatives:
+    """Its `delta` is right, and its `backward` is what a network calls."""
+
+    def forward(self, x):
+        return np.tanh(x)
+
+    def backward(self, x, top_diff):
+        return -(1 - np.tanh(x) ** 2) * top_diff
+
+    def delta(self, x):
+        return 1 - np.tanh(x) ** 2
+
+
+def test_a_right_derivative_does_not_speak_for_a_wrong_backward():
+    assert errors(dout.check(TwoDerivatives))
+
+
 # -------------------------------------------------------------------------------------------------- shapes and lengths
 
 
@@ -193,3 +296,34 @@ class Loss:
 
 def test_labels_in_a_column_are_those_of_one_row_alone():
     assert errors(dout.check(Loss(), table(1, 4), np.array([[2]]))) == []
+
+
+# ------------------------------------------------------------------------------------------------ out of training
+
+
+class OpenDropout:
+    """Its backward forgets the mask of training."""
+
+    def __init__(self):
+        self.training, self.random = True, np.random.default_rng(0)
+
+    def forward(self, x):
+        self.mask = (self.random.random(x.shape) < 0.5) / 0.5 if self.training else np.ones(x.shape)
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * 1.0
+
+
+class ClosedDropout(OpenDropout):
+    def backward(self, dout):
+        return dout * self.mask
+
+
+def test_a_layer_that_is_out_of_training_is_judged_in_training_too():
+    for cls, wrong in ((OpenDropout, True), (ClosedDropout, False)):
+        layer = cls()
+        layer.training = False
+        found = errors(dout.check(layer, table(3, 4)))
+        assert bool(found) is wrong
+        assert all("in training" in message for message in found)

@@ -28,6 +28,15 @@ def found(folder):
             for program in programs([str(folder / "net" / "layers.py")])}  # fmt: skip
 
 
+def test_of_two_that_reach_the_same_the_one_that_names_it_comes_first(folder):
+    (folder / "checks.py").write_text("from net import layers\nlayers.Dense(1)\n")
+    (folder / "train.py").write_text("from net import model\nmodel.run()\n")
+    every = {one.path.rpartition("/")[2]: one for one in programs([str(folder / "net" / "layers.py")])}
+    several = [every["train.py"], every["model.py"]]
+    assert several[0].names == several[1].names
+    assert next_program(several, set()) is several[1]
+
+
 @pytest.mark.parametrize(
     ("text", "is_one"),
     [

@@ -375,3 +375,47 @@ if __name__ == "__main__":
     ]
     assert found[0] == found[1]
     assert len(found[0]["inputs"]["x"]) > 1
+
+
+STEPS = """
+def step(x):
+    return x if x > 0 else 0.0
+
+
+def step_back(x, d):
+    return {}
+
+
+if __name__ == "__main__":
+    step(-2.0)
+    step_back(-2.0, 0.0)
+    step(-2.0)
+    step_back(-2.0, 0.0)
+"""
+
+
+@pytest.mark.parametrize(("back", "errors"), [("d if x > 0 else 0.0", 0), ("d if x < 0 else 0.0", 1)])
+def test_a_use_on_one_number_excuses_nothing(tmp_path, back, errors):
+    (tmp_path / "steps.py").write_text(STEPS.format(back))
+    (step,) = layers(document("steps.py:step", cwd=tmp_path)).values()
+    assert [item["severity"] for item in step["findings"]].count("error") == errors
+
+
+MANY = """
+from layers import Other, Square
+for epoch in range(1000000):
+    square, other = Square(), Other()
+    square.forward(1.0 + epoch)
+    square.backward(1.0)
+    if epoch > 100000:
+        other.forward(2.0)
+"""
+
+
+def test_a_program_runs_until_the_layer_that_is_asked_for_has_been_seen(tmp_path):
+    text = SQUARE.format(factor=2)
+    (tmp_path / "layers.py").write_text(text + text.replace("Square", "Other"))
+    (tmp_path / "train.py").write_text(MANY)
+    shown = document("layers.py:Square", cwd=tmp_path)
+    assert layers(shown)["Square"]["used"].startswith("as used in train.py:5")
+    assert not shown.get("remarks")

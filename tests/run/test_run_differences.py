@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from dout.run import Line, central_difference
+from dout.run import Line, central_difference, sure_difference
 
 SMOOTH = {  # the function of a number near 0.7, and its slope there by calculus
     "sine": (np.sin, math.cos(0.7)),
@@ -55,3 +55,13 @@ def test_a_function_that_jumps_from_one_float_to_the_next_has_no_slope():
 
 def test_a_central_difference_of_a_square_is_exact():
     assert central_difference(lambda step: (3 + step) ** 2, 0.5) == 6.0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_slope_is_found_through_the_rounding_of_float32(dtype):
+    def loss(step):
+        return float(dtype(np.sin(1 + step) + 3))
+
+    slope, lost = sure_difference(loss, 1e-5)
+    assert abs(slope - np.cos(1)) <= lost + 1e-6 < 2e-3
+    assert (abs(central_difference(loss, 1e-5) - np.cos(1)) > 1e-3) == (dtype is np.float32)

@@ -16,7 +16,7 @@ from dout.run.counted_lines import EndlessError, counted_lines
 from dout.run.evaluation_mode import evaluating
 from dout.run.held_objects import HeldMemory, arrays, generators_of, named_objects, objects_in, places
 from dout.run.nested_values import copied, deep_copy, differs_at, flat, is_float_array, mapped, weighed
-from dout.run.numerical_difference import Line, central_difference, size_of
+from dout.run.numerical_difference import Line, central_difference, size_of, sure_difference
 from dout.run.plain_runs import (
     PlainRun,
     Runner,
@@ -40,6 +40,6 @@ __all__ = [
     "drawn_from", "evaluating", "filled_cells", "flat", "fresh", "function_copy", "generators_of", "global_states",
     "is_class", "is_float_array", "is_generator", "keeping_random_states", "mapped", "module_of", "mro_of",
     "named_objects", "names_of", "objects_in", "one_or_all", "other_bits", "otherwise", "places", "put_state",
-    "qualname_of", "quiet", "run_backward", "seed_global", "signature_of", "size_of", "state_of", "upstream", "vars_of",
-    "weighed",
+    "qualname_of", "quiet", "run_backward", "seed_global", "signature_of", "size_of", "state_of", "sure_difference",
+    "upstream", "vars_of", "weighed",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ TINY = 1e-30  # the complex step, as every step here relative to the size of wha
 GOOD = 1e-5  # an estimate of the error beyond this part of the slope says nothing
 STEPS = (0.05, 5e-4, 5e-6)  # the first steps of an extrapolation: the later ones where a function bends much sooner
 _STEADY = 1e-7  # how far two slopes lie apart where a function is smooth
+_FAR, _SHORTER = 300, 0.61  # times a step, where differences are lost in the rounding of float32
 _SHRINK, _ROUNDS = 1.6, 8  # of an extrapolation
 
 
@@ -27,6 +28,22 @@ def size_of(x: Any) -> float:
 def central_difference(loss: Callable[[Any], Any], step: Any) -> Any:
     """The slope between two points, a step to each side. The numbers may be floats or balls."""
     return (loss(step) - loss(-step)) / (2 * step)
+
+
+def sure_difference(loss: Callable[[float], float], step: float) -> tuple[float, float]:
+    """The slope between two points, a step to each side, and what rounding may do to it.
+
+    A shorter step has the same slope, but where the loss is rounded to float32 on its way: then the steps are larger.
+    """
+    found = []
+    for one, bent in ((step, 0.0), (_FAR * step, 1e-3)):  # so much of the slope may be its own bend there
+        slope, other = central_difference(loss, one), central_difference(loss, _SHORTER * one)
+        lost = abs(slope - other) + bent * abs(slope)
+        if lost <= 2e-3 * abs(slope):
+            return slope, lost
+        found.append((lost, slope))
+    lost, slope = min(found)
+    return slope, lost
 
 
 class Slope(NamedTuple):

@@ -101,6 +101,11 @@ def set_up(layer: Any, interface: Interface) -> None:
             setattr(layer, name, *own)
 
 
+def users_class(cls: type) -> type:
+    """The user's own class of a layer that may be adapted."""
+    return cls.__mro__[1] if is_adapted(cls) else cls
+
+
 def as_layer(instance: Any, cls: type) -> Any:
     """An instance of the user's class as one of `cls`, which was made of it; `instance` itself changes.
 

@@ -21,6 +21,7 @@ from dout.adapt.interface.interface import (
     OUTPUT,
     PENALTY,
     RATE_ROLE,
+    ROWS,
     SHARED,
     Interface,
 )
@@ -39,12 +40,23 @@ from dout.adapt.interface.learned_gradients import (
     take_updates_of_parts,
     without_pairs,
 )
-from dout.adapt.interface.method_pairs import optional, reads_and_writes
+from dout.adapt.interface.method_pairs import is_static, optional, reads_and_writes, required
 from dout.adapt.interface.users_forward import AGAIN, GIVEN, HELD
 from dout.adapt.source import switches_for
 from dout.run import attributes_of
 from dout.trace.session.pairing import is_named_as_gradient
 from dout.trace.tracer.traced import plain
+
+# What an argument is for that could be nothing else.
+_CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", PENALTY}
+
+
+def is_told(cls: type, interface: Interface) -> bool:
+    """Whether backward takes an upstream gradient, and what else it takes is what its names say."""
+    asked = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
+    named = {role for role, name in zip(interface.roles, asked, strict=False) if role == name}
+    guessed = {role for role in interface.roles if not role.endswith("=")} - _CERTAIN - named
+    return DOUT in interface.roles and not guessed
 
 
 def run_backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -23,6 +23,7 @@ from dout.run import (
     quiet,
     run_backward,
     size_of,
+    sure_difference,
     weighed,
 )
 from dout.trace.session.pairing import GRADIENTS, Pair, pairs
@@ -43,6 +44,8 @@ class Runs:
         first = next((i for i, x in enumerate(inputs.values()) if is_float_array(x) or isinstance(x, float)), None)
         self.place = names.index(wanted) if wanted else first
         self.all_ones = interface.ends
+        self.layer: Any = None  # which was run last, and what its forward returned
+        self.outputs: list[Any] = []
 
     def forward(self, inputs: Sequence[Any]) -> tuple[Any, list[Any]]:
         """A new layer after its forward, and the outputs, flat."""
@@ -61,9 +64,10 @@ class Runs:
 
     def after_backward(self, scale: float = 1.0) -> tuple[Any, Any]:
         """A new layer after its forward and backward, and what that returned."""
-        layer, outputs = self.forward(list(self.inputs.values()))
-        self.douts = [np.ones(np.shape(o))[()] if self.all_ones else _weights(np.shape(o))[()] for o in outputs]
+        layer, self.outputs = self.forward(list(self.inputs.values()))
+        self.douts = [np.ones(np.shape(o))[()] if self.all_ones else _weights(np.shape(o))[()] for o in self.outputs]
         douts = [dout * scale for dout in self.douts]
+        self.layer = layer
         with quiet(seed=1):
             return layer, run_backward(layer, tuple(douts))
 
@@ -105,8 +109,8 @@ class Runs:
         layer = self.runner.fresh()
         before = [dict(attributes_of(part)) for part in _with_parts(layer)]
         with quiet(seed=1):
-            outputs = self.runner.forward(layer, [copied(item) for item in self.inputs.values()])
-            self.douts = [np.ones(np.shape(o))[()] for o in outputs]
+            self.outputs = self.runner.forward(layer, [copied(item) for item in self.inputs.values()])
+            self.douts = [np.ones(np.shape(o))[()] for o in self.outputs]
             run_backward(layer, tuple(self.douts))
         owners = enumerate(zip(before, _with_parts(layer), strict=False))
         every = ((place, part, pair) for place, (held, part) in owners for pair in pairs(held, attributes_of(part)))
@@ -129,7 +133,15 @@ class Runs:
             return float(weighed(outputs, self.douts))
 
         ways = _directions(gradient.shape)
-        return _agreement((central_difference(partial(loss, d), step), float(np.sum(gradient * d)), 0.0) for d in ways)
+        slopes = ((*self._slope(partial(loss, d), step, after), d) for d in ways)
+        return _agreement((slope, float(np.sum(gradient * d)), lost) for slope, lost, d in slopes)
+
+    def _slope(self, loss: Callable[[float], float], step: float, layer: Any) -> tuple[float, float]:
+        """The slope by differences, and what rounding does to it where the layer computes in float32."""
+        floats = [a for a in (*arrays(layer).values(), *map(np.asarray, self.outputs)) if a.dtype.kind == "f"]
+        if any(array.dtype.itemsize < 8 for array in floats):
+            return sure_difference(loss, step)
+        return central_difference(loss, step), 0.0
 
     def _slopes(self, gradient: Any, inputs: list[Any], direction: Any) -> tuple[float, float, float]:
         """The slope by differences, that of the gradient, and what rounding may do to the first."""
@@ -142,8 +154,8 @@ class Runs:
             sizes.append(float(weighed(map(np.abs, outputs), map(np.abs, self.douts))))
             return float(weighed(outputs, self.douts))
 
-        slope = central_difference(loss, step)
-        return slope, float(np.sum(gradient * direction)), _ROUNDING * sum(sizes) / step
+        slope, lost = self._slope(loss, step, self.layer)
+        return slope, float(np.sum(gradient * direction)), lost + _ROUNDING * sum(sizes) / step
 
 
 def _with_parts(layer: Any) -> list[Any]:

@@ -17,15 +17,8 @@ from dout.adapt.interface.array_holders import holders_for
 from dout.adapt.interface.collaborators import Collaborator
 from dout.adapt.interface.interface import (
     BUFFER,
-    CACHE,
-    CONTEXT,
     DOUT,
-    GRADS,
-    OPTIMIZER,
     OUTPUT,
-    PENALTY,
-    RATE_ROLE,
-    ROWS,
     Interface,
     candidates,
     unproven_candidates,
@@ -39,6 +32,7 @@ from dout.adapt.interface.learned_gradients import (
 )
 from dout.adapt.interface.method_pairs import is_static, optional, required
 from dout.adapt.interface.network_loss import loss_of
+from dout.adapt.interface.users_backward import is_told
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source.attribute_reads import attributes_given
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs, is_twice
@@ -50,8 +44,6 @@ from dout.clock import count
 from dout.run import arrays, attributes_of, copied, flat, keeping_random_states, otherwise, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
-# What an argument is for that could be nothing else.
-_CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", PENALTY}
 _A_NUMBER = 50e-9  # seconds for a number that the layer holds, which is drawn first
 MOST_INTERFACES, MOST_ASSUMED = 16, 48  # tried on one example; where the loss is one of those that everybody takes
 
@@ -137,10 +129,7 @@ class Trials:
                 continue
             if best.interface is None or rank > best_rank:
                 best, best_rank = replace(tried, error=tried.error or best.error), rank
-            guessed = {role for role in interface.roles if not role.endswith("=")} - _CERTAIN
-            if tried.fit == Fit.ALL and (
-                rank[1] == RIGHT or (rank[2] == LINEAR and DOUT in interface.roles and not guessed)
-            ):
+            if tried.fit == Fit.ALL and (rank[1] == RIGHT or (rank[2] == LINEAR and is_told(self.cls, interface))):
                 break
         return best
 

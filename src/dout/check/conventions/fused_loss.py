@@ -11,7 +11,7 @@ import numpy as np
 from dout.check.conventions.softmax import softmax
 from dout.check.exact.subject import Subject
 from dout.judge.judging_points import nearby
-from dout.run import PlainRun, attributes_of, central_difference, copied, otherwise, weighed
+from dout.run import PlainRun, attributes_of, copied, otherwise, sure_difference, weighed
 from dout.trace.session.pairing import pairs
 
 _CLOSE, _NEAR = 1e-6, 1e-3
@@ -59,7 +59,7 @@ def _is_derivative(subject: Subject, place: int, activation: Callable[[Any], Any
     ratios = []
     for _ in range(3):
         way = generator.normal(size=z.shape)
-        slope = central_difference(partial(_moved, run, z, way), _STEP)
+        slope = sure_difference(partial(_moved, run, z, way), _STEP)[0]
         ratios.append(float(np.sum(first.gradients[place] * way)) / float(slope))
     return min(ratios) > 0 and max(ratios) - min(ratios) <= _NEAR * max(ratios)
 

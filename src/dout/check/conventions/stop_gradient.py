@@ -10,7 +10,9 @@ import numpy as np
 from dout.adapt.source.syntax import read, walk
 from dout.check.exact.subject import Subject
 from dout.judge.outcomes import Outcome
-from dout.run import otherwise
+from dout.run import is_float_array, otherwise
+
+_BESIDE = 1.0371  # of the numbers that dout chooses, which are whole multiples of powers of 2
 
 
 @otherwise(False)
@@ -36,12 +38,24 @@ def goes_straight_through(subject: Subject) -> bool:
     """
     if len(subject.inputs) != 1:
         return False
-    given = np.asarray(subject.inputs[0], float)  # float32 does not tell 1 + 1e-9 from 1
-    here, near, other = (subject.run((given * factor,)) for factor in (1, 1 + 1e-9, -2))
-    (x,), (y,), (dout,), (dx,) = here.inputs, here.outputs, here.douts, here.gradients
+    run = subject.run()
+    (x,), (y,), (dout,), (dx,) = run.inputs, run.outputs, run.douts, run.gradients
     handed_on = np.isin(dx - dout, 0) | np.isin(dx, 0)
-    has_steps = np.array_equal(y, near.outputs[0]) and not np.array_equal(y, other.outputs[0])
-    return bool(np.shape(x) == np.shape(y) and has_steps and np.any(dx) and np.all(handed_on))
+    return bool(np.shape(x) == np.shape(y) and np.any(dx) and np.all(handed_on) and has_steps(subject))
+
+
+def has_steps(subject: Subject) -> bool:
+    """Whether forward gives the same for inputs nearby, and something else far away.
+
+    The inputs lie beside those of the subject, which may be just where a step is. Nearby, each is larger by a share of
+    its own, as what only scales them together may change nothing, and by more than is lost where forward rounds to
+    float32.
+    """
+    beside = [x * _BESIDE if is_float_array(x) else x for x in subject.inputs]
+    nearby = [x * (1 + 1e-5 * np.cos(np.arange(x.size))).reshape(x.shape) if is_float_array(x) else x for x in beside]
+    away = [x * -2.0 if is_float_array(x) else x for x in beside]
+    here, near, far = (subject.forward(tuple(inputs)) for inputs in (beside, nearby, away))
+    return all(map(np.array_equal, here, near)) and not any(map(np.array_equal, here, far))
 
 
 @otherwise(False)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_cache, names_error, names_label, names_upstream, taken_by
-from dout.adapt.interface.adapted_layer import as_layer, is_adapted, layer_class
+from dout.adapt.interface.adapted_layer import as_layer, layer_class, users_class
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import OUTPUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED
@@ -120,7 +120,7 @@ def other_readings(subject: Subject) -> list[Subject]:
 def read_as(subject: Subject, interface: Interface) -> Subject:
     """The layer in another interface."""
     own = type(subject.runner.layer)
-    cls = layer_class(own.__mro__[1] if is_adapted(own) else own, interface, subject.names)
+    cls = layer_class(users_class(own), interface, subject.names)
     return replace(subject, make=lambda: as_layer(subject.make(), cls))
 
 

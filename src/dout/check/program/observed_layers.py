@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from inspect import CO_VARARGS, CO_VARKEYWORDS
@@ -102,10 +103,13 @@ class _LayerWatch:
 
 
 class Observer:
-    """Watches the program in a file; `uses` are the layers that it used, by their classes."""
+    """Watches the program in a file; `uses` are the layers that it used, by their classes.
 
-    def __init__(self, program: str) -> None:
-        self.program = program
+    Where layers are `asked` for, by `file:name`, nothing of others is waited for.
+    """
+
+    def __init__(self, program: str, asked: Sequence[str] = ()) -> None:
+        self.program, self.asked = program, asked
         self.uses: dict[type, list[LayerUse]] = {}
         self._codes: dict[CodeType, bool] = {}
         self._methods: dict[type, dict[str, Kind]] = {}
@@ -272,10 +276,17 @@ class Observer:
             before, watch.news = watch.news, news
             watch.rounds = watch.rounds + 1 if before == news and watch.use.forward else 0
             waits = any(use.target not in self._turns for uses in self.uses.values() for use in uses)
-            if watch.rounds >= (MOST_ROUNDS if waits else 1):
+            if watch.rounds >= (MOST_ROUNDS if waits else 1) or self._has_all_asked():
                 raise EndOfRun
         if self._quiet > MOST_FORWARDS and self._turns:
             raise EndOfRun
+
+    def _has_all_asked(self) -> bool:
+        """Whether all layers that are asked for have had a backward, and nothing else is."""
+        seen = {
+            f"{os.path.realpath(use.file)}:{use.name}" for uses in self.uses.values() for use in uses if use.turn >= 0
+        }
+        return bool(self.asked) and seen.issuperset(self.asked)
 
     def _keep(self, use: LayerUse, frame: FrameType) -> bool:
         """Keep what a forward begins with; whether it can be given by name."""

@@ -37,10 +37,14 @@ Name = tuple[str, str]  # a file, and a class or function in it
 
 @dataclass(frozen=True)
 class ProjectProgram:
-    """A file that does something by itself, and what it and the files that it imports may use of the project's."""
+    """A file that does something by itself, and what it and the files that it imports may use of the project's.
+
+    Its own text `says` some of these names.
+    """
 
     path: str
     names: frozenset[Name]
+    says: frozenset[Name] = frozenset()
 
 
 def programs(wanted: Iterable[str]) -> list[ProjectProgram]:
@@ -51,8 +55,8 @@ def programs(wanted: Iterable[str]) -> list[ProjectProgram]:
 
 
 def next_program(left: Sequence[ProjectProgram], used: set[Name]) -> ProjectProgram | None:
-    """The program that reaches most of what nobody has used yet; None where none reaches any."""
-    best = max(left, key=lambda program: len(program.names - used), default=None)
+    """The program that reaches most of what nobody has used yet, and names most of it; None where none reaches any."""
+    best = max(left, key=lambda program: (len(program.names - used), len(program.says - used)), default=None)
     return best if best is not None and best.names - used else None
 
 
@@ -130,7 +134,8 @@ class _Project:
                 if any(name in self._words_of(other, own=other == one) for other in reached)
             )
             if names and is_program(Path(file)):
-                yield ProjectProgram(file, names)
+                said = frozenset(name for name in names if name[1] in self._words_of(file, own=name[0] == file))
+                yield ProjectProgram(file, names, said)
 
     def _words_of(self, file: str, own: bool) -> frozenset[str]:
         """The words of a file; where it is the one that defines them, those that it calls."""

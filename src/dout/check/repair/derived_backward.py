@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from dout.adapt.interface.adapted_layer import is_adapted
+from dout.adapt.interface.adapted_layer import is_adapted, users_class
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.check.exact.subject import Subject
 from dout.check.repair.edits.candidate_edits import Edit, is_float
@@ -66,7 +66,7 @@ def derived_fix(subject: Subject) -> Fix | None:
     cls = type(subject.again())
     if subject.interface is not None and not is_adapted(cls):
         return None
-    cls = cls.__mro__[1] if is_adapted(cls) else cls
+    cls = users_class(cls)
     if not _is_called_alike(subject.interface) or "<" in cls.__qualname__ or cls in _TOO_LONG:
         return None
     file = inspect.getsourcefile(cls) or ""
@@ -130,7 +130,7 @@ def derived_lines(search: RepairSearch) -> list[Repair]:
 def _is_alone(function: ScratchFunction, subject: Subject) -> bool:
     """Whether a function is this layer's alone: another one that runs it, too, has another forward."""
     cls, interface = type(subject.again()), subject.interface
-    cls = cls.__mro__[1] if is_adapted(cls) else cls
+    cls = users_class(cls)
     if function.owner is None:
         return interface is not None and function.name == interface.backward
     return function.owner is cls and all(sub.__qualname__ == cls.__qualname__ for sub in cls.__subclasses__())

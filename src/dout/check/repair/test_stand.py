@@ -70,8 +70,8 @@ class Stand:
         seek = {j.name: None if j.parameter else order[j.node] for j in examination.judged}
         inputs = inputs_at(subject, examination, point)
         parameters = {j.name: point[j.node] for j in examination.judged if j.parameter and j.node in point}
-        numbers = (*map(np.asarray, flat(inputs)), *map(np.asarray, parameters.values()))
-        close = CLOSE.get(min((n.dtype.itemsize for n in numbers if n.dtype.kind == "f"), default=8), CLOSE[8])
+        rounded = (np.dtype(n.dtype).itemsize for n in examination.trace.graph.nodes if n.kind == "f")
+        close = CLOSE.get(min(rounded, default=8), CLOSE[8])
         if examination.without_stabilisers:
             close = max(close, CLOSE_WITH_STABILISER)
         stand = cls(subject, inputs, tuple(point[d] for d in examination.seeds.values()), parameters, seek, close)

@@ -9,7 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from dout.adapt.argument_names import taken_by
-from dout.adapt.interface.adapted_layer import as_layer, is_adapted, layer_class
+from dout.adapt.interface.adapted_layer import as_layer, is_adapted, layer_class, users_class
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import Interface
 from dout.check.exact.subject import Subject
@@ -30,7 +30,7 @@ def with_default(subject: Subject, name: str, value: Any, fixed: Mapping[str, An
     A recording has no place for a word among the inputs. `fixed` is what an adapter gives to forward, by name.
     """
     layer, interface = type(subject.again()), subject.interface or Interface()
-    users = layer.__mro__[1] if is_adapted(layer) else layer
+    users = users_class(layer)
     made: dict[str, Any] = {"__module__": users.__module__, "__qualname__": users.__qualname__}
     for method in (interface.forward, interface.backward):
         written = inspect.getattr_static(users, method)

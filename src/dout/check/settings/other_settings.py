@@ -46,11 +46,13 @@ _SWITCHED_ON = 0.3  # a rate, a share or a strength that is 0
 
 
 def other_subjects(subject: Subject, target: Any, init: Mapping[str, Any], room: bool) -> Iterator[OtherSubject]:
-    """Yield them: one setting changed at a time, then the lengths of one axis, then one axis more.
+    """Yield them: in training, one setting changed at a time, then the lengths of one axis, then one axis more.
 
     Where there is `room`, each setting comes on larger inputs, too.
     """
     what = Target(target)
+    if (training := in_training(subject)) is not None:
+        yield OtherSubject("in training", training)
     of_constructor = _of_constructor(subject, what, init) if what.is_class else ()
     for other in (*of_constructor, *_of_attributes(subject, what), *_of_forward(subject)):
         yield other
@@ -282,7 +284,7 @@ def _is_of_training(name: str, value: Any) -> bool:
 
 
 def in_training(subject: Subject) -> Subject | None:
-    """The layer in training, to which backward belongs, if a flag of forward, given or by default, says it is not."""
+    """The layer in training, to which backward belongs, if a flag says it is not: one of forward, or one it holds."""
     fixed = _fixed(subject)
     for name in (name for name, item in fixed.items() if _is_off(name, item)):
         return _fixed_to(subject, {**fixed, name: not fixed[name]})
@@ -290,6 +292,9 @@ def in_training(subject: Subject) -> Subject | None:
         given = subject.inputs[place] if place < len(subject.inputs) else parameter.default
         if _is_off(parameter.name, given):
             return _given_at(subject, place, not given)
+    for name, item in attributes_of(subject.again()).items():
+        if _is_off(name, item):
+            return replace(subject, make=partial(_with, subject.make, name, not item))
     return None
 
 

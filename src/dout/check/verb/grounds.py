@@ -25,6 +25,7 @@ from dout.adapt.source import kinds_for
 from dout.adapt.source.empty_methods import replaced_by
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
+from dout.check.conventions.stop_gradient import has_steps
 from dout.check.lab.example_doubts import of_sequences
 from dout.check.program.used_example import Closeness, UsedExample
 from dout.check.project.foreign_gradients import foreign_layer
@@ -41,7 +42,7 @@ from dout.check.verb.second_example import second_example, shapes_of
 from dout.check.verb.unjudged_reports import OWN
 from dout.errors import TargetError, UnknownLossError
 from dout.judge.outcomes import CLOSE, RIGHT, Word
-from dout.run import flat, is_float_array, otherwise
+from dout.run import arrays, flat, otherwise
 
 _IMAGES = 4  # axes
 
@@ -130,7 +131,7 @@ class Grounds:
             ran_on = partial(Target(self.layer).fresh, self.example.init), tuple(self.ordered)
             raise UnknownLossError(takes_target(what), ran_on)
         report = _of_network(report, network).with_each(self._of_the_example).with_each(self._of_its_interface)
-        if wrong_here(report) and self._has_steps():
+        if wrong_here(report) and not any(item.expected for item in wrong_here(report)) and self._has_steps():
             steps = "forward has steps, whose derivative is 0: it may be meant so"
             return _doubted(report, steps, wrong_here(report))
         backward = self.example.interface.backward if self.example.interface else "backward"
@@ -183,11 +184,8 @@ class Grounds:
         Codes, places and comparisons are whole numbers.
         """
         subject = subject_of(self.layer, self.ordered, self.example.init)
-        near, far = (tuple(change(x) if is_float_array(x) else x for x in subject.inputs) for change in (_nudged, _far))
-        here, nearby, away = (subject.forward(inputs) for inputs in (None, near, far))
-        if here and all(np.asarray(output).dtype.kind in "biu" for output in here):
-            return True
-        return all(map(np.array_equal, here, nearby)) and not any(map(np.array_equal, here, away))
+        here = subject.forward()
+        return (bool(here) and all(np.asarray(output).dtype.kind in "biu" for output in here)) or has_steps(subject)
 
     def _has_chosen_parts(self) -> bool:
         """Whether the layers in it are ours."""
@@ -257,15 +255,6 @@ def runs_elsewhere(report: Report, program: str) -> Report:
     return report.with_each(lambda item: item.doubted(doubt) if _raised(item) is not None else item)
 
 
-def _nudged(x: Any) -> Any:
-    """The numbers a little larger, each by another share: what only scales them together may change nothing."""
-    return x * (1 + 1e-9 * np.cos(np.arange(x.size))).reshape(x.shape)
-
-
-def _far(x: Any) -> Any:
-    return x * -2.0
-
-
 def _doubted(report: Report, doubt: str, errors: Sequence[Finding]) -> Report:
     """The report with warnings for these errors, which say the doubt."""
     ids = [*map(id, errors)]
@@ -305,7 +294,8 @@ def _of_network(report: Report, network: NetworkLoss | None) -> Report:
 def _as_used(report: Report, used: UsedExample) -> Report:
     """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others.
 
-    So for a gradient that backward does not return, where the program does nothing with what that returns.
+    So for a gradient that backward does not return, where the program does nothing with what that returns. A use on one
+    number is no ground: one side of a condition is right there, or a dout of 1.
     """
     if used.use.turn >= 0 and not used.use.is_asked:
         unasked = f"; nothing asks for it where it is used, {used.place}"
@@ -315,6 +305,8 @@ def _as_used(report: Report, used: UsedExample) -> Report:
     if not wrong or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
         return report
     layer, ordered = as_found(itself.target, itself.example)
+    if all(array.size == 1 for array in arrays(ordered).values()):
+        return report
     if not agrees(layer, ordered, itself.example.init, wrong.values()):
         return report
     doubt = f"; {itself.said} it is right: it may not be meant for other numbers"

@@ -95,7 +95,7 @@ class Loading:
         cells = notebooks.cells_of(path) if is_notebook else [text]
         parts = {f"{path}, cell {n}" if is_notebook else str(path): cell for n, cell in enumerate(cells, 1)}
         self._prepare()
-        observer, said = Observer(str(path)), partial(self.send, "data")
+        observer, said = Observer(str(path), self.job.names or ()), partial(self.send, "data")
         with put_back(self.kept):  # the layers are judged as if it had not run
             try:
                 with (

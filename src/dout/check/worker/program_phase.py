@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dout.check.program.program_choice import is_program, next_program, programs
+from dout.check.program.program_choice import ProjectProgram, is_program, next_program, programs
 from dout.check.project.discover import Job, may_define_layers
 from dout.check.report.report import Report, some
 from dout.check.report.wrong_parts import of_parts_once
@@ -172,7 +172,7 @@ def used_layers(
     mine = [job.where for job in jobs if job.kind == "file" and job.where in asked]
     named = [Job(file, "program") for file in mine if is_program(Path(file))]
     known = {job.file for job in named}
-    left = [one for one in programs([job.file for job in jobs if job.file]) if one.path not in known]
+    left = _that_reach(jobs, [one for one in programs([job.file for job in jobs if job.file]) if one.path not in known])
     choice = Question("programs", *((one.path, sorted(one.names)) for one in left))
     chosen: list[str] = []
     before = (choice.kept() or ({}, None))[1]  # the same again: fewer are kept where the time was over
@@ -251,6 +251,14 @@ def _beside_each_other(layers: Sequence[Checked]) -> list[Checked]:
 def _file_of(checked: Checked) -> str:
     """The file in which a layer is written, without links; of a cell, the notebook."""
     return os.path.realpath(re.sub(rf"({re.escape(notebooks.SUFFIX)}), cell \d+$", r"\1", checked.file))
+
+
+def _that_reach(jobs: Sequence[Job], found: Sequence[ProjectProgram]) -> list[ProjectProgram]:
+    """The programs that reach what is asked for, with nothing else of what they reach; all, where none is said to."""
+    whole = {job.file for job in jobs if job.names is None}
+    asked = {(job.file, name) for job in jobs for name in job.names or ()}
+    those = [replace(p, names=frozenset(n for n in p.names if n[0] in whole or n in asked)) for p in found]
+    return [one for one in those if one.names] or list(found)
 
 
 def _wanted(job: Job) -> list[str]:

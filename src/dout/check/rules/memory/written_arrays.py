@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
-from dout.adapt.interface.adapted_layer import is_adapted
+from dout.adapt.interface.adapted_layer import users_class
 from dout.check.lab.other_values import changed
 from dout.check.lab.probe import CrashError, Lab, learned, once
 from dout.check.repair.edits.expression_places import bare, function_of
@@ -133,7 +133,7 @@ def _proven_copy(lab: Lab, write: Write, where: Where | None) -> Fix | None:
     """A change with which the method leaves the array as it was, and the layer gives the same bits, in every run."""
     cls, interface = type(lab.layer), lab.subject.interface
     name = write.during if interface is None else getattr(interface, write.during)
-    method = getattr(cls.__mro__[1] if is_adapted(cls) else cls, name, None) or getattr(cls, write.during)
+    method = getattr(users_class(cls), name, None) or getattr(cls, write.during)
     function = function_of(bare(method, name).__code__, objects_in(lab.layer))
     if function is None:
         return None

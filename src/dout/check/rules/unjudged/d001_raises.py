@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_label
+from dout.adapt.interface.adapted_layer import users_class
+from dout.adapt.interface.users_backward import is_told
 from dout.adapt.search.own_faults import is_own_fault
 from dout.check.exact.subject import Subject
 from dout.check.lab.probe import CrashError
@@ -21,6 +24,8 @@ from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.judge.judged_run import is_label
 from dout.run import otherwise
 
+_PLAIN = re.compile("'(int|float|bool|str|tuple)' object has no attribute")
+
 RULE = Rule("D001", "error", "forward or backward raises")
 
 
@@ -29,6 +34,7 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     always = (all_chosen and is_own_fault(error)) or _calls_an_array(subject, error)
     of_shapes = isinstance(error, ValueError | IndexError) and not CrashError(error).refused
     of_shapes |= isinstance(error, TypeError) and _is_of_functions(subject)
+    of_shapes |= isinstance(error, AttributeError) and bool(_PLAIN.match(str(error)))
     of_shapes &= "truth value of an array" not in str(error)  # it may expect lists
     reason = Raised.of(error, always=always, after_forward=of_shapes and _takes_its_inputs(subject))
     where = raised_at(error)
@@ -100,7 +106,8 @@ def _is_of_functions(subject: Subject) -> bool:
 def _takes_its_inputs(subject: Subject) -> bool:
     """Whether forward runs on the inputs, none of which is a label: a wrong label may show in backward alone."""
     interface = subject.interface
-    is_sure = interface is None or interface.is_plain or _is_of_functions(subject)
+    cls = users_class(type(subject.again()))
+    is_sure = interface is None or interface.is_plain or _is_of_functions(subject) or is_told(cls, interface)
     if not is_sure or any(map(is_label, subject.inputs)):
         return False
     if any(map(names_label, subject.names)):
