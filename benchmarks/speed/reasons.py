@@ -29,8 +29,8 @@ WHY_MISSED = {
         "would close it: an option for fewer digits, sums of several rows at once, processors that are cores."
     ),
     "naive convolution": (
-        "a warm first call takes 0.2 s of a processor in the thread that calls, 0.6 with all threads at a load of 8, and "
-        "waits for the rest of its time where other programs use the processors."
+        "a warm first call takes 0.2 s of a processor in the thread that calls, 0.6 with all threads at a load of 8, "
+        "and waits for the rest of its time where other programs use the processors."
     ),
     "sigmoid, first call, warm": (
         "0.5 s of a processor at a load of 8, half of that on a quieter one: the clock also counts what waits for a "
