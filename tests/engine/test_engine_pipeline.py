@@ -237,8 +237,21 @@ def test_without_fold_products_windows_of_sums_are_read_against_their_order(monk
     assert not channels_last()
 
 
+def test_without_einsum_products_numpy_goes_over_elements(monkeypatch):
+    def weighted(x):
+        image = x.reshape(4, 2, 40, 20)
+        windows = np.lib.stride_tricks.sliding_window_view(image, (3, 3), (2, 3))
+        mixed = np.einsum("nchwij,fcij->nfhw", windows, np.ones((5, 2, 3, 3), np.float32))
+        return np.einsum("nfhw,nghw->nfg", mixed, mixed[:, :2])
+
+    assert not any("einsum(" in text for text in texts(weighted))
+    without(monkeypatch, "einsum_products")
+    assert any("einsum(" in text for text in texts(weighted))
+
+
 def test_every_pass_has_its_case():
     others = {
+        "einsum_products",
         "stable_forms",
         "plain_copies",
         "stack_products",

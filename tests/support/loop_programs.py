@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import random
 
+WHILE = [  # how it begins, until when, and what each turn adds
+    ("-1", "{0} + 1 < {1}", "+= 1"),
+    ("-2", "{0} <= {1} - 3", "+= 2"),
+    ("{0} - 1", "{0} >= 0", "-= 1"),
+    ("{0} - 1", "0 < {0}", "-= 1"),
+]
+
 
 class LoopProgram:
     """One random function: `source` of `def program(x, y, labels, out, scale, n)`, which returns what it computed.
@@ -36,8 +43,9 @@ class LoopProgram:
         kept = len(self.numbers)
         match chosen.randrange(9):
             case 8:
-                self.add(depth, f"{name} = -1")
-                head = f"while {name} + 1 < {length}:"
+                begin, test, change = WHILE[self.names % len(WHILE)]
+                self.add(depth, f"{name} = {begin.format(length)}")
+                head = f"while {test.format(name, length)}:"
             case 0:
                 head = f"for {name} in reversed(range({length})):"
             case 1:
@@ -55,14 +63,18 @@ class LoopProgram:
             case _:
                 head = f"for {name} in range({length}):"
         self.add(depth, head)
-        if head.startswith("while"):
-            self.add(depth + 1, f"{name} += 1")
+        if head.startswith("while") and change != "-= 1":
+            self.add(depth + 1, f"{name} {change}")
+        start = len(self.lines)
         self.indices.append((name, length))
         for _ in range(chosen.randint(1, 3)):
             if nested < 2 and chosen.random() < 0.4:
                 self.loop(depth + 1, nested + 1)
             else:
                 self.statement(depth + 1)
+        if head.startswith("while") and change == "-= 1":  # where a turn ends, whatever it skips
+            at = start if any("continue" in line for line in self.lines[start:]) else len(self.lines)
+            self.lines.insert(at, "    " * (depth + 1) + f"{name} -= 1")
         self.indices.pop()
         del self.numbers[kept:]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FunctionType, MethodType
 from typing import Any
 
-from dout.engine.loop_source.liveness import Names, stored
+from dout.engine.loop_source.liveness import Loop, Names, stored
 from dout.engine.loop_source.surroundings import place_of
 
 _PREFIX = "_dout_in"
@@ -29,7 +29,7 @@ def inline_calls(tree: ast.FunctionDef, function: FunctionType | MethodType, rea
         if isinstance(node, ast.For):
             inliner.enter(node)
     for node in list(ast.walk(tree)):
-        if isinstance(node, ast.For):
+        if isinstance(node, Loop):
             node.body[:] = [one for statement in node.body for one in inliner.expanded(statement)]
     return inliner.done
 
@@ -188,7 +188,7 @@ def _own(loop: ast.For) -> Iterator[ast.AST]:
 
 def _outside_loops(node: ast.AST) -> Iterator[ast.AST]:
     yield node
-    if not isinstance(node, ast.For | ast.While):
+    if not isinstance(node, Loop):
         for child in ast.iter_child_nodes(node):
             yield from _outside_loops(child)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-import itertools
+import collections
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,24 +28,31 @@ from dout.engine.loop_source.contraction_terms import (
     broadcast,
     counted,
 )
-from dout.engine.loop_source.liveness import stored
+from dout.engine.loop_source.liveness import Loop, Names, loaded, stored
 from dout.engine.loop_source.loop_refusal import LoopRefusal, cannot
-from dout.engine.loop_source.surroundings import place_of
+from dout.engine.loop_source.product_sums import Sum, added, along, matrices, product, summed_axes, times
+from dout.engine.loop_source.surroundings import changed_in_place, place_of
+from dout.engine.loop_source.turn_order import refuse_order_dependence
 
-Sum = tuple[ProductTerm, ...]
 _NUMBERS = (float, np.float64, np.float32)
+_ORDERS: dict[type[ast.cmpop], tuple[int, bool]] = {
+    ast.Lt: (1, True), ast.LtE: (1, False), ast.Gt: (-1, True), ast.GtE: (-1, False)
+}  # fmt: skip
 _LETTERS = "fd"  # of arrays: products of others are not faster than a kernel
 
 
-def contractions(loop: ast.For, given: Mapping[str, Any], most: int) -> tuple[list[Contraction], int]:
+def contractions(loop: Loop, given: Mapping[str, Any], most: int) -> tuple[list[Contraction], int]:
     """The contractions of a loop, and its number of turns in all. `given` are the values of the places around it.
 
     Each loop takes `most` turns at most. Raises LoopRefusal where it does anything but multiply and add up.
     """
-    changed = stored(loop)
-    reader = _Reader({place: item for place, item in given.items() if place not in changed}, most)
+    set_anew = stored(loop) - changed_in_place(loop, given)
+    reader = _Reader({place: item for place, item in given.items() if place not in set_anew}, most)
+    for place in set_anew & given.keys():
+        if type(given[place]) is int:
+            reader.set_name(place, AffineIndex(given[place]))
     reader.statement(loop)
-    _refuse_order_dependence(reader.found)
+    refuse_order_dependence(reader.found)
     return reader.found, reader.turns
 
 
@@ -65,18 +72,24 @@ class _Reader:
     def statement(self, one: ast.stmt) -> None:
         match one:
             case ast.For(orelse=[], target=ast.Name(id=name)):
-                self._loop(one, name)
-            case ast.Assign(targets=[ast.Name() as target]):
-                self._name(target, self.value(one.value))
+                begin, length, step = self._turns(one.iter)
+                counter = Counter(written_name(name), min(length, self.most))
+                self._loop(one, counter, {name: counted(counter, begin, step)}, {})
+            case ast.While(orelse=[]):
+                self._while(one)
+            case ast.Assign(targets=[ast.Name(), *_] as targets):
+                value = self.value(one.value)
+                for target in targets:
+                    self._name(target, value if len(targets) == 1 else self._whole(one.value))
             case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)) if len(names) == len(values):
                 several = [self.value(value) for value in values]
                 for each, value in zip(names, several, strict=True):
                     self._name(each, value)
             case ast.Assign(targets=[ast.Subscript() as target]):
                 self._store(target, self._sum(self.value(one.value)), adds=False)
-            case ast.AugAssign(op=ast.Add() | ast.Sub(), target=ast.Subscript() as target):
+            case ast.AugAssign(op=ast.Add() | ast.Sub(), target=target) if self._is_array(target):
                 sign = 1 if isinstance(one.op, ast.Add) else -1
-                self._store(target, _times(self._sum(self.value(one.value)), sign), adds=True)
+                self._store(target, times(self._sum(self.value(one.value)), sign), adds=True)
             case ast.AugAssign(op=ast.Add(), target=ast.Name(id=name)):
                 self._grow(name, self._number(self.value(one.value)))
             case ast.Pass() | ast.Expr(value=ast.Constant()):
@@ -87,22 +100,75 @@ class _Reader:
     def _name(self, target: ast.expr, value: Any) -> None:
         if not isinstance(target, ast.Name) or target.id in self.growing:
             raise cannot(target)
-        self.names[target.id], self.depth[target.id] = value, len(self.counters)
-        self.since[target.id] = len(self.found)
+        self.set_name(target.id, value)
 
-    def _loop(self, loop: ast.For, name: str) -> None:
-        begin, length, step = self._turns(loop.iter)
-        counter = Counter(written_name(name), min(length, self.most))
+    def set_name(self, name: str, value: Any) -> None:
+        """Note what a name stands for from here on."""
+        self.names[name], self.depth[name], self.since[name] = value, len(self.counters), len(self.found)
+
+    def _is_array(self, target: ast.expr) -> bool:
+        """Whether what is changed is changed in place."""
+        return isinstance(target, ast.Subscript) or isinstance(self.given.get(place_of(target)), np.ndarray)
+
+    def _while(self, loop: ast.While) -> None:
+        """A loop whose turns are counted by whole numbers, to each of which every turn adds the same."""
+        changed, paces = stored(loop), {}
+        often = collections.Counter(n.id for n in ast.walk(loop) if isinstance(n, ast.Name) and n.id in changed
+                                    and isinstance(n.ctx, ast.Store))  # fmt: skip
+        for one in loop.body:
+            match one:
+                case ast.AugAssign(op=ast.Add() | ast.Sub(), target=ast.Name(id=name), value=step) if often[name] == 1:
+                    if name in self.names and not loaded(step) & changed:
+                        pace, sign = self._whole(step), 1 if isinstance(one.op, ast.Add) else -1
+                        paces[name] = AffineIndex(0).plus(pace, sign)
+        begun = {name: self.names[name] for name in paces}
+        if any(not isinstance(one, AffineIndex) for one in begun.values()) or any(p.multiples for p in paces.values()):
+            raise cannot(loop)
+        length = self._until(loop.test, begun, paces, changed)
+        counter = Counter(written_name(min(paces)), min(length, self.most))
+        numbers = {name: one.plus(counted(counter, step=paces[name].constant)) for name, one in begun.items()}
+        self._loop(loop, counter, numbers, paces)
+        for name, one in begun.items():
+            self.set_name(name, one.plus(paces[name], counter.length))
+
+    def _until(
+        self, test: ast.expr, begun: Mapping[str, AffineIndex], paces: Mapping[str, AffineIndex], changed: Names
+    ) -> int:
+        """How many turns a loop has until a condition fails, one side of which grows by the same in each turn."""
+        if not (isinstance(test, ast.Compare) and len(test.ops) == 1 and type(test.ops[0]) in _ORDERS) or not paces:
+            raise cannot(test)
+        if loaded(test) & (changed - paces.keys()):
+            raise cannot(test)
+        sign, strict = _ORDERS[type(test.ops[0])]
+        ends = []
+        for names in (begun, {name: one.plus(paces[name]) for name, one in begun.items()}):
+            self.names |= names
+            ends.append(self._whole(test.left).plus(self._whole(test.comparators[0]), -1).times(AffineIndex(sign)))
+        first, pace = ends[0], ends[1].plus(ends[0], -1)  # it goes on while these are negative
+        if first.multiples or pace.multiples:
+            raise cannot(test)
+        least = first.constant - (not strict)
+        if least < 0 <= -pace.constant:
+            raise LoopRefusal("it never ends", test)
+        return 0 if least >= 0 else -(least // pace.constant)
+
+    def _loop(
+        self, loop: Loop, counter: Counter, own: Mapping[str, AffineIndex], paces: Mapping[str, AffineIndex]
+    ) -> None:
+        """The turns of a loop, in which these names count; those with a pace are added to by a statement."""
         outer, changed = self.counters, stored(loop)
         kept = {key: one for key, one in self.names.items() if key not in changed}
-        for one in _growing(loop) & self.names.keys() - self.growing.keys():
+        for one in _growing(loop) & self.names.keys() - self.growing.keys() - own.keys():
             self.growing[one] = self._number(self.names[one]), self.depth[one]
-        self.names = {**kept, name: counted(counter, begin, step)}  # others are carried from turn to turn
-        self.since[name] = 0
+        self.names = {**kept, **own}  # others are carried from turn to turn
+        self.since |= dict.fromkeys(own, 0)
         self.counters = (*outer, counter)
         self.turns += math.prod(one.length for one in self.counters)
         for statement in loop.body:
-            self.statement(statement)
+            if isinstance(statement, ast.AugAssign) and (name := place_of(statement.target)) in paces:
+                self.names[name] = self.names[name].plus(paces[name])
+            else:
+                self.statement(statement)
         self.counters, self.names = outer, kept
         for key in [key for key, (_, depth) in self.growing.items() if depth == len(outer)]:
             self.names[key], _ = self.growing.pop(key)
@@ -117,7 +183,7 @@ class _Reader:
         inner = frozenset(self.counters[depth:])
         self.growing[name] = total + tuple(replace(one, over=one.over | inner) for one in added), depth
 
-    def _store(self, node: ast.Subscript, value: Sum, *, adds: bool) -> None:
+    def _store(self, node: ast.expr, value: Sum, *, adds: bool) -> None:
         target = self.value(node)
         if not isinstance(target, Elements):
             raise cannot(node)
@@ -143,7 +209,7 @@ class _Reader:
                 return number
             case ast.UnaryOp(op=ast.USub()):
                 value = self.value(node.operand)
-                return value.times(AffineIndex(-1)) if isinstance(value, AffineIndex) else _times(self._sum(value), -1)
+                return value.times(AffineIndex(-1)) if isinstance(value, AffineIndex) else times(self._sum(value), -1)
             case ast.BinOp():
                 return self._binary(node, self.value(node.left), self.value(node.right))
             case ast.Subscript():
@@ -169,9 +235,11 @@ class _Reader:
             case (builtins.float, [one]) if not call.keywords:
                 return self._number(self.value(one))
             case (np.multiply, [one, other]) if not call.keywords:
-                return _product(self._sum(self.value(one)), self._sum(self.value(other)))
+                return product(self._sum(self.value(one)), self._sum(self.value(other)))
             case (np.dot | np.matmul, [one, other]) if not call.keywords:
-                return _matrices(self._sum(self.value(one)), self._sum(self.value(other)))
+                return matrices(self._sum(self.value(one)), self._sum(self.value(other)))
+            case (np.tensordot, [one, other, *axes]):
+                return along(self._sum(self.value(one)), self._sum(self.value(other)), summed_axes(call, axes))
         raise cannot(call)
 
     def _total(self, call: ast.Call, value: Sum, axes: Sequence[ast.expr]) -> Sum:
@@ -205,15 +273,15 @@ class _Reader:
         match node.op:
             case ast.Add() | ast.Sub():
                 sign = 1 if isinstance(node.op, ast.Add) else -1
-                return left.plus(right, sign) if whole else _added(self._sum(left), _times(self._sum(right), sign))
+                return left.plus(right, sign) if whole else added(self._sum(left), times(self._sum(right), sign))
             case ast.MatMult():
-                return _matrices(self._sum(left), self._sum(right))
+                return matrices(self._sum(left), self._sum(right))
             case ast.Mult():
-                return left.times(right) if whole else _product(self._sum(left), self._sum(right))
+                return left.times(right) if whole else product(self._sum(left), self._sum(right))
             case ast.Div():
                 number = right.constant if isinstance(right, AffineIndex) and not right.multiples else right
                 if isinstance(number, int | float) and SMALLEST < abs(number) < LARGEST:
-                    return _times(self._sum(left), 1 / number)
+                    return times(self._sum(left), 1 / number)
             case ast.FloorDiv() | ast.Mod() if whole and not left.multiples and not right.multiples and right.constant:
                 a, b = left.constant, right.constant
                 return AffineIndex(a // b if isinstance(node.op, ast.FloorDiv) else a % b)
@@ -292,7 +360,7 @@ class _Reader:
         return found.start, len(found), found.step
 
 
-def _growing(loop: ast.For) -> set[str]:
+def _growing(loop: Loop) -> set[str]:
     """The names that the turns of a loop add to."""
     changed = (one.target for one in ast.walk(loop) if isinstance(one, ast.AugAssign))
     return {one.id for one in changed if isinstance(one, ast.Name)}
@@ -307,67 +375,3 @@ def _entered(place: str, item: Any) -> Any:
     if isinstance(item, (tuple, *_NUMBERS)):
         return item
     raise LoopRefusal(f"it computes with {place}")
-
-
-def _times(value: Sum, number: Any) -> Sum:
-    return tuple(one.scaled(number) for one in value)
-
-
-def _product(left: Sum, right: Sum) -> Sum:
-    return tuple(broadcast([one.times(other) for one in left for other in right]))
-
-
-def _matrices(left: Sum, right: Sum) -> Sum:
-    """Products of vectors and matrices."""
-    terms = []
-    for one, other in itertools.product(left, right):
-        if not 1 <= len(one.free) <= 2 or not 1 <= len(other.free) <= 2:
-            raise LoopRefusal("it multiplies stacks of matrices")
-        terms.append(one.dot(other, [(len(one.free) - 1, max(0, len(other.free) - 2))]))
-    return tuple(broadcast(terms))
-
-
-def _added(left: Sum, right: Sum) -> Sum:
-    return tuple(broadcast([*left, *right]))
-
-
-def _refuse_order_dependence(found: Sequence[Contraction]) -> None:
-    """LoopRefusal where the turns have to follow each other. Contractions are done one after the other as a whole."""
-    for i, one in enumerate(found):
-        _reads_own_turn(one, found[:i], found[i:])
-        if not one.adds:
-            _sets_each_element_once(one)
-    for place in {one.target.place for one in found}:
-        first, *others = (one for one in found if one.target.place == place)
-        if not all(one.adds and (first.adds or _after(one, first)) for one in others):
-            raise LoopRefusal("it writes elements in two ways")
-
-
-def _reads_own_turn(one: Contraction, before: Sequence[Contraction], after: Sequence[Contraction]) -> None:
-    """What a contraction reads may have been written before, by each writer in the same turn of each common loop."""
-    for factor in one.term.factors:
-        if any(other.target.place == factor.place for other in after):
-            raise LoopRefusal("it reads what it writes later")
-        for other in (other for other in before if other.target.place == factor.place):
-            alike = [at for at, read in zip(other.target.at, factor.at, strict=True) if at == read]
-            common = [counter for counter in one.counters if counter in other.counters]
-            if not all(any([c for c, _ in at.multiples] == [counter] for at in alike) for counter in common):
-                raise LoopRefusal("it reads what another turn writes")
-
-
-def _sets_each_element_once(one: Contraction) -> None:
-    """Each counter of a loop is that of one axis."""
-    counters = [[counter for counter, _ in at.multiples] for at in one.target.at]
-    own = list(itertools.chain(*counters))
-    if len(set(own)) < len(own) or not set(one.counters) <= set(own) or any(len(axis) > 1 for axis in counters):
-        raise LoopRefusal("it writes an element several times")
-
-
-def _after(one: Contraction, first: Contraction) -> bool:
-    """Whether every addition to an element runs after the assignment of that element.
-
-    Along an axis that `first` fills in each turn anything may be added; along others both write in the same turn.
-    """
-    filled = set(first.target.free)
-    pairs = zip(first.target.at, one.target.at, strict=True)
-    return all(begun == at or {counter for counter, _ in begun.multiples} <= filled for begun, at in pairs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from dout.engine.loop_source.contraction_reader import contractions
 from dout.engine.loop_source.contraction_terms import AffineIndex, Contraction, Counter, Elements, ProductTerm, counted
+from dout.engine.loop_source.liveness import Loop
 from dout.engine.loop_source.loop_refusal import LoopRefusal
 from dout.engine.runtime import shared_products
 
@@ -31,7 +31,7 @@ class ContractedLoop:
     the least precise numbers. LoopRefusal where the loop, with what is `given` at a call, is something else.
     """
 
-    def __init__(self, loop: ast.For, given: Mapping[str, Any]) -> None:
+    def __init__(self, loop: Loop, given: Mapping[str, Any]) -> None:
         self.loop = loop
         self.known = {place: item for place, item in given.items() if item is None or callable(item)}
         self.tuples = {place for place, item in given.items() if type(item) is tuple}

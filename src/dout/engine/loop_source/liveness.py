@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Sequence
 
 Names = frozenset[str]
+Loop = ast.For | ast.While
 _NONE: Names = frozenset()
 _SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 
@@ -78,7 +79,7 @@ class Liveness:
         for handler in getattr(one, "handlers", []):
             self._block(handler.body, everything, everything, everything)
 
-    def _loop(self, loop: ast.For | ast.While, after: Names) -> Names:
+    def _loop(self, loop: Loop, after: Names) -> Names:
         finished = self._block(loop.orelse, after, after, after)
         head = loaded(loop.iter if isinstance(loop, ast.For) else loop.test) if isinstance(loop, ast.While) else _NONE
         targets = _set([loop.target]) if isinstance(loop, ast.For) else _NONE

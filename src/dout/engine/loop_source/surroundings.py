@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from dout.engine.loop_source.liveness import Names, stored
+from dout.engine.loop_source.liveness import Loop, Names, stored
 
 _OF_ARRAYS = frozenset({"shape", "ndim", "size", "T"})
 
@@ -36,7 +36,7 @@ def root_of(node: ast.expr) -> str:
     return node.id
 
 
-def surroundings(loop: ast.For, local: Names) -> dict[str, ast.expr]:
+def surroundings(loop: Loop, local: Names) -> dict[str, ast.expr]:
     """The largest places of a loop that begin with a name which it does not set; `local` are the function's own names.
 
     The methods of what has a local name are those of an array. What such an array tells of itself the kernel knows.
@@ -45,7 +45,8 @@ def surroundings(loop: ast.For, local: Names) -> dict[str, ast.expr]:
     found: dict[str, ast.expr] = {}
     for node in _largest(loop, local):
         if root_of(node) not in changed:
-            found.setdefault(place_of(node), node)
+            place = place_of(node)
+            found[place] = node if isinstance(node.ctx, ast.Store) else found.get(place, node)  # type: ignore[attr-defined]
     return found
 
 
@@ -65,6 +66,15 @@ def _largest(node: ast.AST, local: Names) -> Iterator[ast.expr]:
         return
     for child in ast.iter_child_nodes(node):
         yield from _largest(child, local)
+
+
+def changed_in_place(loop: Loop, given: Mapping[str, Any]) -> Names:
+    """The names of given arrays to which the loop adds, and which it does not set otherwise."""
+    added = {id(n.target) for n in ast.walk(loop) if isinstance(n, ast.AugAssign)}
+    anew = {
+        n.id for n in ast.walk(loop) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and id(n) not in added
+    }
+    return frozenset(name for name in stored(loop) - anew if type(given.get(name)) is np.ndarray)
 
 
 class NotPlainError(Exception):
@@ -95,6 +105,14 @@ def attribute(owner: Any, name: str) -> Any:
     return static
 
 
+def own_attribute(owner: Any, name: str) -> Any:
+    """An array of the object itself, to which `+=` may add in place: to set the attribute to it again does nothing."""
+    found, kind = attribute(owner, name), cast(Any, type(owner))
+    if type(found) is not np.ndarray or kind.__setattr__ is not object.__setattr__ or name not in vars(owner):
+        raise NotPlainError
+    return found
+
+
 def entry(owner: Any, key: str) -> Any:
     """An entry of a plain dict."""
     if type(owner) is not dict:
@@ -106,7 +124,8 @@ def value_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
     """What a place holds, from the values of names."""
     match node:
         case ast.Attribute():
-            return attribute(value_of(node.value, names), node.attr)
+            read = own_attribute if isinstance(node.ctx, ast.Store) else attribute
+            return read(value_of(node.value, names), node.attr)
         case ast.Subscript(slice=ast.Constant(value=str(key))):
             return entry(value_of(node.value, names), key)
     assert isinstance(node, ast.Name)
@@ -118,7 +137,8 @@ def evaluated(node: ast.expr, prefix: str) -> ast.expr:
     match node:
         case ast.Attribute():
             given: list[ast.expr] = [evaluated(node.value, prefix), ast.Constant(node.attr)]
-            return ast.Call(ast.Name(f"{prefix}attribute", ast.Load()), given, [])
+            read = "own_attribute" if isinstance(node.ctx, ast.Store) else "attribute"
+            return ast.Call(ast.Name(f"{prefix}{read}", ast.Load()), given, [])
         case ast.Subscript():
             given = [evaluated(node.value, prefix), node.slice]
             return ast.Call(ast.Name(f"{prefix}entry", ast.Load()), given, [])

@@ -62,6 +62,23 @@ class Expressions:
             return self._one_by_one(node)[0]
         return _truth(self.number(node))
 
+    def counts(self, node: ast.expr) -> bool:
+        """Whether an expression is made of whole numbers and lengths alone, which no rounding changes."""
+        place = place_of(node)
+        if place in self.outside or place in self.names:
+            known = self.names.get(place, self.outside.get(place))
+            return isinstance(known, Items) or (isinstance(known, LoopNumber) and known.is_whole)
+        match node:
+            case ast.Attribute(attr="shape" | "size" | "ndim") | ast.Constant(value=int()):
+                return True
+            case ast.Call(func=ast.Name(id="len")):
+                return True
+            case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.FloorDiv() | ast.Mod()):
+                return self.counts(node.left) and self.counts(node.right)
+            case ast.Subscript():
+                return self.counts(node.value)
+        return False
+
     def _name(self, node: ast.Name) -> Value:
         if node.id not in self.names:
             raise LoopRefusal(f"{node.id} is not known", node)

@@ -15,9 +15,9 @@ import numpy as np
 
 from dout.engine.loop_source.contraction_runs import EVERY, ContractedLoop
 from dout.engine.loop_source.first_turns import FirstTurns
-from dout.engine.loop_source.liveness import Names
+from dout.engine.loop_source.liveness import Loop, Names
 from dout.engine.loop_source.loop_refusal import LoopRefusal
-from dout.engine.loop_source.surroundings import NotPlainError, root_of, value_of
+from dout.engine.loop_source.surroundings import NotPlainError, changed_in_place, root_of, value_of
 from dout.engine.loops.loop_translator import LoopArgument, LoopKernel, translated
 from dout.engine.loops.loop_values import GIVEN, KINDS, TYPES
 from dout.engine.runtime import kernel_cache
@@ -116,7 +116,7 @@ class LoopSite:
     `loop` what it did stands in the place of the functions that are `called`.
     """
 
-    loop: ast.For
+    loop: Loop
     places: Mapping[str, ast.expr]
     live: Names
     entering: Mapping[ast.stmt, Names]
@@ -217,10 +217,11 @@ class LoopSite:
 
     def _contracted(self, given: Sequence[Any]) -> Ready | None:
         """Products of matrices in place of a kernel, where they do: they need not be compiled."""
-        if self.live or self.strict or self.refuted:
+        named = dict(zip(self.places, given, strict=True))
+        if self.strict or self.refuted or not self.live <= changed_in_place(self.loop, named):
             return None
         try:
-            found = ContractedLoop(self.loop, dict(zip(self.places, given, strict=True)))
+            found = ContractedLoop(self.loop, named)
         except LoopRefusal:
             return None
         return Ready(LoopKernel(found.text, (), (), (), found.written, found.rounds, may_leave=False), found)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.loop_source.liveness import Names
+from dout.engine.loop_source.liveness import Loop, Names
 from dout.engine.loop_source.liveness import stored as stored_names
 from dout.engine.loop_source.loop_refusal import LoopRefusal, cannot
 from dout.engine.loops.loop_expressions import SIGNS, Expressions
@@ -60,7 +60,7 @@ class LoopKernel:
 
 
 def translated(
-    loop: ast.For,
+    loop: Loop,
     places: Mapping[str, ast.expr],
     given: Mapping[str, LoopArgument],
     live: Names,
@@ -83,7 +83,7 @@ def translated(
 class _Translator:
     def __init__(
         self,
-        loop: ast.For,
+        loop: Loop,
         given: Mapping[str, LoopArgument],
         live: Names,
         entering: Mapping[ast.stmt, Names],
@@ -98,6 +98,7 @@ class _Translator:
         self.changed = stored_names(loop)
         self.set_once: set[str] = set()
         self.usual: dict[str, int] = {}
+        self.weighs: ast.While | None = None  # which ends by numbers that rounding may change
         outside = {place: self._entered(place, one) for place, one in given.items()}
         self.numbers = sorted(name for name in self.changed if name in kinds)
         self.results = tuple(name for name in self.numbers if name in live)
@@ -143,6 +144,8 @@ class _Translator:
 
     def kernel(self) -> LoopKernel:
         """The kernel that was written."""
+        if self.weighs and self.text.rounds:
+            raise LoopRefusal("rounding may change how many turns it takes", self.weighs)
         for name in self.live & self.changed:
             if name not in self.results and name not in self.started:
                 raise LoopRefusal(f"{name} is an array that is used after the loop", self.loop)
@@ -183,10 +186,12 @@ class _Translator:
             match one:
                 case ast.For():
                     self._for(one)
+                case ast.While():
+                    self._while(one)
                 case ast.If():
                     self._if(one)
-                case ast.Assign(targets=[target]):
-                    self._assign(target, one.value)
+                case ast.Assign():
+                    self._assign(one.targets, one.value)
                 case ast.AugAssign():
                     self._change(one)
                 case ast.Pass() | ast.Expr(value=ast.Constant()):
@@ -209,13 +214,17 @@ class _Translator:
             with self.text.inside("else:"):
                 self._block(one.orelse)
 
-    def _assign(self, target: ast.expr, node: ast.expr) -> None:
-        if isinstance(target, ast.Subscript):
-            value = self.reader.value(node)
-            owner = self._written(target)
-            self._store(self.reader.place(owner, target.slice), value)
-            return
-        self._bind(target, self.reader.value(node))
+    def _assign(self, targets: Sequence[ast.expr], node: ast.expr) -> None:
+        value = self.reader.value(node)
+        if len(targets) > 1:
+            if not isinstance(value, LoopNumber):
+                raise LoopRefusal(f"it sets several names to {ast.unparse(node)}"[:80], node)
+            value = self._held(value)
+        for target in targets:
+            if isinstance(target, ast.Subscript):
+                self._store(self.reader.place(self._written(target), target.slice), value)
+            else:
+                self._bind(target, value)
 
     def _held(self, value: Value) -> Value:
         if not isinstance(value, LoopNumber):
@@ -242,7 +251,8 @@ class _Translator:
                 self.text.add(f"s_{name} = np.int64({KINDS.index(next(iter(value.kinds))) + 1})")
             self.reader.names.setdefault(name, self.kinds[name])
             return
-        kept = self.entering[self.loop.body[0]] - stored_names(self.loop.target)
+        counted = stored_names(self.loop.target) if isinstance(self.loop, ast.For) else frozenset[str]()
+        kept = self.entering[self.loop.body[0]] - counted
         if name in {*self.set_once, *self.started, *self.kinds, *kept}:
             raise LoopRefusal(f"{name} is an array, and set in two places or kept for the next turn", target)
         self.set_once.add(name)
@@ -265,7 +275,7 @@ class _Translator:
             owner = self._written(target)
             old = self.reader.place(owner, target.slice)
         else:
-            held = self.reader.value(ast.Name(target.id, ast.Load())) if isinstance(target, ast.Name) else None
+            held = self.reader.value(target)
             if isinstance(held, LoopNumber):
                 self._bind(target, self.reader.functions.binary(sign, held, value))
                 return
@@ -324,3 +334,17 @@ class _Translator:
             self.text.add("turns += 1")
             self._bind(loop.target, item(counter))
             self._block(loop.body)
+
+    def _while(self, loop: ast.While) -> None:
+        if loop.orelse:
+            raise LoopRefusal("it has an else", loop)
+        with self.text.inside(f"for {self.text.new('t')} in range(most):"):
+            with self.text.inside(f"if not {self.reader.condition(loop.test)}:"):
+                self.text.add("break")
+            self.text.add("turns += 1")
+            self._block(loop.body)
+        sides = [
+            side for one in ast.walk(loop.test) if isinstance(one, ast.Compare) for side in ast.iter_child_nodes(one)
+        ]
+        if not sides or not all(self.reader.counts(side) for side in sides if isinstance(side, ast.expr)):
+            self.weighs = loop

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from dout.engine.loop_source.loop_refusal import LoopRefusal
@@ -11,6 +12,7 @@ from dout.engine.loop_source.surroundings import place_of
 from dout.engine.loops.loop_expressions import Expressions
 from dout.engine.loops.loop_values import GIVEN, Items, Known, LoopArray, LoopNumber, Value, literal
 
+_LISTED = 16  # items: each is a condition at each turn, which LLVM unrolls
 Turns = tuple[str, Callable[[str], Value]]  # the number of turns, and what one gives, from the text of its number
 
 
@@ -22,6 +24,8 @@ def turns(reader: Expressions, node: ast.expr) -> Turns:
         if node.keywords or not node.args:
             raise LoopRefusal(f"it goes over {ast.unparse(node)}"[:80], node)
         return how(reader, node)
+    if isinstance(node, ast.Tuple | ast.List):
+        return _listed(reader, node)
     array = reader.value(node)
     if not isinstance(array, LoopArray) or not array.lengths or not array.view:
         raise LoopRefusal(f"it goes over {ast.unparse(node)}"[:80], node)
@@ -38,6 +42,37 @@ def _called(reader: Expressions, node: ast.expr) -> object:
 def _element(reader: Expressions, array: LoopArray, counter: str) -> Value:
     index = reader.text.let("j", counter)
     return reader.part(replace(array, lengths=array.lengths[1:], element=lambda at: array.element([index, *at])))
+
+
+def _listed(reader: Expressions, node: ast.Tuple | ast.List) -> Turns:
+    if not 0 < len(node.elts) <= _LISTED:
+        raise LoopRefusal(f"it goes over {ast.unparse(node)}"[:80], node)
+    items = [_held(reader, reader.value(one)) for one in node.elts]
+    return str(len(items)), lambda counter: _chosen(node, items, counter)
+
+
+def _held(reader: Expressions, value: Value) -> Value:
+    """A value that stays what it is when names are set anew; what stands in the code does."""
+    if isinstance(value, Items):
+        return Items(tuple(_held(reader, one) for one in value.items))
+    if isinstance(value, LoopNumber) and not re.fullmatch(r"np\.\w+\(-?[\d.e+-]+\)", value.text):
+        return replace(value, text=reader.text.let("x", value.text))
+    return value
+
+
+def _chosen(node: ast.expr, items: Sequence[Value], counter: str) -> Value:
+    """The item of a turn."""
+    if all(isinstance(one, Items) for one in items):
+        columns = [one.items for one in items if isinstance(one, Items)]
+        if len({len(one) for one in columns}) == 1:
+            return Items(tuple(_chosen(node, column, counter) for column in zip(*columns, strict=True)))
+    numbers = [one for one in items if isinstance(one, LoopNumber)]
+    if len(numbers) < len(items) or len({one.kinds for one in numbers}) > 1:
+        raise LoopRefusal(f"it goes over {ast.unparse(node)}"[:80], node)
+    text = numbers[-1].text
+    for i, one in reversed(list(enumerate(numbers[:-1]))):
+        text = f"({one.text} if {counter} == {i} else {text})"
+    return LoopNumber(text, numbers[0].kinds, max(n.bits for n in numbers), all(n.natural for n in numbers))
 
 
 def _range(reader: Expressions, node: ast.Call) -> Turns:

@@ -16,8 +16,16 @@ from typing import Any
 
 from dout.engine.loop_source.called_functions import inline_calls
 from dout.engine.loop_source.first_turns import first_turns
-from dout.engine.loop_source.liveness import Liveness, captured, stored
-from dout.engine.loop_source.surroundings import NotPlainError, attribute, entry, evaluated, place_of, surroundings
+from dout.engine.loop_source.liveness import Liveness, Loop, captured, stored
+from dout.engine.loop_source.surroundings import (
+    NotPlainError,
+    attribute,
+    entry,
+    evaluated,
+    own_attribute,
+    place_of,
+    surroundings,
+)
 from dout.engine.loops.compiled_parts import CompiledParts
 from dout.engine.loops.loop_functions import NAMES
 from dout.engine.loops.loop_sites import UNSET, LoopSite
@@ -28,7 +36,7 @@ from dout.trace.model import user_source
 
 _WATCHING = frozenset({"locals", "vars", "dir", "exec", "eval", "super", "globals"})
 _ERRORS = (NameError, AttributeError, KeyError, NotPlainError)
-_STATEMENTS = (ast.For, ast.If, ast.Assign, ast.AugAssign, ast.Pass, ast.Break, ast.Continue)
+_STATEMENTS = (ast.For, ast.While, ast.If, ast.Assign, ast.AugAssign, ast.Pass, ast.Break, ast.Continue)
 _NEVER = (ast.comprehension, ast.Lambda, ast.NamedExpr, ast.Starred, ast.Await, ast.Yield, ast.JoinedStr)
 _ITERATED = frozenset({"range", "enumerate", "zip", "reversed"})
 FEW = 64  # turns: fewer are soon recorded one by one, and then what stands around them is compiled as well
@@ -201,7 +209,14 @@ class _Writer(ast.NodeTransformer):
         self.generic_visit(self.tree)
         if not self.cells and not self.calls:
             return None
-        means = {"attribute": attribute, "entry": entry, "errors": _ERRORS, "unset": UNSET, "locals": locals}
+        means = {
+            "attribute": attribute,
+            "own_attribute": own_attribute,
+            "entry": entry,
+            "errors": _ERRORS,
+            "unset": UNSET,
+            "locals": locals,
+        }
         means["called"] = self.parts.called
         self.cells |= {PREFIX + name: CellType(item) for name, item in means.items()}
         return _compiled(self.tree, self.function.__code__, tuple(self.cells))
@@ -248,10 +263,10 @@ class _SiteWriter(_Writer):
     def _inline(self, twin: ast.FunctionDef) -> Mapping[str, Any]:
         return inline_calls(twin, self.bound, _source)
 
-    def visit_For(self, node: ast.For) -> Any:
+    def _loop(self, node: Loop) -> Any:
         """A loop, with a site before it."""
         own, live = self.twins[node], self.liveness
-        assert isinstance(own, ast.For)
+        assert isinstance(own, Loop)
         if not _may_be_taken(own) or stored(own) & self.hidden:
             return self.generic_visit(node)
         named = {place_of(one): one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)}
@@ -272,6 +287,8 @@ class _SiteWriter(_Writer):
         self.outer = outer
         return _with_site(node, site, name)
 
+    visit_For = visit_While = _loop
+
 
 class _TurnWriter(_Writer):
     """Takes functions out of the turns of loops."""
@@ -289,7 +306,7 @@ class _TurnWriter(_Writer):
         return super().code()
 
 
-def _with_site(loop: ast.For, site: LoopSite, name: str) -> list[ast.stmt]:
+def _with_site(loop: Loop, site: LoopSite, name: str) -> list[ast.stmt]:
     results = sorted(site.live)
     given = "".join(f"{ast.unparse(evaluated(one, PREFIX))}, " for one in site.places.values())
     found = f"{PREFIX}found"
@@ -321,10 +338,12 @@ def _with_site(loop: ast.For, site: LoopSite, name: str) -> list[ast.stmt]:
 def _may_be_taken(node: ast.AST) -> bool:
     """Whether a kernel might stand for a loop, as far as its text tells."""
     match node:
-        case ast.For(orelse=[_, *_]) | ast.Attribute(ctx=ast.Store()):
+        case ast.For(orelse=[_, *_]) | ast.While(orelse=[_, *_]) | ast.Attribute(ctx=ast.Store()):
             return False
         case ast.Expr():
             return isinstance(node.value, ast.Constant)
+        case ast.AugAssign(target=ast.Attribute() as target):
+            return bool(place_of(target)) and _may_be_taken(node.value)
         case ast.stmt() if not isinstance(node, _STATEMENTS):
             return False
         case ast.Call() if not _is_known(node.func):

@@ -12,6 +12,7 @@ from dout.engine.passes.plain_copies import plain_copies
 from dout.engine.passes.sink_writes import sink_writes
 from dout.engine.passes.stack_products import stack_products
 from dout.engine.windows.borders import borders
+from dout.engine.windows.einsum_products import einsum_products
 from dout.engine.windows.fold_forms import fold_forms
 from dout.engine.windows.fold_products import fold_products
 from dout.engine.windows.index_windows import index_windows
@@ -33,6 +34,7 @@ PASSES: tuple[Pass, ...] = (
     simplify,  # a mask that is written twice becomes one
     masked_write_to_select,
     stable_forms,  # simplifies before it looks for formulas
+    einsum_products,
     index_windows,
     window_forms,
     join_places,

@@ -42,12 +42,13 @@ class Derivation:
     def __init__(self, trace: RecordedRun) -> None:
         self.trace = trace
         self.uses: dict[Node, list[Edge]] = uses_of(trace.graph.nodes)
-        self._into: dict[tuple[Node, LayerCall], list[Edge]] = {}
+        into: dict[tuple[Node, LayerCall], list[Edge]] = {}
         for value, edges in self.uses.items():
             for edge in edges:
                 entered = None if edge[0] in trace.backward else trace.call_of.get(edge[0])
                 for call in entered.outward() if entered else ():
-                    self._into.setdefault((value, call), []).append(edge)
+                    into.setdefault((value, call), []).append(edge)
+        self._into = {key: tuple(edges) for key, edges in into.items()}
         self.upstream = {node: g for node, g in _upstream(trace.calls).items() if node not in trace.joined}
         self._starts = self._ends() or dict(trace.seeds)
         further = self._further_losses()
@@ -100,7 +101,7 @@ class Derivation:
 
     def edges_into(self, node: Node, call: LayerCall) -> tuple[Edge, ...]:
         """The uses of a value inside a layer call."""
-        return tuple(self._into.get((node, call), ()))
+        return self._into.get((node, call), ())
 
     def _forward_users(self, node: Node) -> list[Node]:
         return [user for user, _ in self.uses.get(node, ()) if user not in self.trace.backward]

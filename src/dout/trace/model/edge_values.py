@@ -35,6 +35,7 @@ class _Annotation:
                 self.inner.setdefault(around, []).append(call)
         self.judged: dict[tuple[Node | None, Place], Judged] = {}  # gradients that are not the derived ones, bit by bit
         self.wrong: frozenset[Judged] = frozenset()
+        self._own: dict[tuple[Node, LayerCall], Sequence[Use]] = {}  # edges to arrays that a layer holds
         self.total = cache(lambda *nodes: total(nodes))  # the same node each time
 
     @cached_property
@@ -54,6 +55,7 @@ class _Annotation:
         return self._all() if self.wrong else found
 
     def _all(self) -> Annotated:
+        self._own.clear()
         arguments = {call: self._arguments(call) for call in self.trace.calls}
         values = tuple(
             Value(node, self.trace.data, self.trace.names.get(node), *self._of(node, arguments))
@@ -100,6 +102,11 @@ class _Annotation:
 
     def _held(self, node: Node, layer: LayerCall) -> Sequence[Use]:
         """The edge into a layer of an array that it holds itself, with the gradient its backward kept for it."""
+        if (node, layer) not in self._own:  # each turn of a loop uses the array
+            self._own[node, layer] = self._kept(node, layer)
+        return self._own[node, layer]
+
+    def _kept(self, node: Node, layer: LayerCall) -> Sequence[Use]:
         for call in self.inner[layer]:
             kept = dict.fromkeys(p.gradient for p in call.parameters if p.node is node)
             if kept:  # several where the layer hands the same array to several layers inside

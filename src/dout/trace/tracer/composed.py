@@ -205,8 +205,36 @@ def as_strided(
     template, index = split_key(tracer.source(np.broadcast_to(at, shape).copy(), made=True))
     given = (flat.resolve(), *(i.resolve() for i in index))
     value = np.lib.stride_tricks.as_strided(plain(x), shape, strides)
-    node = tracer.record(PRIMITIVES["getitem"], given, {"key": template}, value)
+    windows = _as_windows(x, shape, strides)
+    node = windows.resolve() if windows is not None else None
+    if node is None:
+        node = tracer.record(PRIMITIVES["getitem"], given, {"key": template}, value)
     return TracedArray(tracer, value, node, flat, (PRIMITIVES["getitem"], given[1:], {"key": template}))
+
+
+def _as_windows(x: Any, shape: Sequence[int], strides: Sequence[int]) -> Any:
+    """The same view by `sliding_window_view`, slices and a transpose; None where it is none of these.
+
+    An axis of the view goes along an axis of the array, two at most: the place of a window, and the place in it.
+    """
+    taken: list[list[tuple[int, int, int]]] = [[] for _ in x.shape]  # steps, lengths and axes of the view
+    for i, (n, stride) in enumerate(zip(shape, strides, strict=True)):
+        for own, length, one in zip(taken, x.shape, x.strides, strict=True):
+            step = stride // one
+            reach = sum((m - 1) * k for k, m, _ in own) + (n - 1) * step
+            if step and stride % one == 0 and reach < length and len(own) < 2:
+                own.append((step, n, i))
+                break
+        else:
+            return None
+    pairs = {axis: sorted(own) for axis, own in enumerate(taken) if len(own) == 2}
+    if any(pair[0][0] != 1 for pair in pairs.values()):
+        return None
+    if pairs:
+        x = np.lib.stride_tricks.sliding_window_view(x, [pair[0][1] for pair in pairs.values()], tuple(pairs))
+    key = [slice(0, (max(own)[1] - 1) * max(own)[0] + 1, max(own)[0]) if own else 0 for own in taken]
+    order = [max(own)[2] for own in taken if own] + [pair[0][2] for pair in pairs.values()]
+    return x[tuple(key)].transpose(np.argsort(order).tolist())
 
 
 def _stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
