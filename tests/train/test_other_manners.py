@@ -182,3 +182,74 @@ def test_an_iterator_that_is_used_up_loses_no_batch():
 def test_a_shape_that_does_not_fit_is_told_with_its_layer():
     with pytest.raises(TrainingError, match=r"Dense.*(3, 5)"):
         trained([Dense(W1), Rectifier(), Dense(W1)])
+
+
+class Testing:
+    """It needs a word that no training gives."""
+
+    def forward(self, x, is_test):
+        self.output = x * 1.0 if is_test else x * 0.5
+
+    def backward(self, dout):
+        self.dinputs = dout * 0.5
+
+
+class Stepping:
+    def __init__(self, W):
+        self.W = W.copy()
+
+    def forward_pass(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward_pass(self, d, learning_rate):
+        dx = d @ self.W.T
+        self.W -= learning_rate * self.x.T @ d
+        return dx
+
+
+@pytest.mark.parametrize(
+    ("layer", "says"),
+    [(Testing(), "forward takes x, is_test"), (Stepping(W1), "backward_pass takes the step itself")],
+)
+def test_what_a_training_cannot_call_is_refused_by_name(layer, says):
+    with pytest.raises(TrainingError, match=says):
+        fit([layer, Affine(W2[:3], np.zeros(2))], X, T, loss=SoftmaxWithLoss(), optimizer=SGD(0.1), epochs=1)
+
+
+class Cell:
+    """Its state is optional, and its backward returns the gradient of that, too."""
+
+    def __init__(self, W):
+        self.W = W.copy()
+
+    def forward(self, x, h=None):
+        self.x = x
+        self.y = np.tanh(x @ self.W + (0 if h is None else h))
+        return self.y
+
+    def backward(self, dout):
+        d = dout * (1 - self.y**2)
+        self.dW = self.x.T @ d
+        return d @ self.W.T, d
+
+
+class CellWithoutState(Cell):
+    def backward(self, dout):
+        return super().backward(dout)[0]
+
+
+def test_a_gradient_that_no_input_asks_for_is_none_of_a_parameter():
+    one, other = (
+        fit(
+            [cell(W1), Affine(W2.copy(), np.zeros(2))],
+            X,
+            T,
+            loss=SoftmaxWithLoss(),
+            optimizer=SGD(0.3),
+            epochs=2,
+            seed=0,
+        )
+        for cell in (Cell, CellWithoutState)
+    )
+    assert one["loss"] == other["loss"]

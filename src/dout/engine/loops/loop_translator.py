@@ -98,7 +98,7 @@ class _Translator:
         self.changed = stored_names(loop)
         self.set_once: set[str] = set()
         self.usual: dict[str, int] = {}
-        self.weighs: ast.While | None = None  # which ends by numbers that rounding may change
+        self.weighs: ast.stmt | None = None  # which ends a loop by numbers that rounding may change
         outside = {place: self._entered(place, one) for place, one in given.items()}
         self.numbers = sorted(name for name in self.changed if name in kinds)
         self.results = tuple(name for name in self.numbers if name in live)
@@ -208,6 +208,8 @@ class _Translator:
             raise
 
     def _if(self, one: ast.If) -> None:
+        if any(map(_ends_a_loop, (*one.body, *one.orelse))) and not self._is_counted(one.test):
+            self.weighs = one
         with self.text.inside(f"if {self.reader.condition(one.test)}:"):
             self._block(one.body)
         if one.orelse:
@@ -343,8 +345,23 @@ class _Translator:
                 self.text.add("break")
             self.text.add("turns += 1")
             self._block(loop.body)
-        sides = [
-            side for one in ast.walk(loop.test) if isinstance(one, ast.Compare) for side in ast.iter_child_nodes(one)
-        ]
-        if not sides or not all(self.reader.counts(side) for side in sides if isinstance(side, ast.expr)):
+        if not self._is_counted(loop.test):
             self.weighs = loop
+
+    def _is_counted(self, test: ast.expr) -> bool:
+        """Whether a condition compares whole numbers and lengths alone, which no rounding changes."""
+        match test:
+            case ast.BoolOp():
+                return all(map(self._is_counted, test.values))
+            case ast.UnaryOp(op=ast.Not()):
+                return self._is_counted(test.operand)
+            case ast.Compare():
+                return all(map(self.reader.counts, (test.left, *test.comparators)))
+        return isinstance(test, ast.Constant)
+
+
+def _ends_a_loop(statement: ast.stmt) -> bool:
+    """Whether a statement ends the loop that it stands in."""
+    if isinstance(statement, ast.If):
+        return any(map(_ends_a_loop, (*statement.body, *statement.orelse)))
+    return isinstance(statement, ast.Break)

@@ -40,6 +40,8 @@ def _changed(old: Node, new: Mapping[Node, Node]) -> Node:
         return node
     if not (set(one) ^ set(other)) <= set(result) or math.prod(sizes.values()) < _SMALL:
         return node  # a letter is added up alone, or there is little to do
+    if any(math.prod(sizes[i] for i in set(mine) - set(theirs)) == 1 for mine, theirs in ((one, other), (other, one))):
+        return node  # a product with a vector: NumPy's loop is faster
     x, y = recorded_operands(node)
     if result[-1:] in set(one) - set(other):  # the columns of the product are those of the result
         x, y, one, other = y, x, other, one

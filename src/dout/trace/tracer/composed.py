@@ -220,7 +220,7 @@ def _as_windows(x: Any, shape: Sequence[int], strides: Sequence[int]) -> Any:
     taken: list[list[tuple[int, int, int]]] = [[] for _ in x.shape]  # steps, lengths and axes of the view
     for i, (n, stride) in enumerate(zip(shape, strides, strict=True)):
         for own, length, one in zip(taken, x.shape, x.strides, strict=True):
-            step = stride // one
+            step = stride // one if one else 0  # NumPy gives 0 to an axis that was added
             reach = sum((m - 1) * k for k, m, _ in own) + (n - 1) * step
             if step and stride % one == 0 and reach < length and len(own) < 2:
                 own.append((step, n, i))

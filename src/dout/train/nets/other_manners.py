@@ -16,11 +16,11 @@ import numpy as np
 
 from dout.errors import TargetError, TrainingError
 from dout.run import attributes_of, deep_copy, keeping_random_states, quiet
+from dout.trace.session.pairing import is_named_as_gradient
 
 _OURS = ("dout.layers", "dout.train")
 _WRITTEN = 1 << 9  # Python's flag of a class that is written in Python
 _ANY = 1000  # gradients that a net may return
-_PLAIN = (bool, int, float, str, type(None))
 _FEW = 4  # samples of a batch, on which layers are tried
 
 
@@ -34,8 +34,16 @@ def is_otherwise(layer: Any, inputs: int) -> bool:
         from dout.adapt.interface.method_pairs import pairs_of  # here: loading it takes a tenth of a second
 
         return bool(pairs_of(cls))
-    forward, backward = (_items_returned(getattr(way, "__code__", None)) for way in ways)
-    return forward == {0} or min(backward, default=0) > max(inputs, 1)
+    codes = [getattr(way, "__code__", None) for way in ways]
+    forward, backward = map(_items_returned, codes)
+    return forward == {0} or (min(backward, default=0) > max(inputs, 1) and not _leaves_gradients(codes[1]))
+
+
+@lru_cache(maxsize=1000)
+def _leaves_gradients(code: CodeType | None) -> bool:
+    """Whether a backward sets attributes that are called gradients: what else it returns is none of a parameter."""
+    stored = (one.argval for one in dis.get_instructions(code) if one.opname == "STORE_ATTR") if code else ()
+    return any(map(is_named_as_gradient, stored))
 
 
 @lru_cache(maxsize=1000)
@@ -89,13 +97,13 @@ def _manner_of(layer: Any, inputs: Sequence[Any]) -> type:
     Raises TrainingError where none is found.
     """
     from dout.adapt import example
-    from dout.adapt.argument_names import names_switch
+    from dout.adapt.argument_names import MODE_FLAGS
     from dout.adapt.interface.interface import Interface
     from dout.adapt.target import Target, passed
 
     target = Target.of(layer)
     cls: Any = type(layer)
-    flags = {one.name: True for one in target.inputs()[len(inputs) :] if names_switch(one.name)}
+    flags = {one.name: True for one in target.inputs()[len(inputs) :] if one.name in MODE_FLAGS}
     try:
         found = example(target, {}, {**{str(place): one for place, one in enumerate(inputs)}, **flags})
     except TargetError as error:
@@ -104,9 +112,12 @@ def _manner_of(layer: Any, inputs: Sequence[Any]) -> type:
     ordered, _ = passed(taken, found.inputs)
     names = [one.name for one in taken][: len(ordered)]
     fixed = tuple(zip(names[len(inputs) :], ordered[len(inputs) :], strict=True))
-    if any(not isinstance(value, _PLAIN) for _, value in fixed):
+    if any(name not in MODE_FLAGS or type(value) is not bool for name, value in fixed):
         said = f"{cls.__name__}.forward takes {', '.join(names)}, and the net gives it {len(inputs)} of these"
         raise TrainingError(f"{said}: give the others a default")
+    if found.interface is not None and found.interface.steps:
+        said = f"{cls.__name__}.{found.interface.backward} takes the step itself"
+        raise TrainingError(f"{said}: let it keep the gradients, which the optimizer steps along")
     return _class_of(cls, found.interface or Interface(), tuple(names), fixed)
 
 
