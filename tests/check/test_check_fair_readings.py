@@ -1,5 +1,7 @@
 """What layers of strangers are read as: arguments without a plain name, other modes, shapes and gradients."""
 
+import random
+
 import numpy as np
 import pytest
 from fair_examples import table
@@ -327,3 +329,94 @@ def test_a_layer_that_is_out_of_training_is_judged_in_training_too():
         found = errors(dout.check(layer, table(3, 4)))
         assert bool(found) is wrong
         assert all("in training" in message for message in found)
+
+
+# ---------------------------------------------------------------------------------- what names tell, and what runs tell
+
+
+class OfItsOutput:
+    """Backward calls what it is handed as forward does, and is right for the output."""
+
+    def forward(self, x):
+        return np.tanh(x)
+
+    def backward(self, x, top):
+        return top * (1 - x**2)
+
+
+class OfRows:
+    """Backward forgets the axis that forward sums over; it is handed the input under another name."""
+
+    def forward(self, x):
+        return x.sum(axis=1)
+
+    def backward(self, dout, inputs):
+        return dout
+
+
+class Configured:
+    """What its backward asks of `cfg` no number has."""
+
+    def __init__(self, n_in, n_out, cfg):
+        self.W, self.cfg = np.random.default_rng(0).normal(size=(n_in, n_out)), cfg
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout + self.cfg.decay * self.W
+        return dout @ self.W.T
+
+
+class Guided:
+    """A switch of backward alone, which is off."""
+
+    def __init__(self, guided=0):
+        self.guided = guided
+
+    def forward(self, x):
+        self.mask = x > 0
+        return x * self.mask
+
+    def backward(self, dout):
+        dx = dout * self.mask
+        return dx * (dout > 0) if self.guided else dx
+
+
+class Gain:
+    """It computes with its number, and forgets to return that."""
+
+    def __init__(self, gain=3.0):
+        self.gain = gain
+
+    def forward(self, x):
+        self.y = self.gain * x
+        return x
+
+    def backward(self, dout):
+        return self.gain * dout
+
+
+@pytest.mark.parametrize(
+    ("layer", "wrong"),
+    [(OfItsOutput, False), (OfRows, True), (Configured, False), (Guided, False), (Gain, True)],
+)
+def test_an_error_is_what_neither_names_nor_runs_explain(layer, wrong):
+    assert bool(errors(dout.check(layer))) is wrong
+
+
+SECRET = random.SystemRandom()  # of the system: it has no state that could be put back
+
+
+class Tagged:
+    def forward(self, x):
+        self.x, self.tag = x, SECRET.random()
+        return x * x
+
+    def backward(self, dout):
+        return dout * self.x
+
+
+def test_a_generator_of_the_system_hides_no_mistake():
+    assert errors(dout.check(Tagged))

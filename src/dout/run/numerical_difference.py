@@ -30,15 +30,16 @@ def central_difference(loss: Callable[[Any], Any], step: Any) -> Any:
     return (loss(step) - loss(-step)) / (2 * step)
 
 
-def sure_difference(loss: Callable[[float], float], step: float) -> tuple[float, float]:
+def sure_difference(loss: Callable[[float], float], step: float, rounding: float = 0.0) -> tuple[float, float]:
     """The slope between two points, a step to each side, and what rounding may do to it.
 
     A shorter step has the same slope, but where the loss is rounded to float32 on its way: then the steps are larger.
+    `rounding` is that of the loss, relative to it, where it is known.
     """
     found = []
     for one, bent in ((step, 0.0), (_FAR * step, 1e-3)):  # so much of the slope may be its own bend there
         slope, other = central_difference(loss, one), central_difference(loss, _SHORTER * one)
-        lost = abs(slope - other) + bent * abs(slope)
+        lost = max(abs(slope - other), rounding * abs(loss(one)) / one if rounding else 0.0) + bent * abs(slope)
         if lost <= 2e-3 * abs(slope):
             return slope, lost
         found.append((lost, slope))

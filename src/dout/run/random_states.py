@@ -21,7 +21,9 @@ def is_generator(item: Any) -> bool:
 
 def has_random_state(item: Any) -> bool:
     """Whether something is a random generator, one of NumPy's or of Python's own."""
-    return issubclass(type(item), random.Random) or is_generator(item)
+    return is_generator(item) or (
+        issubclass(type(item), random.Random) and not issubclass(type(item), random.SystemRandom)
+    )
 
 
 def global_generator() -> Any:

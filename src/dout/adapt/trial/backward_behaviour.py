@@ -31,6 +31,7 @@ from dout.trace.session.pairing import GRADIENTS, Pair, pairs
 RIGHT, SCALED = 2, 1  # how right: exactly, or up to a constant
 _MOST_PAIRS = 8
 _ROUNDING = 1e-12  # of a sum of outputs, whose differences are taken
+_PRECISE = 1e-15  # the relative rounding of float64
 LINEAR, IGNORED = 2, 1  # how the upstream gradient is treated
 
 
@@ -139,8 +140,9 @@ class Runs:
     def _slope(self, loss: Callable[[float], float], step: float, layer: Any) -> tuple[float, float]:
         """The slope by differences, and what rounding does to it where the layer computes in float32."""
         floats = [a for a in (*arrays(layer).values(), *map(np.asarray, self.outputs)) if a.dtype.kind == "f"]
-        if any(array.dtype.itemsize < 8 for array in floats):
-            return sure_difference(loss, step)
+        least = max((float(np.finfo(array.dtype).eps) for array in floats), default=0.0)
+        if least > _PRECISE:
+            return sure_difference(loss, step, least)
         return central_difference(loss, step), 0.0
 
     def _slopes(self, gradient: Any, inputs: list[Any], direction: Any) -> tuple[float, float, float]:

@@ -105,8 +105,9 @@ class Trials:
     def _run(self, make: Make, inputs: Mapping[str, Any]) -> Tried:
         best, best_rank = Tried(Fit.NOTHING), (Fit.NOTHING, 0, 0, 0)
         failed: set[str] = set()
+        told = ""
         for place, interface in enumerate(self.interfaces):
-            if interface.forward in failed:
+            if interface.forward in failed or told not in ("", interface.backward):
                 continue
             tried = self._one(interface, make, inputs)
             if tried.fit == Fit.NOTHING:
@@ -130,8 +131,10 @@ class Trials:
                 continue
             if best.interface is None or rank > best_rank:
                 best, best_rank = replace(tried, error=tried.error or best.error), rank
-            if tried.fit == Fit.ALL and (rank[1] == RIGHT or (rank[2] == LINEAR and is_told(self.cls, interface))):
+            if tried.fit == Fit.ALL and rank[1] == RIGHT:
                 break
+            if tried.fit == Fit.ALL and rank[2] == LINEAR and is_told(self.cls, interface):
+                told = interface.backward
         return best
 
     # --- one interface ------------------------------------------------------------------------------------------------

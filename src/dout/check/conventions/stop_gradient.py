@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.source.attribute_reads import own_attributes
 from dout.adapt.source.syntax import read, walk
 from dout.check.exact.subject import Subject
 from dout.judge.outcomes import Outcome
@@ -36,12 +37,15 @@ def stops_the_gradient(subject: Subject) -> bool:
 def scaling_setting(subject: Subject) -> str:
     """The number of a layer, `self.scale` or `-self.strength`, by which it multiplies `dout`, and hands its input on.
 
-    Such a layer has no other use than to scale gradients, or to turn them around (Ganin and Lempitsky, 2015).
+    Such a layer has no other use than to scale gradients, or to turn them around (Ganin and Lempitsky, 2015); what its
+    forward computes with is no such number.
     """
     if len(subject.inputs) != 1:
         return ""
-    for name, number in attributes_of(subject.again()).items():
-        if isinstance(number, bool) or not isinstance(number, int | float) or not number:
+    layer = subject.again()
+    ahead, _ = own_attributes(getattr(type(layer), subject.interface.forward if subject.interface else "forward"))
+    for name, number in attributes_of(layer).items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or not number or name in ahead:
             continue
         made = [replace(subject, make=partial(_with_number, subject, name, n)) for n in (number, 0.6 * number + 0.05)]
         for text, sign in (("", 1), ("-", -1)):

@@ -283,10 +283,10 @@ class Observer:
 
     def _has_all_asked(self) -> bool:
         """Whether all layers that are asked for have had a backward, and nothing else is."""
-        seen = {
-            f"{os.path.realpath(use.file)}:{use.name}" for uses in self.uses.values() for use in uses if use.turn >= 0
-        }
-        return bool(self.asked) and seen.issuperset(self.asked)
+        if not self.asked:
+            return False
+        seen = [use for uses in self.uses.values() for use in uses if use.turn >= 0]
+        return {f"{os.path.realpath(use.file)}:{use.name}" for use in seen}.issuperset(self.asked)
 
     def _keep(self, use: LayerUse, frame: FrameType) -> bool:
         """Keep what a forward begins with; whether it can be given by name."""

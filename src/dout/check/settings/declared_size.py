@@ -49,7 +49,7 @@ class DeclaredSizes(NamedTuple):
         """
         held = [*self.given.inputs, *arrays(self.given.runner.layer).values()]
         lengths = {n for x in held for n in np.shape(x)}
-        steps = bool(other.changed) and all(a in (0, 1) and a not in lengths and b > a for a, b in self._changed(other))
+        steps = bool(other.changed) and all(a == 1 and a not in lengths and b > a for a, b in self._changed(other))
         ratios = (found.likeness.get(o.judged.name, Likeness()).ratio for o in found.refuted.values())
         return steps and bool(self._changed(other)) and any(ratio is None or isnan(ratio) for ratio in ratios)
 

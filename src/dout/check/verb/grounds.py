@@ -227,6 +227,8 @@ class Grounds:
         cls = Target(self.target).cls
         own = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
         inputs = {p.name for p in Target(self.target).inputs(interface)}
+        if len(inputs) == 1 or all(item.fix for item in wrong_here(report)):
+            return ""
         handed = [name for name, role in zip(own, interface.roles, strict=False) if role in inputs and name != role]
         has_no_shape = any(item.index is None for item in wrong_here(report))
         return f"what {interface.backward} means by {handed[0]} is a guess" if handed and has_no_shape else ""

@@ -171,6 +171,8 @@ def _added_at(place: ExpressionPlace, terms: Terms) -> Found:
     values = [known.get(source.segment(part)) for part in chosen]
     if all(isinstance(value, int | np.integer) for value in values) or any(map(_counts, chosen, values)):
         return
+    if any(getattr(value, "dtype", None) == np.bool_ for value in values):
+        return  # it chooses nothing twice
     array, element = source.segment(target.value), source.segment(target)
     index = source.segment(target.slice)
     index = f"({index})" if isinstance(target.slice, ast.Tuple) and not index.startswith("(") else index

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 
+from dout.adapt.interface.function_pairs import PAIR
 from dout.check.repair.edits.expression_places import ScratchFunction
 
 
@@ -22,15 +23,23 @@ def heirs_beside(function: ScratchFunction, cls: type) -> list[str]:
 
 
 def users_beside(function: ScratchFunction, cls: type) -> list[str]:
-    """The heirs, and of a function of a module the classes of its file that name it, or another that does."""
+    """The heirs, and of a function of a module the classes of its file that name it, or another that does.
+
+    Of a pair of functions the functions count, too, that are neither of it nor called by it.
+    """
     if function.owner is not None or function.is_closure:
         return heirs_beside(function, cls)
-    own, body = {base.__name__ for base in cls.__mro__}, function.source.tree.body
+    body, pair = function.source.tree.body, getattr(cls, PAIR, ())
+    own = {base.__name__ for base in cls.__mro__} | {*pair}
+    parts = [node for node in body if isinstance(node, ast.FunctionDef) and node.name in pair]
     helpers, users = [function.name], dict[str, None]()
     for name in helpers:  # grows
         for node in body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name not in own and _names(node, name):
-                (users.setdefault(node.name) if isinstance(node, ast.ClassDef) else helpers.append(node.name))
+                if isinstance(node, ast.ClassDef) or (pair and not any(_names(part, node.name) for part in parts)):
+                    users.setdefault(node.name)
+                else:
+                    helpers.append(node.name)
         body = [node for node in body if getattr(node, "name", None) not in helpers]
     return [*users]
 

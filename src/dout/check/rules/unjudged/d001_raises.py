@@ -22,7 +22,7 @@ from dout.check.report.source_places import is_users, raised_at
 from dout.check.report.verdicts import Finding, Raised
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.judge.judged_run import is_label
-from dout.run import otherwise
+from dout.run import attributes_of, otherwise
 
 _PLAIN = re.compile("'(int|float|bool|str|tuple)' object has no attribute")
 
@@ -34,7 +34,9 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     always = (all_chosen and is_own_fault(error)) or _calls_an_array(subject, error)
     of_shapes = isinstance(error, ValueError | IndexError) and not CrashError(error).refused
     of_shapes |= isinstance(error, TypeError) and _is_of_functions(subject)
-    of_shapes |= isinstance(error, AttributeError) and bool(_PLAIN.match(str(error)))
+    of_shapes |= (
+        isinstance(error, AttributeError) and bool(_PLAIN.match(str(error))) and not _is_given(subject, error.obj)
+    )
     of_shapes &= "truth value of an array" not in str(error)  # it may expect lists
     reason = Raised.of(error, always=always, after_forward=of_shapes and _takes_its_inputs(subject))
     where = raised_at(error)
@@ -94,6 +96,12 @@ def _calls_an_array(subject: Subject, error: Exception) -> bool:
     name = subject.interface.backward if subject.interface else "backward"
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if is_users(frame.f_code.co_filename)]
     return name in [frame.f_code.co_name for frame in frames]
+
+
+@otherwise(True)
+def _is_given(subject: Subject, item: Any) -> bool:
+    """Whether something is an input, or what the layer was built with: it may have been chosen."""
+    return any(type(item) is type(one) for one in (*subject.inputs, *attributes_of(subject.again()).values()))
 
 
 def _is_of_functions(subject: Subject) -> bool:
