@@ -178,14 +178,18 @@ def test_images_are_made_as_large_as_the_weights_behind_them_want():
     assert example(Pictures, {}, {}).inputs["x"].shape[1:] == (2, 12, 12)
 
 
-def test_the_inputs_of_a_loss_are_whole_numbers_and_rows_with_one_1():
-    found = example(Words, {}, {})
-    assert found.inputs["words"].dtype.kind == "i"
-    assert np.array_equal(found.inputs["following"].sum(1), np.ones(len(found.inputs["following"])))
+@pytest.fixture(scope="module")
+def words():
+    return example(Words, {}, {})
 
 
-def test_large_sizes_by_default_become_small_ones():
-    assert max(example(Words, {}, {}).init.values()) < 10
+def test_the_inputs_of_a_loss_are_whole_numbers_and_rows_with_one_1(words):
+    assert words.inputs["words"].dtype.kind == "i"
+    assert np.array_equal(words.inputs["following"].sum(1), np.ones(len(words.inputs["following"])))
+
+
+def test_large_sizes_by_default_become_small_ones(words):
+    assert max(words.init.values()) < 10
 
 
 @pytest.mark.one_in(2)

@@ -179,6 +179,7 @@ class Fast(Net):
         return -np.mean(np.log(self.p[np.arange(n), y]))
 
 
+@pytest.mark.long
 def test_a_backward_that_another_class_has_is_no_place_for_a_repair():
     report = check(Fast)
     found = [item for item in report.findings if item.severity == "error"]

@@ -150,6 +150,7 @@ class Dense:
 """
 
 
+@pytest.mark.long
 def test_the_command_that_is_printed_gives_the_same_run_again(five):
     path, first = five
     for name in ("Affine", "Conv", "SoftmaxWithLoss", "RNN", "Dense"):

@@ -175,7 +175,7 @@ class CauseSearch:
         side = f" in {function.name}" if function.name != "backward" else ""
         lines = edit.written.count("\n") + 1
         meant = f"`{edit.written}`" if lines == 1 else f"the {lines} lines below"
-        alone = "" if proof.elsewhere in _KNOWN else "; on another example it is wrong with that, too"
+        alone = "; on another example it is wrong with that, too" if self._fails(proof) else ""
         sentence = (
             f"{sentence_of(edit.said, edit.old, edit.written)}{side}: `{edit.shown}` should be {meant}"
             f"{alone}{proof.remarks}"
@@ -183,11 +183,16 @@ class CauseSearch:
         fix = function.source.fix(proof.repair.text, self._unsafe(proof))
         return Cause(edit.said, sentence, fix, where, _said(first))
 
+    def _fails(self, proof: ProvenRepair) -> bool:
+        """Whether a repair is wrong on a second example; by a constant, a factor: that of others is a convention's."""
+        is_factor = proof.repair.edit.said == "factor"
+        return proof.elsewhere is Elsewhere.FAILS or (proof.elsewhere is Elsewhere.CONSTANT and is_factor)
+
     def _unsafe(self, proof: ProvenRepair) -> str:
         """Why a person has to look at a proven repair, or nothing."""
         if not proof.keeps_forward:
             return "it changes what forward returns"
-        if proof.elsewhere not in _KNOWN:
+        if self._fails(proof):
             return "it is wrong on another example"
         if proof.elsewhere is Elsewhere.UNTRIED:
             return "it was tried on these lengths alone, and may fit them by chance"
