@@ -194,6 +194,7 @@ def slope(z):
     return 1 - np.tanh(z) ** 2
 
 
+@pytest.mark.long
 def test_what_is_right_at_one_index_is_tried_at_another():
     report = dout.check(Deep(), np.array([[0.5], [-1.0], [2.0]]), np.array([[0.2], [0.7]]))
     found = [item for item in report.findings if item.severity == "error"]

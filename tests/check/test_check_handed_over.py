@@ -121,7 +121,9 @@ class NamesCross(Network):
         self.backward(x, wanted, y_pred, h)
 
 
-@pytest.mark.parametrize("cls", [TakesWhatIsWanted, ReturnsItsLists, LossRunsForward, NamesCross])
+@pytest.mark.parametrize(
+    "cls", [TakesWhatIsWanted, pytest.param(ReturnsItsLists, marks=pytest.mark.long), LossRunsForward, NamesCross]
+)
 def test_a_network_is_judged_by_the_target_that_its_code_tells(cls):
     report = check(cls)
     assert {name: words(report).get(name) in RIGHT for name in ("W1", "W2")} == {"W1": True, "W2": True}

@@ -249,6 +249,7 @@ def test_what_has_a_gradient_is_no_label_though_its_rows_add_up_to_one():
     assert [verdict.word for verdict in report.verdicts] == ["refuted"]
 
 
+@pytest.mark.long
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize("whole", [np.floor, np.round])
 def test_a_wrong_stretch_between_whole_numbers_is_an_error(whole):

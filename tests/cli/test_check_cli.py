@@ -44,6 +44,7 @@ def test_exact_is_said_of_the_branches_covered():
     assert "proved" not in text
 
 
+@pytest.mark.long
 def test_without_a_branch_exact_is_all_that_is_said():
     text = dout("examples/slide_layers.py:MulLayer").stdout
     assert "✓ x  exact\n" in text

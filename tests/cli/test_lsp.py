@@ -176,6 +176,7 @@ def test_columns_are_those_of_the_editor(edit):
     editor.close()
 
 
+@pytest.mark.long
 def test_a_file_that_is_no_python_or_whose_code_hangs_shows_nothing_and_the_next_save_is_checked(edit):
     editor = edit("class Square\n")
     assert editor.found() == []

@@ -278,6 +278,7 @@ def test_the_module_that_a_name_stands_for_is_not_written_over(tmp_path, monkeyp
     assert Path("named.py").read_text() == text
 
 
+@pytest.mark.long
 def test_the_last_of_several_definitions_counts_and_odd_lines_do_not_shift_others(tmp_path):
     file = tmp_path / "odd.py"
     other = "    def forward(self, x):\n        return x\n\n"
