@@ -420,3 +420,16 @@ class Tagged:
 
 def test_a_generator_of_the_system_hides_no_mistake():
     assert errors(dout.check(Tagged))
+
+
+def through(z):
+    a = np.tanh(z)
+    return a, a
+
+
+def through_backward(da, cache):
+    return da * (1 - np.tanh(cache) ** 2)
+
+
+def test_a_cache_that_forward_returns_is_what_backward_is_handed():
+    assert errors(dout.check(pair_class(through, through_backward)))

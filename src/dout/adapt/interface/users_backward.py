@@ -52,12 +52,17 @@ from dout.trace.tracer.traced import plain
 _CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", PENALTY}
 
 
+def is_certain(interface: Interface, *, but_for: Collection[str] = ()) -> bool:
+    """Whether backward takes an upstream gradient, and nothing that could be for anything else."""
+    guessed = {role for role in interface.roles if not role.endswith("=")} - _CERTAIN - {*but_for}
+    return DOUT in interface.roles and not guessed
+
+
 def is_told(cls: type, interface: Interface) -> bool:
     """Whether backward takes an upstream gradient, and what else it takes is what its names say."""
     asked = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
     named = {role for role, name in zip(interface.roles, asked, strict=False) if role == name}
-    guessed = {role for role in interface.roles if not role.endswith("=")} - _CERTAIN - named
-    return DOUT in interface.roles and not guessed
+    return is_certain(interface, but_for=named)
 
 
 def run_backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:

@@ -33,7 +33,7 @@ from dout.adapt.interface.learned_gradients import (
 )
 from dout.adapt.interface.method_pairs import is_static, optional, required
 from dout.adapt.interface.network_loss import loss_of
-from dout.adapt.interface.users_backward import is_told
+from dout.adapt.interface.users_backward import is_certain, is_told
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source.attribute_reads import attributes_given
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs, is_twice
@@ -131,7 +131,7 @@ class Trials:
                 continue
             if best.interface is None or rank > best_rank:
                 best, best_rank = replace(tried, error=tried.error or best.error), rank
-            if tried.fit == Fit.ALL and rank[1] == RIGHT:
+            if tried.fit == Fit.ALL and (rank[1] == RIGHT or (rank[2] == LINEAR and is_certain(interface))):
                 break
             if tried.fit == Fit.ALL and rank[2] == LINEAR and is_told(self.cls, interface):
                 told = interface.backward
