@@ -33,7 +33,7 @@ from dout.adapt.argument_names import (
 from dout.adapt.array_makers import Maker
 from dout.adapt.combinations import combined
 from dout.adapt.interface.collaborators import ContainedPart
-from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, required
+from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, required, required_by
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import kept_when_called, read_by
 from dout.adapt.source.linear_use import only_asked, only_multiplied
@@ -245,7 +245,7 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     None where backward takes the target; `unproven` ones, where alone it does, take that for the upstream gradient.
     """
     context, taken = _inputs(cls, forward)
-    wanted = required(getattr(cls, backward), bound=not is_static(cls, backward))
+    wanted = required_by(cls, backward)
     place = len(wanted) + (not is_static(cls, backward))
     wanted += given_after(getattr(cls, backward), place, switches_for(behind(getattr(cls, forward))))
     loss = names_loss(cls.__qualname__) or names_loss(forward) or _looks_like_two(taken)
@@ -383,7 +383,7 @@ def _looks_like_two(taken: Sequence[str]) -> bool:
 
 
 def _inputs(cls: type, forward: str) -> tuple[bool, list[str]]:
-    names = required(getattr(cls, forward), bound=not is_static(cls, forward))
+    names = required_by(cls, forward)
     context = bool(names) and names_context(names[0])
     return context, names[context:]
 

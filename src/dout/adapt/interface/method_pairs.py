@@ -259,3 +259,8 @@ def required(function: Any, bound: bool = False) -> list[str]:
         first = next(p for p in parameters if p.kind in places or p.kind is p.VAR_POSITIONAL)
         wanted = [first.name] if names_upstream(first.name) or first.kind is first.VAR_POSITIONAL else []
     return wanted
+
+
+def required_by(cls: type, name: str) -> list[str]:
+    """The same of a method, without the instance that it takes."""
+    return required(getattr(cls, name), bound=not is_static(cls, name))

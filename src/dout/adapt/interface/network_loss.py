@@ -37,7 +37,7 @@ from dout.adapt.interface.method_pairs import (
     loss_names,
     pairs_of,
     reads_and_writes,
-    required,
+    required_by,
 )
 from dout.adapt.repository.written_rounds import written_round
 from dout.adapt.source.linear_use import only_asked
@@ -134,7 +134,7 @@ def _joined(cls: type) -> type | None:
     if gives_gradients(_function(cls, network.backward)):
         return _class_with(cls, network, {"loss": None})
     for name in loss_names(cls):
-        asked = _required(cls, name)
+        asked = required_by(cls, name)
         places = [one for one in asked if setting_role(one, "") != PENALTY]
         strength = dict.fromkeys([one for one in asked if one not in places], float(PENALTY))
         if network.forward in inspect.unwrap(_function(cls, name)).__code__.co_names:
@@ -162,12 +162,12 @@ def _network(cls: type) -> NetworkLoss | None:
     ahead, back = next((pair for pair in pairs if not names_loss(pair[0]) and pair[0] != pair[1]), ("", ""))
     if not ahead:
         return None
-    taken, asked = _required(cls, ahead), _required(cls, back)
+    taken, asked = required_by(cls, ahead), required_by(cls, back)
     settings = [name for name in asked if setting_role(name, "") and name not in taken]
     results = returned_by(_function(cls, ahead))
-    arrays = asked if asked != settings else [name for loss in loss_names(cls) for name in _required(cls, loss)][:2]
+    arrays = asked if asked != settings else [name for loss in loss_names(cls) for name in required_by(cls, loss)][:2]
     open_ = [name for name in arrays if name not in (*taken, *results)]
-    of_losses = [name for loss in loss_names(cls) for name in _required(cls, loss)]  # `loss(y, context)`
+    of_losses = [name for loss in loss_names(cls) for name in required_by(cls, loss)]  # `loss(y, context)`
     targets = [n for n in open_ if names_label(n)] or [n for n in open_ if n in of_losses and not names_cache(n)]
     if not targets and len(asked) > 1:  # one argument alone is what arrives, whatever it is called
         targets = [n for n in open_ if has_residual(_function(cls, back), n)]
@@ -198,7 +198,7 @@ def _network(cls: type) -> NetworkLoss | None:
 
 def _given_back(cls: type, taken: Sequence[str]) -> list[str]:
     """The input of forward that a loss compares with the output: `loss(x, out)` of an autoencoder."""
-    for asked in (_required(cls, name) for name in loss_names(cls)):
+    for asked in (required_by(cls, name) for name in loss_names(cls)):
         inputs = [name for name in asked if name in taken]
         if len(asked) == 2 and len(inputs) == 1 and any(names_output(name) for name in asked if name not in taken):
             return inputs
@@ -219,10 +219,6 @@ def _file(cls: type, method: str) -> str | None:
     """The file in which a method is written."""
     code = getattr(behind(_function(cls, method)), "__code__", None)
     return code.co_filename if code is not None else None
-
-
-def _required(cls: type, name: str) -> list[str]:
-    return required(getattr(cls, name), bound=not is_static(cls, name))
 
 
 def _function(cls: type, name: str) -> Any:

@@ -41,7 +41,7 @@ from dout.adapt.interface.learned_gradients import (
     take_updates_of_parts,
     without_pairs,
 )
-from dout.adapt.interface.method_pairs import is_static, optional, reads_and_writes, required
+from dout.adapt.interface.method_pairs import optional, reads_and_writes, required_by
 from dout.adapt.interface.users_forward import AGAIN, GIVEN, HELD
 from dout.adapt.source import switches_for
 from dout.run import attributes_of
@@ -60,7 +60,7 @@ def is_certain(interface: Interface, *, but_for: Collection[str] = ()) -> bool:
 
 def is_told(cls: type, interface: Interface) -> bool:
     """Whether backward takes an upstream gradient, and what else it takes is what its names say."""
-    asked = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
+    asked = required_by(cls, interface.backward)
     named = {role for role, name in zip(interface.roles, asked, strict=False) if role == name}
     return is_certain(interface, but_for=named)
 

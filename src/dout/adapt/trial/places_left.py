@@ -13,7 +13,7 @@ import numpy as np
 from dout.adapt import source
 from dout.adapt.interface.interface import DOUT, SHARED, Interface
 from dout.adapt.interface.learned_gradients import KEPT, is_float_array, parameters_of
-from dout.adapt.interface.method_pairs import is_static, reads_and_writes, required
+from dout.adapt.interface.method_pairs import reads_and_writes, required, required_by
 from dout.adapt.interface.network_loss import loss_of
 from dout.run import attributes_of
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
@@ -101,7 +101,7 @@ def with_several_uses(cls: type, interface: Interface, number: int) -> Interface
     Those of one output are called alike: `backward(dh, dh_next, dc_next)` of `return h, c`. None where they are not.
     Of `return h` all are: `backward(dout, dh_next)`.
     """
-    names = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
+    names = required_by(cls, interface.backward)
     uses: list[str] = []
     roles = []
     for name, role in zip(names, interface.roles, strict=False):

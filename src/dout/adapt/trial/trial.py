@@ -31,7 +31,7 @@ from dout.adapt.interface.learned_gradients import (
     parameters_of,
     without_pairs,
 )
-from dout.adapt.interface.method_pairs import is_static, optional, required
+from dout.adapt.interface.method_pairs import optional, required, required_by
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.interface.users_backward import is_certain, is_told
 from dout.adapt.sizes.proposed_arrays import stands_for_array
@@ -383,7 +383,7 @@ class Trials:
         interface = tried.interface
         if interface is None or tried.fit < Fit.INPUTS or interface.local or self.fixed or self.unproven:
             return False
-        asked = required(getattr(self.cls, interface.backward), bound=not is_static(self.cls, interface.backward))
+        asked = required_by(self.cls, interface.backward)
         arriving = [name for name, role in zip(asked, interface.roles, strict=False) if role == DOUT]
         if len(interface.roles) < 2 or len(arriving) != 1 or names_plain_upstream(arriving[0]):
             return False

@@ -16,7 +16,7 @@ import numpy as np
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.function_pairs import pair_of
 from dout.adapt.interface.interface import Interface
-from dout.adapt.interface.method_pairs import is_static, required
+from dout.adapt.interface.method_pairs import required_by
 from dout.adapt.interface.network_loss import NetworkLoss, loss_of
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
@@ -225,7 +225,7 @@ class Grounds:
         if interface is None or self.is_told or {v.word for v in report.verdicts} != {Word.REFUTED}:
             return ""
         cls = Target(self.target).cls
-        own = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
+        own = required_by(cls, interface.backward)
         inputs = {p.name for p in Target(self.target).inputs(interface)}
         if len(inputs) == 1 or all(item.fix for item in wrong_here(report)):
             return ""

@@ -16,7 +16,7 @@ import numpy as np
 from dout.adapt.argument_names import names_label, names_loss, names_output, names_upstream, stands_for
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.interface.learned_gradients import is_float_array
-from dout.adapt.interface.method_pairs import is_static, required
+from dout.adapt.interface.method_pairs import required_by
 from dout.adapt.search.example import as_found
 from dout.adapt.search.example_repair import alike
 from dout.adapt.search.example_search import Example
@@ -266,7 +266,7 @@ class OtherMeanings:
         interface, cls = self.example.interface or Interface(), Target(self.target).cls
         if not hasattr(cls, interface.backward):
             return []
-        names = required(getattr(cls, interface.backward), bound=not is_static(cls, interface.backward))
+        names = required_by(cls, interface.backward)
         return [name for name, role in zip(names, interface.roles, strict=False) if role == DOUT]
 
 
