@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from dout.adapt.argument_names import is_named, taken_by
+from dout.ops.shape import sum_to
 from dout.run import mro_of, quiet, vars_of
 from dout.trace.model.user_source import behind, is_user_code
 from dout.trace.tracer.traced import plain
@@ -76,9 +77,7 @@ def _broadcast(gradient: Any, shape: tuple[int, ...]) -> Any:
         if both == shape:
             return np.broadcast_to(gradient, shape)
         if both == own:
-            more = len(own) - len(shape)
-            ones = tuple(i + more for i, n in enumerate(shape) if n == 1 != own[i + more])
-            return gradient.sum((*range(more), *ones)).reshape(shape)
+            return sum_to(gradient, shape)
     return gradient
 
 

@@ -45,8 +45,7 @@ class Runs:
         first = next((i for i, x in enumerate(inputs.values()) if is_float_array(x) or isinstance(x, float)), None)
         self.place = names.index(wanted) if wanted else first
         self.all_ones = interface.ends
-        self.layer: Any = None  # which was run last, and what its forward returned
-        self.outputs: list[Any] = []
+        self.rounding = 0.0  # the relative one of the least precise floats of the layer that was run last
 
     def forward(self, inputs: Sequence[Any]) -> tuple[Any, list[Any]]:
         """A new layer after its forward, and the outputs, flat."""
@@ -65,12 +64,13 @@ class Runs:
 
     def after_backward(self, scale: float = 1.0) -> tuple[Any, Any]:
         """A new layer after its forward and backward, and what that returned."""
-        layer, self.outputs = self.forward(list(self.inputs.values()))
-        self.douts = [np.ones(np.shape(o))[()] if self.all_ones else _weights(np.shape(o))[()] for o in self.outputs]
+        layer, outputs = self.forward(list(self.inputs.values()))
+        self.douts = [np.ones(np.shape(o))[()] if self.all_ones else _weights(np.shape(o))[()] for o in outputs]
         douts = [dout * scale for dout in self.douts]
-        self.layer = layer
         with quiet(seed=1):
-            return layer, run_backward(layer, tuple(douts))
+            returned = run_backward(layer, tuple(douts))
+        self.rounding = _rounding(layer, outputs)
+        return layer, returned
 
     def is_linear(self) -> bool:
         """Whether all that backward returns and changes doubles with what it is given; it does give or change some."""
@@ -110,9 +110,10 @@ class Runs:
         layer = self.runner.fresh()
         before = [dict(attributes_of(part)) for part in _with_parts(layer)]
         with quiet(seed=1):
-            self.outputs = self.runner.forward(layer, [copied(item) for item in self.inputs.values()])
-            self.douts = [np.ones(np.shape(o))[()] for o in self.outputs]
+            outputs = self.runner.forward(layer, [copied(item) for item in self.inputs.values()])
+            self.douts = [np.ones(np.shape(o))[()] for o in outputs]
             run_backward(layer, tuple(self.douts))
+        self.rounding = _rounding(layer, outputs)
         owners = enumerate(zip(before, _with_parts(layer), strict=False))
         every = ((place, part, pair) for place, (held, part) in owners for pair in pairs(held, attributes_of(part)))
         return max((self._rightness_of(*one) for one in islice(every, _MOST_PAIRS)), default=0)
@@ -134,15 +135,13 @@ class Runs:
             return float(weighed(outputs, self.douts))
 
         ways = _directions(gradient.shape)
-        slopes = ((*self._slope(partial(loss, d), step, after), d) for d in ways)
+        slopes = ((*self._slope(partial(loss, d), step), d) for d in ways)
         return _agreement((slope, float(np.sum(gradient * d)), lost) for slope, lost, d in slopes)
 
-    def _slope(self, loss: Callable[[float], float], step: float, layer: Any) -> tuple[float, float]:
+    def _slope(self, loss: Callable[[float], float], step: float) -> tuple[float, float]:
         """The slope by differences, and what rounding does to it where the layer computes in float32."""
-        floats = [a for a in (*arrays(layer).values(), *map(np.asarray, self.outputs)) if a.dtype.kind == "f"]
-        least = max((float(np.finfo(array.dtype).eps) for array in floats), default=0.0)
-        if least > _PRECISE:
-            return sure_difference(loss, step, least)
+        if self.rounding > _PRECISE:
+            return sure_difference(loss, step, self.rounding)
         return central_difference(loss, step), 0.0
 
     def _slopes(self, gradient: Any, inputs: list[Any], direction: Any) -> tuple[float, float, float]:
@@ -156,8 +155,14 @@ class Runs:
             sizes.append(float(weighed(map(np.abs, outputs), map(np.abs, self.douts))))
             return float(weighed(outputs, self.douts))
 
-        slope, lost = self._slope(loss, step, self.layer)
+        slope, lost = self._slope(loss, step)
         return slope, float(np.sum(gradient * direction)), lost + _ROUNDING * sum(sizes) / step
+
+
+def _rounding(layer: Any, outputs: Sequence[Any]) -> float:
+    """The relative rounding of the least precise floats that a layer holds and returns."""
+    kinds = {np.asarray(x).dtype for x in (*arrays(layer).values(), *outputs)}
+    return max((float(np.finfo(kind).eps) for kind in kinds if kind.kind == "f"), default=0.0)
 
 
 def _with_parts(layer: Any) -> list[Any]:

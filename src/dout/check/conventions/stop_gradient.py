@@ -43,7 +43,7 @@ def scaling_setting(subject: Subject) -> str:
     if len(subject.inputs) != 1:
         return ""
     layer = subject.again()
-    ahead, _ = own_attributes(getattr(type(layer), subject.interface.forward if subject.interface else "forward"))
+    ahead, _ = own_attributes(getattr(type(layer), subject.forward_name))
     for name, number in attributes_of(layer).items():
         if isinstance(number, bool) or not isinstance(number, int | float) or not number or name in ahead:
             continue

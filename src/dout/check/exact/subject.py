@@ -84,6 +84,16 @@ class Subject:
         return getattr(self.runner.layer, "dout_interface", None)
 
     @property
+    def forward_name(self) -> str:
+        """What the user calls forward."""
+        return self.interface.forward if self.interface else "forward"
+
+    @property
+    def backward_name(self) -> str:
+        """What the user calls backward."""
+        return self.interface.backward if self.interface else "backward"
+
+    @property
     def ends(self) -> bool:
         """Whether backward takes no upstream gradient, as that of a loss: it assumes that it is 1."""
         return self.interface is not None and self.interface.ends

@@ -42,7 +42,7 @@ def doubt_of(subject: Subject) -> str:
     if subject.interface is not None and are_guessed(subject.interface, gradients, inputs, subject.again()):
         return "whose gradient it is was guessed by its place"
     if (name := _guessed_argument(subject, run)) is not None:
-        return f"{name} of {subject.interface.backward if subject.interface else 'backward'} may be something else"
+        return f"{name} of {subject.backward_name} may be something else"
     if (name := _before_activation(subject, run)) is not None:
         return f"it is right for self.{name}, which other code reads: the caller may multiply by the activation's slope"
     if (name := _left_out(subject, run)) is not None:
@@ -147,7 +147,7 @@ def _is_read_by_others(subject: Subject, name: str) -> bool:
     """Whether a file of the project that runs a backward calls something with the attribute: `slope(layer.z)`."""
     place = subject.place
     pattern = re.compile(rf"\w\(\s*(?!self\b)\w[\w.\[\]]*\.{name}\s*\)")
-    behind = f".{(subject.interface or Interface()).backward}("
+    behind = f".{subject.backward_name}("
     files = files_below(repository_root(place.file)) if place is not None else ()
     return any(behind in text and pattern.search(text) for _, text in texts_of(files))
 
@@ -202,13 +202,12 @@ def doubt_of_constant(subject: Subject, ratios: list[float | None]) -> str:
     if not np.allclose(found, ratio := found[0], rtol=1e-6, atol=0):
         return ""
     layer = subject.again()
-    method = interface.backward if interface is not None else "backward"
-    taken = [p.name for p in taken_by(inspect.unwrap(getattr(type(layer), method)))]
+    taken = [p.name for p in taken_by(inspect.unwrap(getattr(type(layer), subject.backward_name)))]
     steps, every = interface is not None and interface.steps, len(ratios) > 1 and bool(np.isclose(ratio, -1))
     if ratio < 0 and (steps or every) and any(names_error(name) or (every and name == "delta") for name in taken):
         how = "adds its step" if steps else "gives the negative of all of them"
         return f"backward {how}, which is right where it is given the target minus the output"
-    read = reads_and_writes(type(layer), interface.forward if interface is not None else "forward")[0]
+    read = reads_and_writes(type(layer), subject.forward_name)[0]
     lengths = {n for array in arrays(layer).values() for n in array.shape}  # a size is no number of calls
     whole = {n: k for n, k in attributes_of(layer).items() if type(k) is int and k > 1 and n not in read}
     whole = {n: k for n, k in whole.items() if k not in lengths}
@@ -264,7 +263,7 @@ def _is_of_margins(subject: Subject) -> bool:
 @otherwise(False)
 def _is_called_one_by_one(subject: Subject) -> bool:
     """Whether a loop over samples in another method calls backward, which is right for one column, or row, of these."""
-    if not is_called_in_a_loop(type(subject.again()), (subject.interface or Interface()).backward):
+    if not is_called_in_a_loop(type(subject.again()), subject.backward_name):
         return False
     one = (replace(subject, inputs=tuple(np.take(x, [0], a) for x in subject.fresh_inputs())) for a in (-1, 0))
     return not all(map(_is_wrong, one))

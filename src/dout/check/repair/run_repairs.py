@@ -91,7 +91,7 @@ def forgotten_return(subject: Subject) -> Fix | None:
 
 def backward_of(subject: Subject) -> ScratchFunction | None:
     """The backward of the layer: of those that its classes have, the nearest one."""
-    objects, name = objects_in(subject.again()), subject.interface.backward if subject.interface else "backward"
+    objects, name = objects_in(subject.again()), subject.backward_name
     owners = [cls for item in objects for cls in type(item).__mro__]
     found = [function for function in functions_at((), objects, name) if function.owner in owners]
     return min(found, key=lambda function: owners.index(function.owner or object), default=None)

@@ -41,7 +41,7 @@ class OtherSubject:
 def forward_of(subject: Subject) -> tuple[Callable[..., Any], type]:
     """The user's forward, and the class that it is of."""
     cls = type(subject.again())
-    return getattr(cls, subject.interface.forward if subject.interface else "forward"), cls
+    return getattr(cls, subject.forward_name), cls
 
 
 def larger_inputs(subject: Subject) -> tuple[Any, ...] | None:

@@ -14,7 +14,6 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import names_evaluation, names_switch
-from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
@@ -123,7 +122,7 @@ def _divisors(what: Target, init: Mapping[str, Any], name: str, value: Any) -> l
 
 def _has_an_else(subject: Subject, cls: type, name: str) -> bool:
     """Whether forward has code of its own for any other word."""
-    return source.goes_on_otherwise(cls, name, cls, (subject.interface or Interface()).backward)
+    return source.goes_on_otherwise(cls, name, cls, subject.backward_name)
 
 
 def _members(value: Any) -> list[Enum]:
@@ -275,7 +274,7 @@ _forward = otherwise(None)(Subject.forward)
 def _others_of_forward(subject: Subject, name: str, value: Any) -> list[Any]:
     """Other values of an argument of forward."""
     forward, cls = forward_of(subject)
-    methods = (forward, getattr(cls, (subject.interface or Interface()).backward)) if isinstance(value, str) else ()
+    methods = (forward, getattr(cls, subject.backward_name)) if isinstance(value, str) else ()
     words = tuple(dict.fromkeys(word for method in methods for word in source.strings_for(method, name, cls)))
     return [] if _is_of_training(name, value) else [*_others(value), *_other_words(value, words)]
 

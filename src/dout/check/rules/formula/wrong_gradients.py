@@ -138,19 +138,17 @@ def _is_never_read(subject: Subject, name: str) -> bool:
 
 def is_summed_later(subject: Subject) -> bool:
     """Whether another method reads what backward keeps, and sums: the gradients of all steps, before it takes one."""
-    kept_by_backward = re.findall(r"self\.(\w+)[^=\n]*=[^=]", _text(getattr(subject.again(), _backward(subject), None)))
+    kept_by_backward = re.findall(
+        r"self\.(\w+)[^=\n]*=[^=]", _text(getattr(subject.again(), subject.backward_name, None))
+    )
     texts = [text for text in other_methods(subject) if re.search(r"\bsum\(", text) and "def forward(" not in text]
     return any(re.search(rf"self\.{name}\b", text) for name in kept_by_backward for text in texts)
 
 
 def other_methods(subject: Subject) -> list[str]:
     """The source of a layer's methods but the constructor and backward."""
-    cls, own = type(subject.again()), {"__init__", "backward", _backward(subject)}
+    cls, own = type(subject.again()), {"__init__", "backward", subject.backward_name}
     return [text for name in dir(cls) if name not in own and (text := _text(getattr(cls, name, None)))]
-
-
-def _backward(subject: Subject) -> str:
-    return subject.interface.backward if subject.interface is not None else "backward"
 
 
 def _text(method: Any) -> str:

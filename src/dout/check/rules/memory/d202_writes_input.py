@@ -24,7 +24,7 @@ def check(lab: Lab) -> Findings:
             was, now = write.before[write.index].item(), write.after[write.index].item()
             details = {"argument": write.name, "index": write.index, "expected": was, "got": now}
             found = report_write(RULE, lab, write, write.numbers, because, cause="overwrites input", **details)
-            called = lab.subject.interface.forward if lab.subject.interface else "forward"
+            called = lab.subject.forward_name
             handed_back = hands_back(inspect.unwrap(getattr(type(lab.layer), called)), write.name)
             found = found.doubted("; forward returns it, too") if handed_back else found
             is_unread = _is_unread(lab, write)

@@ -93,7 +93,7 @@ def _calls_an_array(subject: Subject, error: Exception) -> bool:
     """Whether backward, or what it calls, calls an array, `dout(1 - y)`: whatever it is given are arrays."""
     if not isinstance(error, TypeError) or "'numpy.ndarray' object is not callable" not in str(error):
         return False
-    name = subject.interface.backward if subject.interface else "backward"
+    name = subject.backward_name
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if is_users(frame.f_code.co_filename)]
     return name in [frame.f_code.co_name for frame in frames]
 

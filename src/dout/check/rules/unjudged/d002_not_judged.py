@@ -70,7 +70,7 @@ def misread(subject: Subject) -> Finding | None:
     Its backward takes the target for what was given as `dout`: then every gradient is 0 where that is what forward
     gives, and not where it is 0. Or it gives a Jacobian, which has the shape of a square input by chance.
     """
-    backward = subject.interface.backward if subject.interface is not None else "backward"
+    backward = subject.backward_name
     if any(map(takes_the_target, (subject, *other_readings(subject)))):
         return RULE.finding(takes_target(Target(subject.again()), backward), layer=subject.name)
     if subject.interface is None or subject.interface.is_plain:
