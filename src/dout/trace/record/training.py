@@ -96,7 +96,7 @@ def _layer(call: OpenCall, name: str, data: Mapping[Any, Any], held: Collection[
     weights = [_numbers(parameter.node, data) for parameter in back.parameters]
     gradients = [_numbers(parameter.gradient, data) for parameter in back.parameters]
     given, made = _numbers(next(iter(call.inputs), None), data), [_numbers(node, data) for node in call.outputs]
-    arriving = _numbers(next(iter(back.inputs), None), data) if back.takes_dout else None
+    arriving = _numbers(next(iter(back.arriving), None), data) if back.takes_dout else None
     handed = [*gradients, *(_numbers(node, data) for node in back.outputs)]
     broken = "output" if _is_broken(made) else "gradient" if _is_broken(handed) else ""
     with np.errstate(all="ignore"):

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import functools
 import inspect
-import itertools
-import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dout.graph import INPUT, Node, Where
-from dout.ops import PRIMITIVES
 from dout.run import attributes_of, mro_of, signature_of, vars_of
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LayerCall, Parameter
 from dout.trace.model.replay import is_number
+from dout.trace.session.backward_calls import (
+    gradients_by_input,
+    is_given_a_step_size,
+    match_forward,
+    own_gradient,
+    upstream_gradients,
+)
 from dout.trace.session.function_layers import FunctionLayer
 from dout.trace.session.held_arrays import array_of
 from dout.trace.session.layer_places import calling_frame, kept_as
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
 
 KINDS = ("forward", "backward")
-_ADD = PRIMITIVES["add"]
 
 
 class LayerMethods(NamedTuple):
@@ -229,9 +231,9 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         if isinstance(call.instance, FunctionLayer):
             call.instance.receive(result, names)
             call.outputs = call.outputs if call.takes_dout else ()  # whose gradients they are is told by name
-        _match(tracer, call)
+        match_forward(tracer, call)
         if call.match is not None:
-            call.takes_dout = call.takes_dout and not _is_given_a_step_size(tracer, call, call.match)
+            call.takes_dout = call.takes_dout and not is_given_a_step_size(tracer, call, call.match)
             given, returned = len(call.match.arguments), len(call.outputs)
             called: dict[str, Any] = {}
             if returned > given:
@@ -258,117 +260,8 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
                 call.match.match, call.match = None, None  # whose gradients it adds up is told by the updates
 
 
-def _match(tracer: Tracer, backward: OpenCall) -> None:
-    """Find the forward a backward belongs to: whose residuals it reads, else the latest that has none yet."""
-    waiting = [c for c in tracer.calls if c.instance is backward.instance and c.kind == "forward" and c.done]
-    waiting = [c for c in waiting if c.match is None and not c.in_backward()]  # a backward may call forward again
-    if not waiting:
-        return
-    if len(waiting) > 1:
-        made = set(tracer.nodes[slice(*backward.span)])
-        read = {i for node in made for i in node.inputs} - made - set(backward.inputs)
-
-        def reads(forward: OpenCall) -> int:
-            kept = {*tracer.nodes[slice(*forward.span)], *forward.inputs}
-            return len(read & kept)
-
-        best = max(map(reads, waiting))
-        waiting = [c for c in waiting if reads(c) == best]
-    forward = waiting[-1]
-    if not _gives_local_derivative(tracer, forward, backward):
-        backward.match, forward.match = forward, backward
-        if backward.takes_dout:
-            given = itertools.zip_longest(forward.outputs, backward.inputs[: len(forward.outputs)])
-            cached = [i > 0 and out is item and _is_cache(tracer, forward, out) for i, (out, item) in enumerate(given)]
-            forward.outputs = tuple(itertools.compress(forward.outputs, map(operator.not_, cached)))
-
-
-def _is_cache(tracer: Tracer, forward: OpenCall, output: Node | None) -> bool:
-    """Whether an output that backward is given is there for that alone: `return np.maximum(x, 0), x`.
-
-    The gradient of one that a program uses may be itself, as of its half square.
-    """
-    later = tracer.nodes[forward.span[1] :]
-    return output in forward.inputs or not any(output in node.inputs for node in later if node not in tracer.call_of)
-
-
 def _is_traceable(item: Any) -> bool:
     return isinstance(item, Traced) or (is_number(item) and np.asarray(item).dtype != object)
-
-
-def _is_given_a_step_size(tracer: Tracer, backward: OpenCall, forward: OpenCall) -> bool:
-    """Whether a backward is given a number of Python's for an array: of an upstream gradient that would be 1."""
-    given = next(iter(backward.inputs), None)
-    is_number = given is not None and isinstance(given.dtype, type) and tracer.rounds and tracer.data[given] != 1
-    return bool(is_number) and all(node is not None and node.shape != () for node in forward.outputs)
-
-
-def _gives_local_derivative(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> bool:
-    """Whether a backward is given the input of an elementwise forward, and nothing else: `sigmoid.backward(z)`."""
-    given, arrays = set(backward.inputs), [node for node in forward.inputs if node is not None]
-    made = set(tracer.nodes[slice(*forward.span)])
-    read = {i for node in tracer.nodes[slice(*backward.span)] for i in node.inputs}
-    is_elementwise = [o.shape for o in forward.outputs if o is not None] == [i.shape for i in arrays[:1]] != [()]
-    return is_elementwise and bool(given) and given <= {*arrays} and made.isdisjoint(read)
-
-
-def _by_input(forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...]:
-    """The returned gradients, one an input; those for arguments that are no inputs (a flag, None) are left out.
-
-    Where none is returned, those of the parameters among the arguments.
-    """
-    given, returned = forward.arguments.values(), backward.outputs
-    if not any(returned):
-        kept = {parameter.node: parameter.gradient for parameter in backward.parameters}
-        return tuple(kept.get(node) for node in forward.inputs if node is not None)
-    if len(returned) != len(given) or any(type(argument) in (list, tuple) for argument in given):
-        return returned
-    return tuple(itertools.compress(returned, (isinstance(array_of(argument), Traced) for argument in given)))
-
-
-def _douts(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...] | None:
-    """The upstream gradients that a backward was given, one an output; None where its arguments are none by shape.
-
-    A number of Python's that follows the first is that of an array if it is 0 or 1; otherwise it is a setting, such as
-    a learning rate. What is no array, as a tuple that is a cache, has none.
-    """
-    given = backward.inputs[: max(1, len(forward.outputs))] if backward.takes_dout else ()
-    if not given:
-        return None
-    later = itertools.takewhile(
-        lambda pair: pair[0] is not None and not _is_setting(tracer, *pair),
-        zip(forward.outputs[1:], given[1:], strict=False),
-    )
-    given = (given[0], *(dout for _, dout in later))
-    fits = (
-        dout is None or (out is not None and _is_broadcast(dout.shape, out.shape))
-        for out, dout in zip(forward.outputs, given, strict=False)
-    )
-    return given if all(fits) else None
-
-
-def _is_setting(tracer: Tracer, out: Node | None, given: Node | None) -> bool:
-    is_number = given is not None and isinstance(given.dtype, type) and tracer.data[given] not in (0, 1)
-    return is_number and out is not None and out.shape != ()
-
-
-def _is_broadcast(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
-    """Whether an array of a shape, multiplied by one of the `whole` shape, gives the whole shape."""
-    try:
-        return np.broadcast_shapes(shape, whole) == whole
-    except ValueError:
-        return False
-
-
-def _own(parameter: Parameter, backward: OpenCall, calls: Iterable[OpenCall]) -> Parameter:
-    """A parameter with what its call adds to the gradient of others beside it, `weights.grad += …`: not their sum."""
-    gradient = parameter.gradient
-    if gradient.primitive is not _ADD:
-        return parameter
-    beside = (p for call in calls if not call.is_inside(backward) for p in call.parameters)
-    others = {p.gradient for p in beside if p.node is parameter.node}
-    own = [term for term in gradient.inputs if term not in others]
-    return replace(parameter, gradient=own[0]) if len(own) == 1 and own[0].shape == gradient.shape else parameter
 
 
 def finished(tracer: Tracer, *, derive: bool = True) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
@@ -390,9 +283,9 @@ def finished(tracer: Tracer, *, derive: bool = True) -> tuple[Mapping[OpenCall, 
                 tuple(n for n in call.outputs if n is not None),
                 frozen.get(call.parent) if call.parent else None,
                 call.where,
-                None if call.match is None or not derive else _douts(tracer, call, call.match),
-                None if call.match is None else _by_input(call, call.match),
-                () if call.match is None else tuple(_own(p, call.match, calls) for p in call.match.parameters),
+                None if call.match is None or not derive else upstream_gradients(tracer, call, call.match),
+                None if call.match is None else gradients_by_input(call, call.match),
+                () if call.match is None else tuple(own_gradient(p, call.match, calls) for p in call.match.parameters),
                 call.defined,
             )
     forwards = tuple(frozen.values())

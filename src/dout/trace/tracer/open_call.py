@@ -38,6 +38,7 @@ class OpenCall:
         self.done = False
         self.kept_as = ""  # the name of its place in a dict or list of layers
         self.takes_dout = True  # whether a backward is given the upstream gradient
+        self.arriving: tuple[Node | None, ...] = ()  # the arguments of a backward that may be upstream gradients
 
     def in_backward(self) -> bool:
         """Whether this is a backward or was made inside one."""

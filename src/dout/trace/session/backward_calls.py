@@ -1,0 +1,164 @@
+"""Which forward a backward belongs to, and which of its arguments are upstream gradients.
+
+`backward(dout)` has them alone. Others are handed again what forward was given or gave: `backward(x, dout)`,
+`backward(dout, out)`. Those arguments are told by what they are, not by their places.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dout.graph import Node
+from dout.ops import PRIMITIVES
+from dout.trace.model.recorded import Parameter
+from dout.trace.session.held_arrays import array_of
+from dout.trace.tracer.open_call import OpenCall
+from dout.trace.tracer.traced import Traced
+
+if TYPE_CHECKING:
+    from dout.trace.tracer.tracer import Tracer
+
+_ADD = PRIMITIVES["add"]
+
+
+def match_forward(tracer: Tracer, backward: OpenCall) -> None:
+    """Find the forward a backward belongs to: whose residuals it reads, else the latest that has none yet."""
+    waiting = [c for c in tracer.calls if c.instance is backward.instance and c.kind == "forward" and c.done]
+    waiting = [c for c in waiting if c.match is None and not c.in_backward()]  # a backward may call forward again
+    if not waiting:
+        return
+    if len(waiting) > 1:
+        made = set(tracer.nodes[slice(*backward.span)])
+        read = {i for node in made for i in node.inputs} - made - set(backward.inputs)
+
+        def reads(forward: OpenCall) -> int:
+            kept = {*tracer.nodes[slice(*forward.span)], *forward.inputs}
+            return len(read & kept)
+
+        best = max(map(reads, waiting))
+        waiting = [c for c in waiting if reads(c) == best]
+    forward = waiting[-1]
+    if not _gives_local_derivative(tracer, forward, backward):
+        backward.match, forward.match = forward, backward
+        if backward.takes_dout:
+            given = itertools.zip_longest(forward.outputs, backward.inputs[: len(forward.outputs)])
+            cached = [i > 0 and out is item and _is_cache(tracer, forward, out) for i, (out, item) in enumerate(given)]
+            forward.outputs = tuple(itertools.compress(forward.outputs, map(operator.not_, cached)))
+        backward.arriving = tuple(_arriving(tracer, forward, backward))
+
+
+def _arriving(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> Sequence[Node | None]:
+    """The arguments of a backward, from the first that may be an upstream gradient; those of forward are left out.
+
+    All of them where nothing else fits an output: the gradient of a half square is that itself.
+    """
+    shared = [node for node in (*forward.inputs, *forward.outputs) if node is not None]
+    others = [n for n in backward.inputs if n is None or not any(_is_same(tracer, n, one) for one in shared)]
+    if len(others) == len(backward.inputs):
+        return backward.inputs
+    fits = [any(_may_arrive(n, out) for out in forward.outputs) for n in others]
+    return others[fits.index(True) :] if any(fits) else backward.inputs
+
+
+def _is_same(tracer: Tracer, node: Node, other: Node) -> bool:
+    """Whether two are one value, or arrays of the same numbers: `X[batch]` is read anew for backward."""
+    if node is other or not node.shape or node.shape != other.shape or node.dtype != other.dtype:
+        return node is other
+    one, two = tracer.data.get(node), tracer.data.get(other)
+    return one is not None and two is not None and np.array_equal(one, two)
+
+
+def _may_arrive(given: Node | None, out: Node | None) -> bool:
+    """Whether an argument may be the upstream gradient of an output: no number of Python's is that of an array."""
+    is_setting = given is None or (isinstance(given.dtype, type) and out is not None and out.shape != ())
+    return given is not None and out is not None and not is_setting and _is_broadcast(given.shape, out.shape)
+
+
+def _is_cache(tracer: Tracer, forward: OpenCall, output: Node | None) -> bool:
+    """Whether an output that backward is given is there for that alone: `return np.maximum(x, 0), x`.
+
+    The gradient of one that a program uses may be itself, as of its half square.
+    """
+    later = tracer.nodes[forward.span[1] :]
+    return output in forward.inputs or not any(output in node.inputs for node in later if node not in tracer.call_of)
+
+
+def is_given_a_step_size(tracer: Tracer, backward: OpenCall, forward: OpenCall) -> bool:
+    """Whether a backward is given a number of Python's for an array: of an upstream gradient that would be 1."""
+    given = next(iter(backward.arriving), None)
+    is_number = given is not None and isinstance(given.dtype, type) and tracer.rounds and tracer.data[given] != 1
+    return bool(is_number) and all(node is not None and node.shape != () for node in forward.outputs)
+
+
+def _gives_local_derivative(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> bool:
+    """Whether a backward is given the input of an elementwise forward, and nothing else: `sigmoid.backward(z)`."""
+    given, arrays = set(backward.inputs), [node for node in forward.inputs if node is not None]
+    made = set(tracer.nodes[slice(*forward.span)])
+    read = {i for node in tracer.nodes[slice(*backward.span)] for i in node.inputs}
+    is_elementwise = [o.shape for o in forward.outputs if o is not None] == [i.shape for i in arrays[:1]] != [()]
+    return is_elementwise and bool(given) and given <= {*arrays} and made.isdisjoint(read)
+
+
+def gradients_by_input(forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...]:
+    """The returned gradients, one an input; those for arguments that are no inputs (a flag, None) are left out.
+
+    Where none is returned, those of the parameters among the arguments.
+    """
+    given, returned = forward.arguments.values(), backward.outputs
+    if not any(returned):
+        kept = {parameter.node: parameter.gradient for parameter in backward.parameters}
+        return tuple(kept.get(node) for node in forward.inputs if node is not None)
+    if len(returned) != len(given) or any(type(argument) in (list, tuple) for argument in given):
+        return returned
+    return tuple(itertools.compress(returned, (isinstance(array_of(argument), Traced) for argument in given)))
+
+
+def upstream_gradients(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...] | None:
+    """The upstream gradients that a backward was given, one an output; None where its arguments are none by shape.
+
+    A number of Python's that follows the first is that of an array if it is 0 or 1; otherwise it is a setting, such as
+    a learning rate. What is no array, as a tuple that is a cache, has none.
+    """
+    given = backward.arriving[: max(1, len(forward.outputs))] if backward.takes_dout else ()
+    if not given:
+        return None
+    later = itertools.takewhile(
+        lambda pair: pair[0] is not None and not _is_setting(tracer, *pair),
+        zip(forward.outputs[1:], given[1:], strict=False),
+    )
+    given = (given[0], *(dout for _, dout in later))
+    fits = (
+        dout is None or (out is not None and _is_broadcast(dout.shape, out.shape))
+        for out, dout in zip(forward.outputs, given, strict=False)
+    )
+    return given if all(fits) else None
+
+
+def _is_setting(tracer: Tracer, out: Node | None, given: Node | None) -> bool:
+    is_number = given is not None and isinstance(given.dtype, type) and tracer.data[given] not in (0, 1)
+    return is_number and out is not None and out.shape != ()
+
+
+def _is_broadcast(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Whether an array of a shape, multiplied by one of the `whole` shape, gives the whole shape."""
+    try:
+        return np.broadcast_shapes(shape, whole) == whole
+    except ValueError:
+        return False
+
+
+def own_gradient(parameter: Parameter, backward: OpenCall, calls: Iterable[OpenCall]) -> Parameter:
+    """A parameter with what its call adds to the gradient of others beside it, `weights.grad += …`: not their sum."""
+    gradient = parameter.gradient
+    if gradient.primitive is not _ADD:
+        return parameter
+    beside = (p for call in calls if not call.is_inside(backward) for p in call.parameters)
+    others = {p.gradient for p in beside if p.node is parameter.node}
+    own = [term for term in gradient.inputs if term not in others]
+    return replace(parameter, gradient=own[0]) if len(own) == 1 and own[0].shape == gradient.shape else parameter

@@ -1,0 +1,70 @@
+"""Backwards that are handed more than the upstream gradient: which of their arguments is that, a program shows."""
+
+import numpy as np
+import pytest
+from recorded_scripts import record_script
+
+LAYERS = """
+import numpy as np
+class Affine:
+    def __init__(self, n, m):
+        self.W, self.b = np.arange(n * m).reshape(n, m) / 8 - 0.75, np.ones(m)
+    def forward(self, x):
+        out = np.dot(x, self.W)
+        out += self.b
+        return out
+    def backward(self, {takes}):
+        self.dW, self.db = np.dot(x.T, dout), np.sum(dout, axis=0)
+        return np.dot(dout, self.W.T)
+class Tanh:
+    def forward(self, x):
+        self.out = np.tanh(x)
+        return self.out
+    def backward(self, {takes}):
+        return dout * (1 - self.out ** 2)
+first, bend, last = Affine(3, 3), Tanh(), Affine(3, 2)
+x, d = np.array([[0.5, -1.0, 0.25], [1.0, 2.0, -0.5]]), np.array([[1.0, 3.0], [-2.0, 0.5]])
+"""
+PROGRAM = """
+h = first.forward(x)
+k = bend.forward(h)
+y = last.forward(k)
+dk = last.backward({k})
+dh = bend.backward({h})
+dx = first.backward({x})
+"""
+WAYS = {
+    "alone": ("dout, x=None", "d, k", "dk, h", "dh, x"),
+    "input_first": ("x, dout", "k, d", "h, dk", "x, dh"),
+    "output_first": ("out, x, dout", "y, k, d", "k, h, dk", "h, x, dh"),
+    "read_anew": ("x, dout", "k[:], d", "h * 1.0, dk", "x[[0, 1]], dh"),
+    "with_a_rate": ("x, dout, rate", "k, d, 0.1", "h, dk, 0.1", "x, dh, 0.1"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_forward_was_given_or_gave_is_no_upstream_gradient(tmp_path, way):
+    takes, k, h, x = WAYS[way]
+    script = tmp_path / "program.py"
+    script.write_text(LAYERS.replace("{takes}", takes) + PROGRAM.format(k=k, h=h, x=x))
+    trace = record_script(script)
+    assert not trace.wrong
+    arriving = [trace.data[call.douts[0]] for call in trace.calls]
+    np.testing.assert_array_equal(arriving[2], [[1.0, 3.0], [-2.0, 0.5]])
+    assert [value.shape for value in arriving] == [(2, 3), (2, 3), (2, 2)]
+
+
+def test_a_wrong_gradient_of_such_a_backward_is_found(tmp_path):
+    script = tmp_path / "program.py"
+    layers = LAYERS.replace("{takes}", "x, dout").replace("1 - self.out ** 2", "1 - self.out")
+    script.write_text(layers + PROGRAM.format(k="k, d", h="h, dk", x="x, dh"))
+    trace = record_script(script)
+    assert np.shape(trace.wrong[0].value) == (2, 3)  # that of h, from which all before it comes
+
+
+def test_an_output_may_be_its_own_upstream_gradient(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(LAYERS.replace("{takes}", "dout") + "y = bend.forward(x)\ndx = bend.backward(y)\n")
+    trace = record_script(script)
+    assert not trace.wrong
+    np.testing.assert_array_equal(trace.data[trace.calls[0].douts[0]], np.tanh([[0.5, -1.0, 0.25], [1.0, 2.0, -0.5]]))
