@@ -216,3 +216,33 @@ def test_what_a_library_has_beside_the_names_of_numpy_may_be_set_and_does_not_co
         return
     with pytest.raises(dout.DoutError, match="NumPy has not"):
         record_script(written(tmp_path, train=text))
+
+
+AFTER_LONG_DATA = """
+import numpy as np
+class Affine:
+    def __init__(self, rng):
+        self.W, self.rng = rng.standard_normal((3, 2)), rng
+    def forward(self, x):
+        self.x, self.kept = x, self.rng.random((len(x), 2)) < 0.5
+        return np.dot(x, self.W) * self.kept
+    def backward(self, dout):
+        dout = dout * self.kept
+        self.dW = np.dot(self.x.T, dout){wrong}
+        return np.dot(dout, self.W.T)
+data = np.zeros((5, 3))
+for i in range(5):
+    for j in range(500):
+        data[i] = data[i] + np.sin(np.arange(3.0) * i + j)
+layer = Affine(np.random.default_rng(0))
+y = layer.forward(data)
+dx = layer.backward(y - 1.0)
+"""
+
+
+@pytest.mark.parametrize(("wrong", "number"), [("", 0), (" * 2", 1)])
+def test_no_edge_of_a_layer_is_lost_after_a_long_preparation(tmp_path, wrong, number):
+    trace = record_script(written(tmp_path, train=AFTER_LONG_DATA.replace("{wrong}", wrong)))
+    assert "what ran before the first layer is not shown" in said(trace)
+    assert not [event for event in trace.events if event.kind == "orphan"]
+    assert len(trace.wrong) == number

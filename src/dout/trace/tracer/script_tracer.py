@@ -13,7 +13,7 @@ import numpy as np
 from dout.errors import EndOfRun, EscapeError, UnsupportedError
 from dout.graph import Node, Where
 from dout.ops import StandIn
-from dout.run import flat, places
+from dout.run import flat, is_generator, places
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LOSSES, Event
 from dout.trace.model.updates import Updates
@@ -209,11 +209,16 @@ class ScriptTracer(Tracer):
         self.note("preparation", why)
 
     def met_state(self, attributes: Mapping[str, Any]) -> None:
-        """Told of a layer's attributes: arrays that were made while nothing was recorded are inputs."""
+        """Told of a layer's attributes: what was made while nothing was recorded has a stand-in there from now on.
+
+        So `self.W.T` is recorded, and what `self.rng` draws is known to be drawn.
+        """
         for place in islice(places(attributes), _MOST_HELD) if self._woken else ():
-            array = place.item
-            if type(array) is np.ndarray and id(array) not in self.known and array.dtype.kind in "biufc":
-                self.source(array)
+            item = place.item
+            if type(item) is np.ndarray and item.dtype.kind in "biufc":
+                place.put(self.source(item))
+            elif is_generator(item):
+                place.put(self.generator(item))
 
     def single(self, item: Any) -> Any:
         """Of an array with axes its only element, which NumPy no longer converts."""
