@@ -240,9 +240,9 @@ dx = layer.backward(y - 1.0)
 """
 
 
-@pytest.mark.parametrize(("wrong", "number"), [("", 0), (" * 2", 1)])
-def test_no_edge_of_a_layer_is_lost_after_a_long_preparation(tmp_path, wrong, number):
+@pytest.mark.parametrize("wrong", ["", " * 2"])
+def test_no_edge_of_a_layer_is_lost_after_a_long_preparation(tmp_path, wrong):
     trace = record_script(written(tmp_path, train=AFTER_LONG_DATA.replace("{wrong}", wrong)))
     assert "what ran before the first layer is not shown" in said(trace)
     assert not [event for event in trace.events if event.kind == "orphan"]
-    assert len(trace.wrong) == number
+    assert bool(trace.wrong) == bool(wrong)
