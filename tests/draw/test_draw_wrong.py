@@ -52,6 +52,12 @@ def test_a_closed_layer_says_which_gradient_inside_is_wrong(layer: Any) -> None:
     assert "✗ gradient of w ▲ first wrong" in picture.text(120)
 
 
+@pytest.mark.parametrize(("shares", "part"), [((1.0, 0.5), "Scale two"), ((0.5, 1.0), "Scale one")])
+def test_of_a_closed_network_the_layer_inside_is_named(shares: tuple[float, float], part: str) -> None:
+    notes = dout.trace(Twice(*map(Scale, shares)), X).draw(open="none").scene.wrong
+    assert [note.partition(" is ")[0] for note in notes] == [f"gradient of w in {part} of Twice"]
+
+
 def test_an_open_layer_shows_it_on_the_edge_alone() -> None:
     picture = dout.trace(Scale(0.5), X).draw(open="all")
     assert said(picture, "wrong-inside") == []

@@ -22,7 +22,7 @@ from dout.draw.words.parameter_words import static_words
 from dout.draw.words.readable_numbers import Shown, full_of, show, show_value
 from dout.draw.words.safe_text import clean, shorten
 from dout.graph import Node
-from dout.trace.model.recorded import Event, Gradient, Value
+from dout.trace.model.recorded import Event, Gradient, LayerCall, Value
 from dout.trace.record.trace import Trace
 
 _NOTHING = {
@@ -151,11 +151,19 @@ class _Builder:
             return "", False
         names = [shorten(self._name(node), 16) or "a value inside" for node in found]
         if draft.kind == "layer":
-            for name, gradient in zip(names, found.values(), strict=True):
-                self._note(gradient, f"gradient of {name} in {self._title(draft)}")
+            for name, (node, gradient) in zip(names, found.items(), strict=True):
+                part = self._part_with(node, draft.call)
+                within = "" if part is None else f"{shorten(f'{part.cls} {part.name}', 32)} of "
+                self._note(gradient, f"gradient of {name} in {within}{self._title(draft)}")
         more = f" and {len(names) - _NAMES} more" if names[_NAMES:] else ""
         said = f"✗ gradient of {', '.join(dict.fromkeys(names[:_NAMES]))}{more}"
         return said, any(gradient is self._gradients.first for gradient in found.values())
+
+    def _part_with(self, node: Node, whole: LayerCall | None) -> LayerCall | None:
+        """The layer inside another one whose parameter or input a value is; None where it is of that one itself."""
+        parts = [call for call in self._trace.calls if call is not whole and call.inside(whole)]
+        owners = [call for call in parts if any(parameter.node is node for parameter in call.parameters)]
+        return next(iter(owners[-1:] or [call for call in parts if node in call.inputs][-1:]), None)
 
     def _stem(self, draft: Draft, wire: Wire) -> Stem:
         looks = self._is_thick(wire[0]), self._wiring.is_kept(wire[0])
@@ -240,7 +248,7 @@ class _Builder:
                 symbol_of(draft.node.primitive) + (f" {draft.call.name}" if draft.call is not None else ""), 32
             )
         if draft.call is not None:
-            return shorten(f"{draft.call.cls} {draft.variable}", 32)
+            return shorten(f"{draft.call.cls} {draft.variable}".rstrip(), 32)
         return "input"
 
     def _hover(self, draft: Draft) -> str:

@@ -22,6 +22,7 @@ from dout.trace.tracer.traced import TracedArray, plain
 from dout.trace.tracer.tracer import Tracer, attempting
 
 PREPARATION = 2_000  # nodes that are recorded before the first layer is called
+DATA_SET = 16_000_000  # bytes of their values: more is a data set, whose gradient nobody asks for
 WITHOUT_LAYERS = 20_000  # nodes that are recorded of a script without layers
 _OF_LIBRARIES = LOSSES | {"branch", "index"}
 _LASTING = frozenset({"data", "input", "preparation"})  # events that hold for all rounds
@@ -38,9 +39,9 @@ _MOST_HELD = 10_000  # places in a layer in which arrays are looked for
 class ScriptTracer(Tracer):
     """Records the round that is asked for, the first or a later one, of a program that is not there to be traced.
 
-    A program prepares its data before it calls a layer: of a long preparation nothing is kept, and its results are
-    inputs of the layers; nor is anything of forwards that go on and on before the first backward. What has no row runs
-    plainly, and an event says where the gradient ends: then none is compared with a derived one any more.
+    A program prepares its data before it calls a layer: of a long preparation, or a large data set, nothing is kept,
+    and its results are inputs of the layers; nor is anything of forwards that go on and on before the first backward.
+    What has no row runs plainly, and an event says where the gradient ends: then none is compared with a derived one.
     """
 
     def __init__(self, rounds: int, *, runs_on: bool, awaits_layers: bool = False) -> None:
@@ -81,13 +82,15 @@ class ScriptTracer(Tracer):
         if anew is not None and not any(call.match for call in self.calls):
             self._updated(anew=anew)
         part = max(count / MOST, self._bytes / MOST_BYTES)
-        if not self.recording or (part < 1 and count < PREPARATION):
+        prepares = self.awaits_layers and not self.calls
+        is_short = count < PREPARATION and not (prepares and self._bytes > DATA_SET)
+        if not self.recording or (part < 1 and is_short):
             return node
         if self.calls and part >= 1 and not any(call.match for call in self.calls):
             self._evaluates = True
             if part >= _WIDER:
                 self._leave_out() if self.stack else self._pause()
-        elif not self.calls and self.awaits_layers:
+        elif prepares:
             self._pause()
         elif part < 1 and not self.calls and not self.updates.first and self._searched < MOST_SEARCHED:
             if count >= WITHOUT_LAYERS:
@@ -151,7 +154,7 @@ class ScriptTracer(Tracer):
         if not self.paused or self.stack or get_ident() != self.thread:
             return False
         self.paused, self.recording, self._woken = False, True, True
-        self._forget("what ran before the first layer is not shown: it is long, and no layer is in it")
+        self._forget("what ran before the first layer is not shown: it prepares data, and no layer is in it")
         return True
 
     def begins(self, instance: Any) -> bool:
