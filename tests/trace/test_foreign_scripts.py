@@ -31,6 +31,12 @@ def test_a_script_inside_of_a_package_is_run_as_a_part_of_it(tmp_path):
     assert [call.cls for call in record_script(script).calls] == ["Scale"]
 
 
+def test_a_folder_whose_name_is_no_identifier_is_a_package_where_the_code_says_so(tmp_path):
+    script = written(tmp_path, net__scale=SCALE, net__run="from .scale import *\n" + USED)
+    script.parent.rename(tmp_path / "my-layers")
+    assert [call.cls for call in record_script(tmp_path / "my-layers" / script.name).calls] == ["Scale"]
+
+
 def test_data_of_a_library_that_is_not_there_are_made_and_the_trace_says_so(tmp_path):
     text = (
         SCALE

@@ -42,7 +42,8 @@ def home(path: Path, text: str) -> Home:
     levels = [n.level for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ImportFrom)] if "from ." in text else []
     needed = max(levels, default=0)
     while (root / "__init__.py").exists() or len(parts) <= needed:
-        if root == root.parent or not root.name.isidentifier():
+        is_named = root.name.isidentifier() or (len(parts) <= needed and "." not in root.name)  # `my-layers`
+        if root == root.parent or not is_named:
             break
         root, parts = root.parent, [root.name, *parts]
     above = _counted_from(own, text)
@@ -114,7 +115,7 @@ def at_home(module: ModuleType, name: str, path: Path) -> ModuleType:
 
 def free_name(name: str, path: Path) -> str:
     """The name under which a file is loaded: its own, unless that is taken or none."""
-    taken = name in sys.modules or not name.replace(".", "").isidentifier()
+    taken = name in sys.modules or not name.rpartition(".")[2].isidentifier()
     return f"_dout_{abs(hash(path))}" if taken else name
 
 
