@@ -5,6 +5,7 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from foreign_programs import SCALE, USED, said, written
 from recorded_scripts import record_script
@@ -246,3 +247,59 @@ def test_no_edge_of_a_layer_is_lost_after_a_long_preparation(tmp_path, wrong):
     assert "what ran before the first layer is not shown" in said(trace)
     assert not [event for event in trace.events if event.kind == "orphan"]
     assert bool(trace.wrong) == bool(wrong)
+
+
+SWEEP = """
+import numpy as np
+import wandb
+class Scale:
+    def __init__(self, width): self.W = np.ones(width)
+    def forward(self, x):
+        self.x = x
+        return x * self.W
+    def backward(self, dout):
+        self.dW = (dout * self.x).sum(axis=0)
+        return dout * self.W
+def train():
+    with wandb.init(config={"width": 7, "batch": {"value": 3}}) as run:
+        run.name, config = "first", wandb.config
+        layer = Scale(config.width)
+        layer.backward(layer.forward(np.ones((config["batch"], config.width))))
+        wandb.log({"loss": 0.5})
+        wandb.finish()
+"""
+
+
+@pytest.mark.parametrize(
+    ("runs", "width"),
+    [
+        ("train()", 7),
+        ("wandb.agent(wandb.sweep({'parameters': {'width': {'values': [5, 9]}}}, project='p'), train, count=4)", 5),
+        ("wandb.agent(wandb.sweep(sweep={'parameters': {'width': {'min': 4, 'max': 8}}}), function=train)", 4),
+    ],
+)
+def test_a_run_that_is_logged_elsewhere_has_its_settings_here(tmp_path, runs, width):
+    trace = record_script(written(tmp_path, train=SWEEP + runs + "\n"))
+    assert [call.inputs[0].shape for call in trace.calls] == [(3, width)]
+
+
+def test_what_a_gpu_adds_at_places_numpy_adds_at(tmp_path):
+    text = """
+import cupy as cp
+import cupyx
+class Embedding:
+    def __init__(self): self.W = cp.ones((3, 2))
+    def forward(self, ids):
+        self.ids = ids
+        return self.W[ids]
+    def backward(self, dout):
+        self.dW = cp.zeros_like(self.W)
+        cupyx.scatter_add(self.dW, self.ids, dout)
+layer = Embedding()
+layer.forward(cp.array([0, 2, 2]))
+layer.backward(cp.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+"""
+    trace = record_script(written(tmp_path, train=text))
+    (parameter,) = trace.calls[0].parameters
+    np.testing.assert_array_equal(trace.data[parameter.gradient], [[1, 2], [0, 0], [8, 10]])
+    assert not trace.wrong

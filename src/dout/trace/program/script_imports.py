@@ -29,7 +29,7 @@ from dout.trace.program.project_root import folders_above, reach
 from dout.trace.program.stub_modules import KNOWN, NeedsError, Quiet, stand_in, why_absent
 from dout.trace.tracer.traced_modules import tracing_version
 
-_LIKE_NUMPY = frozenset({"cupy", "autograd.numpy", "minpy.numpy"})
+_LIKE_NUMPY = frozenset({"cupy", "cupyx", "autograd.numpy", "minpy.numpy"})
 _RENAMED = {  # modules of Python 2, and others, and what they are called since
     "cPickle": "pickle", "Queue": "queue", "ConfigParser": "configparser", "StringIO": "io",
     "urllib2": "urllib.request", "glob2": "glob",
@@ -121,7 +121,7 @@ class _Finder(Loader):
             return PathFinder.find_spec(name, path, target) or _of_files(name, sys.modules[top].__path__)
         if name in _RENAMED:
             return find_spec(_RENAMED[name])
-        if type(stand_in(top, "")) is not Quiet:
+        if not isinstance(stand_in(top, ""), Quiet):
             self.said(f"{top} {why_absent(top)}")
         return self._standing(name)
 
@@ -201,8 +201,9 @@ class _StandingModule(ModuleType):
         found = data_sets.loader(whole, self.__dict__["_said"])
         if found is None:
             top = self.__name__.partition(".")[0]
-            made = stand_in(self.__name__, f"{self.__name__}, which {why_absent(top)}")
-            found = getattr(made, name)
+            if "_made" not in self.__dict__:  # once: it may remember something
+                self.__dict__["_made"] = stand_in(self.__name__, f"{self.__name__}, which {why_absent(top)}")
+            found = getattr(self.__dict__["_made"], name)
         return found
 
 
@@ -241,13 +242,15 @@ def _like_numpy(name: str) -> Any:
         return getattr(tracing_version(np), name)
     if name == "asnumpy":
         return tracing_version(np).asarray
+    if name in ("scatter_add", "scatter_max", "scatter_min"):
+        return getattr(tracing_version(np), {"add": "add", "max": "maximum", "min": "minimum"}[name[8:]]).at
     return (lambda *arrays: tracing_version(np)) if name == "get_array_module" else _Settings()
 
 
 class _Settings(Quiet):
     """What such a library has beside NumPy's names: settings of its devices and memory, which do no harm.
 
-    Given an array it would compute, or write into it: `cupyx.scatter_add(dW, index, dout)`.
+    Given an array it would compute, or write into it: `cupy.fuse(x)`.
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -229,6 +229,53 @@ class _Progress(Quiet):
         return args[0] if len(args) == 1 and hasattr(args[0], "__iter__") else self
 
 
+class _RunSettings(dict[str, Any]):
+    """The settings of a run, as items and as attributes; one that nobody gave does nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self[name] if name in self else Quiet()
+
+    __setattr__ = dict.__setitem__
+
+    def update(self, given: Any = (), **more: Any) -> None:  # type: ignore[override]
+        """Take settings from a dict, or from an object that has them as attributes."""
+        super().update(given if isinstance(given, dict) or not hasattr(given, "__dict__") else vars(given), **more)
+
+
+class _Tracker(Quiet):
+    """A log of experiments that nobody sees, as `wandb`: a run has its settings, and of a sweep one run is made."""
+
+    def __init__(self) -> None:
+        self.__dict__.update(config=_RunSettings(), chosen={})
+
+    def init(self, *args: Any, config: Any = None, **kwargs: Any) -> Any:
+        """Begin a run with these settings, and those of the sweep that it belongs to."""
+        self.config.update(config or {})
+        wrapped = {name for name, item in self.config.items() if isinstance(item, dict) and [*item] == ["value"]}
+        self.config.update({name: self.config[name]["value"] for name in wrapped} | self.chosen)
+        return self
+
+    def sweep(self, sweep: Any = None, *args: Any, **kwargs: Any) -> str:
+        """Choose the first of the values of each parameter."""
+        parameters = sweep.get("parameters", {}) if isinstance(sweep, dict) else {}
+        self.chosen.update({name: _first_value(parameter) for name, parameter in parameters.items()})
+        return "sweep"
+
+    def agent(self, sweep: Any = None, function: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Make one run."""
+        if callable(function):
+            function()
+
+
+def _first_value(parameter: Any) -> Any:
+    """The first value that a parameter of a sweep may have: `{"values": [1, 2]}`, `{"min": 0.0, "max": 1.0}`."""
+    given = parameter if isinstance(parameter, dict) else {"value": parameter}
+    values = given.get("values") or [given.get("value", given.get("min"))]
+    return values[0]
+
+
 class _Library:
     """A library of which some names are known; the others are `rest`."""
 
@@ -254,8 +301,7 @@ def _numba(reason: str) -> Any:
 
 
 _QUIET = (
-    "matplotlib", "pylab", "mpl_toolkits", "plotly", "bokeh", "visdom", "IPython", "ipywidgets", "wandb",
-    "tensorboardX",
+    "matplotlib", "pylab", "mpl_toolkits", "plotly", "bokeh", "visdom", "IPython", "ipywidgets", "tensorboardX",
     "pytest", "google", "graphviz", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
     "terminaltables", "halo", "alive_progress", "pyfiglet", "PyQt5", "PyQt6", "PySide2", "PySide6",
 )  # fmt: skip
@@ -268,6 +314,7 @@ _MAKES: dict[str, Callable[[str], Any]] = {
     "progressbar": lambda reason: _Library({}, _Progress()),
     "seaborn": lambda reason: _Library({"load_dataset": Missing(reason)}, Quiet()),
     "numba": _numba,
+    "wandb": lambda reason: _Tracker(),
     "nnfs": lambda reason: _Library({"init": Quiet()}, Missing(reason)),  # the book's helper only sets a seed
 }  # fmt: skip
 
