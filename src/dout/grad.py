@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,9 @@ class Gradients:
     nodes: Sequence[Node]
 
 
-def backpropagate(seeds: Mapping[Node, Node], until: Collection[Node] = ()) -> Gradients:
+def backpropagate(
+    seeds: Mapping[Node, Node], until: Collection[Node] = (), taken: Mapping[Node, Node] = MappingProxyType({})
+) -> Gradients:
     """Return the gradient of every value that the nodes in `seeds` depend on, given the gradient of each seed.
 
     A value without an entry has no gradient: nothing differentiable leads from it to a seed. Several uses of one value
@@ -50,6 +53,7 @@ def backpropagate(seeds: Mapping[Node, Node], until: Collection[Node] = ()) -> G
         total = parts[-1]
         for part in parts[-2::-1]:  # they arrived last use first
             total = add(total, part)
+        total = recorder.wrap(taken[node]) if node in taken else total
         of[node] = total.node
         backward = node.primitive.backward
         is_step = np.dtype(node.dtype) == np.bool_  # a condition, whatever row made it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -295,3 +296,41 @@ def test_a_sample_that_lies_on_a_kink_as_each_bias_is_zero_refutes_no_gradient(m
     said = [event.message for event in excused.events if event.kind == "convention"]
     assert bool(said) == bool(mean)
     assert all(words.endswith(" is 1/5 of the derivative, a convention") for words in said)
+
+
+JOINED = """
+import numpy as np
+class Dense:
+    def __init__(self, n, m):
+        self.W = np.random.default_rng(n).standard_normal((n, m))
+    def forward(self, x):
+        self.x, self.y = x, np.tanh(x @ self.W)
+        return self.y
+    def backward(self, dout):
+        dz = dout * (1 - self.y ** 2)
+        self.dW = self.x.T @ dz{wrong}
+        return dz @ self.W.T
+class SoftmaxDense(Dense):
+    def forward(self, x):
+        powers = np.exp(x @ self.W)
+        self.x = x
+        return powers / powers.sum(axis=1, keepdims=True)
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+first, last = Dense(4, 5), SoftmaxDense(5, 3)
+x, t = np.random.default_rng(0).standard_normal((6, 4)), np.eye(3)[[0, 1, 2, 0, 1, 2]]
+h = first.forward(x)
+p = last.forward(h)
+dh = last.backward((p - t) / 6)
+dx = first.backward(dh)
+"""
+
+
+@pytest.mark.parametrize(("wrong", "red"), [("", []), (" / 3", ["W"])])
+def test_layers_before_one_that_leaves_its_softmax_to_the_loss_are_judged_by_what_that_returned(
+    tmp_path: Path, wrong: str, red: list[str]
+) -> None:
+    run = dout("show", str(script(tmp_path, JOINED.replace("{wrong}", wrong))))
+    assert re.findall(r"✗ gradient of (\w+) in Dense", run.stdout) == red
+    assert "SoftmaxDense: the gradient of x: passed through" in " ".join(run.stdout.split())

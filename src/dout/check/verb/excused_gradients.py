@@ -29,13 +29,29 @@ CONVENTIONS = frozenset({Word.SCALED, Word.PASSED, Word.JOINED, Word.DIAGONAL, W
 
 
 def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any], Report] = check) -> Trace:
-    """Return the run with its wrong gradients excused where their layer keeps a convention; `layers` by class name."""
+    """Return the run with its wrong gradients excused where their layer keeps a convention; `layers` by class name.
+
+    What comes before such a layer in the forward is judged by the gradient that it returned: so it is looked at again.
+    """
     verdicts: dict[str, dict[str, Verdict]] = {}
     trace = _joined(trace, layers, ask, verdicts)
+    while trace.wrong and (excused := _excused(trace, layers, ask, verdicts)):
+        notes = dict.fromkeys(Event("convention", said) for said in excused.values())
+        events = tuple(dict.fromkeys((*trace.events, *notes)))
+        trace = replace(trace, conventions={**trace.conventions, **excused}, events=events)
+    return trace
+
+
+def _excused(
+    trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any], Report], verdicts: dict[str, dict[str, Verdict]]
+) -> dict[Node, str]:
+    """The nodes of wrong gradients that are right by a convention, each with what is said of it; `verdicts` are known.
+
+    `verdicts` of classes that were asked before are not asked for again.
+    """
     wrong = {id(gradient) for gradient in trace.wrong}
     excused: dict[Node, str] = {}
-    factors: dict[float, str] = {}  # of losses: every gradient before them has the same
-    for call in trace.calls if wrong else ():
+    for call in trace.calls:
         suspects = {name: one for name, one in _gradients(trace, call, layers) if id(one) in wrong}
         if suspects and call.cls not in verdicts:
             verdicts[call.cls] = _kept(layers[call.cls], ask)
@@ -43,22 +59,12 @@ def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any
             verdict = verdicts[call.cls].get(name)
             if verdict is None or gradient.node is None or not _is_kept_here(verdict, gradient):
                 continue
-            if _is_left_to_nobody(trace, call, verdict):
-                continue
-            excused[gradient.node] = _said(call.cls, verdict)
-            if verdict.word == Word.SCALED and verdict.role in ("loss", "losses"):
-                factors[_ratio(gradient)] = excused[gradient.node]
-    for gradient in trace.wrong if factors else ():
-        fits = [said for factor, said in factors.items() if is_near(gradient.value, factor * gradient.expected)]
-        if gradient.node is not None and fits:
-            excused.setdefault(gradient.node, fits[0])
-    if wrong:
-        scaled = {cls for cls, each in verdicts.items() if any(one.word == Word.SCALED for one in each.values())}
-        unasked = [call for call in trace.calls if call.cls not in layers or call.cls in scaled]
-        excused = divided_by_samples(trace, unasked) | excused
-    notes = dict.fromkeys(Event("convention", said) for said in excused.values())
-    events = tuple(dict.fromkeys((*trace.events, *notes)))
-    return replace(trace, conventions=excused, events=events) if excused else trace
+            if not _is_left_to_nobody(trace, call, verdict):
+                excused[gradient.node] = _said(call.cls, verdict)
+    scaled = {cls for cls, each in verdicts.items() if any(one.word == Word.SCALED for one in each.values())}
+    unasked = [call for call in trace.calls if call.cls not in layers or call.cls in scaled]
+    found = divided_by_samples(trace, unasked) | excused
+    return {node: said for node, said in found.items() if node not in trace.conventions}
 
 
 def _joined(

@@ -55,7 +55,7 @@ class Derivation:
         self._unknown = {value for value, terms in further.items() if len(terms) > 1 or terms[0].shape != value.shape}
         self.seeds = self._starts | {value: terms[0] for value, terms in further.items() if value not in self._unknown}
         self._of_loss = self._loss()
-        self.gradients = _together(backpropagate(self.seeds), self._of_loss)
+        self.gradients = _together(backpropagate(self.seeds, taken=self._by_convention()), self._of_loss)
 
     def node(self, place: Place) -> Node | None:
         """The node that computes the derived gradient at a place, where there is one."""
@@ -94,6 +94,19 @@ class Derivation:
         """Whether a forward node was made in a layer call, at any depth."""
         made_in = self.trace.call_of.get(node)
         return call is not None and made_in is not None and node not in self.trace.backward and made_in.inside(call)
+
+    def _by_convention(self) -> dict[Node, Node]:
+        """Gradients that layers returned by a convention, by their values: what comes before these follows from them.
+
+        Only of a value that one layer alone uses.
+        """
+        found: dict[Node, Node] = {}
+        for call in self.trace.calls if self.trace.conventions else ():
+            for value, gradient in zip(call.inputs, call.gradients or (), strict=False):
+                is_alone = len(self.edges_into(value, call)) == len(self._forward_users(value))
+                if gradient is not None and gradient in self.trace.conventions and is_alone:
+                    found |= {value: gradient} if gradient.shape == value.shape else {}
+        return found
 
     def _is_kept(self, node: Node, returned: Collection[Node]) -> bool:
         """Whether a value that nothing uses was made in a layer, and is none of those that layers returned."""
