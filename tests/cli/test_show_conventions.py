@@ -334,3 +334,43 @@ def test_layers_before_one_that_leaves_its_softmax_to_the_loss_are_judged_by_wha
     run = dout("show", str(script(tmp_path, JOINED.replace("{wrong}", wrong))))
     assert re.findall(r"✗ gradient of (\w+) in Dense", run.stdout) == red
     assert "SoftmaxDense: the gradient of x: passed through" in " ".join(run.stdout.split())
+
+
+DECAYED = """
+import numpy as np
+class Dense:
+    def __init__(self, n, m):
+        self.W, self.b, self.decay = np.random.default_rng(n).standard_normal((n, m)), np.zeros(m), 0.25
+    def forward(self, x):
+        self.x = x
+        return np.maximum(x @ self.W + self.b, 0)
+    def backward(self, dout):
+        dout = dout * (self.x @ self.W + self.b > 0)
+        self.dW = self.x.T @ dout + {W}
+        self.db = dout.sum(axis=0) + {b}
+        return dout @ self.W.T
+x = np.random.default_rng(0).standard_normal((6, 4))
+x[0] = 0  # on the kink, as b is 0
+layer = Dense(4, 5)
+y = layer.forward(x)
+dx = layer.backward(y - 1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("W", "b", "notes", "red"),
+    [
+        ("2 * self.decay * self.W", "self.decay * self.b", ["0.5·W", "0.25·b"], []),
+        ("self.decay * np.sign(self.W)", "0", ["0.25·sign(W)"], []),
+        ("self.decay * self.W + np.sign(self.W) / 8", "0", ["0.25·W + 0.125·sign(W)"], []),
+        ("self.decay * self.W ** 2", "0", [], ["W"]),
+        ("-self.decay * self.W", "0", [], ["W"]),
+    ],
+)
+def test_a_penalty_that_a_program_adds_in_backward_has_a_note(
+    tmp_path: Path, W: str, b: str, notes: list[str], red: list[str]
+) -> None:
+    run = dout("show", str(script(tmp_path, DECAYED.replace("{W}", W).replace("{b}", b))))
+    said = " ".join(run.stdout.split())
+    assert re.findall(r"backward adds (.*?) to the gradient of", said) == notes
+    assert re.findall(r"✗ gradient of (\w+) is", said) == red

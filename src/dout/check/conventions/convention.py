@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from dout.adapt.argument_names import names_label, names_loss, stands_for
 from dout.check.conventions.clipping import is_limited, right_by_differences, right_where_small
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
-from dout.check.conventions.setting_penalty import strength_of_what_is_added
+from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalty_strengths, strength_of_what_is_added
 from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
 from dout.check.conventions.squares import depends_by_squares
 from dout.check.conventions.stop_gradient import (
@@ -43,7 +43,6 @@ Role = Literal["input", "parameter", "loss", "losses"]
 
 _SAMPLES, _LAST = Axes("N", (0,), "samples"), Axes("N", (-1,), "samples")
 _STEPS = Axes("T", (1,), "steps")
-_BY_DIFFERENCES = 1e-4  # as far off may a difference be
 BY_BACKWARD_ALONE = ", and forward no such penalty"
 STEP = "step"  # the constant of a step that the layer takes by itself
 
@@ -149,7 +148,7 @@ def _disagreeing(found: Mapping[str, Convention], judgement: Judgement, role: Ro
     ratios = {name: one.ratio for name, one in judgement.likeness.items()}
     compared = judgement.parameters if role != "losses" and judgement.parameters else ratios.keys()
     left = [(n, ratio) for n, ratio in ratios.items() if ratio and n in compared and n not in found]
-    right = [name for name, ratio in left if abs(ratio - 1) < _BY_DIFFERENCES]
+    right = [name for name, ratio in left if abs(ratio - 1) < BY_DIFFERENCES]
     constants = dict.fromkeys(kept.because for kept in scaled.values())
     passed = {name: kept.constant for name, kept in found.items() if kept.word == Word.PASSED and kept.constant}
     whole = [name for name, constant in passed.items() if constant == "1" and name in judgement.parameters]
@@ -323,7 +322,9 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
     ways = [*([name] for name in known), list(known)][: 1 if np.size(value) < 3 else None]  # two signs fit by chance
     for share, names in product(dict.fromkeys((1.0, *averages)), ways):
         added = np.asarray(outcome.got) - share * expected
-        strengths = _strengths(added, [known[name] for name in names], gradient.judgement.examination is not None)
+        strengths = penalty_strengths(
+            added, [known[name] for name in names], exact=gradient.judgement.examination is not None
+        )
         if strengths:
             averaged = "" if share == 1 else "averages over the samples, "
             penalty = " + ".join(f"{strength:.4g}·{name}" for strength, name in zip(strengths, names, strict=True))
@@ -373,18 +374,6 @@ def _where_it_varies(gradient: RefutedGradient) -> Outcome:
     else:
         return gradient.outcome
     return found[-1]
-
-
-def _strengths(added: Any, penalties: Sequence[Any], exact: bool) -> list[float]:
-    """How strong each penalty is, where they add up to just that; nothing where they do not."""
-    if not all(map(np.ptp, penalties)) or np.size(added) <= len(penalties):  # as many as they are fit anything
-        return []
-    columns = np.stack([penalty.ravel() for penalty in penalties], axis=1)
-    found = np.linalg.lstsq(columns, np.ravel(added), rcond=None)[0]
-    close = 1e-6 if exact else _BY_DIFFERENCES
-    least = 1e-3 * close * np.max(np.abs(added))
-    fits = np.allclose(np.ravel(added), columns @ found, rtol=close, atol=least)
-    return found.tolist() if fits and np.all(found > 0) else []
 
 
 def _stops(gradient: RefutedGradient) -> Convention | None:

@@ -1,7 +1,8 @@
-"""Terms that backward adds whatever arrives, by a setting of the layer: where that is 0, the gradient is right."""
+"""Penalties that backward adds: terms by a setting of the layer, and how strong they are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,6 +14,8 @@ from dout.check.exact.subject import Subject, kept
 from dout.judge.outcomes import CLOSE
 from dout.run import attributes_of, flat, is_float_array, otherwise
 from dout.trace.model.replay import same_bits_deep
+
+BY_DIFFERENCES = 1e-4  # as far off may a difference be
 
 
 @kept
@@ -45,3 +48,15 @@ def _without(subject: Subject, setting: str) -> Any:
     layer = subject.again()
     setattr(layer, setting, type(getattr(layer, setting))(0))
     return layer
+
+
+def penalty_strengths(added: Any, penalties: Sequence[Any], *, exact: bool) -> list[float]:
+    """How strong each penalty is, where they add up to just that; nothing where they do not."""
+    if not all(map(np.ptp, penalties)) or np.size(added) <= len(penalties):  # as many as they are fit anything
+        return []
+    columns = np.stack([penalty.ravel() for penalty in penalties], axis=1)
+    found = np.linalg.lstsq(columns, np.ravel(added), rcond=None)[0]
+    close = 1e-6 if exact else BY_DIFFERENCES
+    least = 1e-3 * close * np.max(np.abs(added))
+    fits = np.allclose(np.ravel(added), columns @ found, rtol=close, atol=least)
+    return found.tolist() if fits and np.all(found > 0) else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from dout.check.verb.program_gradients import kept_gradients
 from dout.graph import CONSTANT, Node
 from dout.judge.gradient_judge import refuted_here
 from dout.judge.judged_run import JudgedRun
@@ -56,12 +57,8 @@ def _gradients(trace: Trace, calls: Sequence[LayerCall]) -> Iterator[tuple[Layer
             if use.gradient is not None and use.argument < len(call.inputs):
                 node = call.inputs[use.argument]
                 yield call, trace.names.get(node) or "an argument", node, use.gradient
-        for parameter in call.parameters:
-            value = trace.by_node.get(parameter.node)
-            if value is not None:
-                for one in (value.gradient, *(use.gradient for use in value.uses)):
-                    if one is not None and one.node is parameter.gradient:
-                        yield call, parameter.name, parameter.node, one
+        for parameter, gradient in kept_gradients(trace, call):
+            yield call, parameter.name, parameter.node, gradient
 
 
 def _samples(call: LayerCall, value: Node) -> tuple[int, ...]:

@@ -17,8 +17,10 @@ import numpy as np
 
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Verdict
+from dout.check.verb.added_penalties import added_penalties
 from dout.check.verb.check_layer import check
 from dout.check.verb.divided_by_samples import divided_by_samples
+from dout.check.verb.program_gradients import kept_gradients
 from dout.graph import Node
 from dout.judge.gradient_judge import is_near
 from dout.judge.outcomes import Word
@@ -63,7 +65,7 @@ def _excused(
                 excused[gradient.node] = _said(call.cls, verdict)
     scaled = {cls for cls, each in verdicts.items() if any(one.word == Word.SCALED for one in each.values())}
     unasked = [call for call in trace.calls if call.cls not in layers or call.cls in scaled]
-    found = divided_by_samples(trace, unasked) | excused
+    found = divided_by_samples(trace, unasked) | added_penalties(trace) | excused
     return {node: said for node, said in found.items() if node not in trace.conventions}
 
 
@@ -139,12 +141,7 @@ def _gradients(trace: Trace, call: LayerCall, layers: Mapping[str, Any]) -> list
         for use in trace.arguments[call]
         if use.argument < len(names) and use.gradient is not None
     ]
-    for parameter in call.parameters:
-        value = trace.by_node.get(parameter.node)
-        uses = () if value is None else value.uses
-        whole = [value.gradient] if value is not None else []
-        gradients = [one for one in (*whole, *(use.gradient for use in uses)) if one is not None]
-        found += [(parameter.name, one) for one in gradients if one.node is parameter.gradient]
+    found += [(parameter.name, one) for parameter, one in kept_gradients(trace, call)]
     return found
 
 
