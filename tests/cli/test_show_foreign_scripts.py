@@ -34,3 +34,10 @@ def test_what_lies_beside_a_project_with_a_readme_is_another_one(tmp_path):
     result = dout("show", script, cwd=tmp_path)
     assert result.returncode == 2
     assert "shapes" in result.stderr
+
+
+def test_a_progress_bar_that_is_written_over_and_over_is_not_too_much(tmp_path):
+    bar = 'for i in range(20000):\n    print("\\r" + "#" * 60, i, end="")\nprint()\n'
+    result = dout("show", written(tmp_path, run=SCALE + bar + USED), cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Scale" in result.stdout

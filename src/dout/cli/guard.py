@@ -54,8 +54,10 @@ class Meter(io.TextIOBase):
         """Keep and pass on; beyond the limit the script is stopped. What it says of being stopped is dropped."""
         if not isinstance(text, str):  # what may write bytes asks whether it can
             raise TypeError(f"string argument expected, got {type(text).__name__!r}")
-        if EndOfRun.begun:
+        if EndOfRun.begun or not text:
             return len(text)
+        if _rewrites_a_line(text) and _rewrites_a_line("".join(self.parts[-1:])):  # a progress bar, which is seen once
+            self.count -= len(self.parts.pop())
         self.count += len(text)
         if self.count > MOST_OUTPUT:
             where = line_of(sys._getframe(1))
@@ -69,6 +71,11 @@ class Meter(io.TextIOBase):
         """Flush the real stdout."""
         if self.through is not None:
             self.through.flush()
+
+
+def _rewrites_a_line(text: str) -> bool:
+    """Whether a text is written over the line that stands there."""
+    return text.startswith("\r") and "\n" not in text
 
 
 class _Bytes(io.RawIOBase):

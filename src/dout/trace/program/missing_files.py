@@ -243,7 +243,9 @@ class _Files:
             address = getattr(url, "full_url", url)
             if (made := self._stand_in(address, unguarded=False)) is None:  # a `try` goes to another mirror
                 raise
-            return addinfourl(self.plain["open"](made, "rb"), Message(), address, 200)
+            headers = Message()
+            headers["Content-Length"] = str(Path(made).stat().st_size)
+            return addinfourl(self.plain["open"](made, "rb"), headers, address, 200)
         finally:
             socket.setdefaulttimeout(before)
 

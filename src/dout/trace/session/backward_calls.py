@@ -17,7 +17,7 @@ import numpy as np
 from dout.graph import Node
 from dout.ops import PRIMITIVES
 from dout.trace.model.recorded import Parameter
-from dout.trace.session.held_arrays import array_of
+from dout.trace.session.gradient_dicts import array_of
 from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.traced import Traced
 

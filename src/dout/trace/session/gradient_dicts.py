@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.trace.tracer.traced import plain
+from dout.run import attributes_of
+from dout.trace.tracer.traced import Traced, plain
 
 _VALUES = ("data", "value", "array", "values", "val", "w", "params", "param")
 _SLOPES = ("grad", "gradient", "grads", "dvalue", "dw", "d")
@@ -147,3 +148,11 @@ def is_gradient(item: Any) -> bool:
 def same_shape(parameter: Any, gradient: Any) -> bool:
     """Whether a gradient is an array of floats in the shape of its parameter."""
     return is_array(gradient) and plain(gradient).shape == np.shape(plain(parameter))
+
+
+def array_of(item: Any) -> Any:
+    """An item, or the only array in it besides gradients, where it is an object of the user's: `Tensor.data`."""
+    if isinstance(item, Traced) or not hasattr(item, "__dict__") or callable(item) or hasattr(type(item), "forward"):
+        return item
+    held = [part for name, part in attributes_of(item).items() if isinstance(part, Traced) and "grad" not in name]
+    return held[0] if len(held) == 1 else item

@@ -24,7 +24,7 @@ from dout.trace.session.backward_calls import (
     upstream_gradients,
 )
 from dout.trace.session.function_layers import FunctionLayer
-from dout.trace.session.held_arrays import array_of
+from dout.trace.session.gradient_dicts import array_of
 from dout.trace.session.layer_places import calling_frame, kept_as
 from dout.trace.session.pairing import is_parameter, pairs
 from dout.trace.session.reused_parts import held_values, of_reused_parts
