@@ -32,6 +32,7 @@ class Meter(io.TextIOBase):
     def __init__(self, through: TextIO | None) -> None:
         self.through = through
         self.parts: list[str] = []
+        self.line = 0  # the place among them where the last line begins
         self.count = 0
         self.buffer = _Bytes(self)
         self.over: Callable[[], object] = lambda: None  # to be called when the user's code has ended: time is free now
@@ -56,13 +57,15 @@ class Meter(io.TextIOBase):
             raise TypeError(f"string argument expected, got {type(text).__name__!r}")
         if EndOfRun.begun or not text:
             return len(text)
-        if _rewrites_a_line(text) and _rewrites_a_line("".join(self.parts[-1:])):  # a progress bar, which is seen once
-            self.count -= len(self.parts.pop())
+        if text.startswith("\r"):  # a progress bar is written over what stands in its line
+            self.count -= sum(map(len, self.parts[self.line :]))
+            del self.parts[self.line :]
         self.count += len(text)
         if self.count > MOST_OUTPUT:
             where = line_of(sys._getframe(1))
             raise EndOfRun(f"printed more than {MOST_OUTPUT} characters{f', at {where}' if where else ''}")
         self.parts.append(text)
+        self.line = len(self.parts) if "\n" in text else self.line
         if self.through is not None:
             self.through.write(text)
         return len(text)
@@ -71,11 +74,6 @@ class Meter(io.TextIOBase):
         """Flush the real stdout."""
         if self.through is not None:
             self.through.flush()
-
-
-def _rewrites_a_line(text: str) -> bool:
-    """Whether a text is written over the line that stands there."""
-    return text.startswith("\r") and "\n" not in text
 
 
 class _Bytes(io.RawIOBase):
