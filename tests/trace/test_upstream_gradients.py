@@ -68,3 +68,34 @@ def test_an_output_may_be_its_own_upstream_gradient(tmp_path):
     trace = record_script(script)
     assert not trace.wrong
     np.testing.assert_array_equal(trace.data[trace.calls[0].douts[0]], np.tanh([[0.5, -1.0, 0.25], [1.0, 2.0, -0.5]]))
+
+
+UNITS = """
+import numpy as np
+class Units:
+    def __init__(self, n, m):
+        self.W = np.arange(n * m).reshape(n, m) / 8 - 0.75
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x @ self.W)
+    def backward(self, delta):
+        signal = np.multiply(delta, 1 - np.tanh(self.x @ self.W) ** 2)
+        self.dW = np.outer(self.x, signal)
+        return [np.dot(signal, self.W[i]){wrong} for i in range(len(self.W))]
+first, last = Units(3, 4), Units(4, 2)
+x = np.array([0.5, -1.0, 0.25])
+h = first.forward(x)
+y = last.forward(h)
+dh = last.backward(y - 1)
+dx = first.backward(dh)
+"""
+
+
+@pytest.mark.parametrize("wrong", ["", " * 2"])
+def test_a_list_of_numbers_is_the_gradient_of_an_array(tmp_path, wrong):
+    script = tmp_path / "program.py"
+    script.write_text(UNITS.replace("{wrong}", wrong))
+    trace = record_script(script)
+    assert trace.calls[0].douts[0].shape == (4,)
+    assert [gradient.shape for call in trace.calls for gradient in call.gradients] == [(3,), (4,)]
+    assert bool(trace.wrong) == bool(wrong)

@@ -199,7 +199,7 @@ def _argument(tracer: Tracer, value: Any, name: str | None, site: Any) -> Any:
 def _flat_nodes(tracer: Tracer, items: Iterable[Any]) -> Iterable[Node]:
     """The nodes of the traced values among arguments or results; lists and tuples one level deep."""
     for item in map(array_of, items):
-        if isinstance(item, Traced):
+        if isinstance(item, Traced) or _is_a_list_of_numbers(item):
             yield tracer.node_of(item)
         elif type(item) in (list, tuple):
             yield from (tracer.node_of(part) for part in map(array_of, item) if isinstance(part, Traced))
@@ -261,7 +261,14 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
 
 
 def _is_traceable(item: Any) -> bool:
-    return isinstance(item, Traced) or (is_number(item) and np.asarray(item).dtype != object)
+    if isinstance(item, Traced) or _is_a_list_of_numbers(item):
+        return True
+    return bool(is_number(item)) and np.asarray(item).dtype != object
+
+
+def _is_a_list_of_numbers(item: Any) -> bool:
+    """Whether an item is a list with several recorded numbers, as loops over units make it: it stands for an array."""
+    return type(item) is list and len(item) > 1 and all(isinstance(part, Traced) and not part.shape for part in item)
 
 
 def finished(tracer: Tracer, *, derive: bool = True) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
