@@ -234,6 +234,8 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         match_forward(tracer, call)
         if call.match is not None:
             call.takes_dout = call.takes_dout and not is_given_a_step_size(tracer, call, call.match)
+            if _is_a_list_of_numbers(result) and [n and n.shape for n in call.match.inputs] == [(len(result),)]:
+                call.outputs = (tracer.node_of(result),)
             given, returned = len(call.match.arguments), len(call.outputs)
             called: dict[str, Any] = {}
             if returned > given:
