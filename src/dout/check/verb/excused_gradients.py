@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,15 @@ from dout.check.verb.added_penalties import added_penalties
 from dout.check.verb.check_layer import check
 from dout.check.verb.divided_by_samples import divided_by_samples
 from dout.check.verb.program_gradients import kept_gradients
+from dout.clock import TimeIsOver, spent, within
+from dout.errors import TargetError
 from dout.graph import Node
 from dout.judge.gradient_judge import is_near
 from dout.judge.outcomes import Word
 from dout.trace.model.recorded import Event, Gradient, LayerCall, Value
 from dout.trace.record.trace import Trace
 
+MOST_SECONDS = 12.0
 CONVENTIONS = frozenset({Word.SCALED, Word.PASSED, Word.JOINED, Word.DIAGONAL, Word.THROUGH, Word.STOPPED})
 
 
@@ -34,7 +38,9 @@ def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any
     """Return the run with its wrong gradients excused where their layer keeps a convention; `layers` by class name.
 
     What comes before such a layer in the forward is judged by the gradient that it returned: so it is looked at again.
+    A layer is asked about for MOST_SECONDS of work at most, all together: nothing excuses what is not known by then.
     """
+    ask = partial(_asked_until, spent() + MOST_SECONDS, ask)
     verdicts: dict[str, dict[str, Verdict]] = {}
     trace = _joined(trace, layers, ask, verdicts)
     while trace.wrong and (excused := _excused(trace, layers, ask, verdicts)):
@@ -42,6 +48,15 @@ def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any
         events = tuple(dict.fromkeys((*trace.events, *notes)))
         trace = replace(trace, conventions={**trace.conventions, **excused}, events=events)
     return trace
+
+
+def _asked_until(end: float, ask: Callable[[Any], Report], layer: Any) -> Report:
+    """The report on a layer; raises TargetError where it is not there in time."""
+    try:
+        with within(max(0.0, end - spent())):
+            return ask(layer)
+    except TimeIsOver:
+        raise TargetError("a layer takes too long to be checked") from None
 
 
 def _excused(
