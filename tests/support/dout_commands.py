@@ -41,7 +41,7 @@ def run_dout(
     """Run `dout ARGUMENTS`, as `subprocess.run` runs `python -m dout ARGUMENTS` and captures its output."""
     words, folder, env = [*map(str, arguments)], str(cwd or Path.cwd()), dict(os.environ if env is None else env)
     command = [sys.executable, "-m", "dout", *words]
-    if _at_start(env) != _at_start(os.environ) or not hasattr(os, "fork") or not _turn.acquire(blocking=False):
+    if _at_start(env) != _BEGUN or not hasattr(os, "fork") or not _turn.acquire(blocking=False):
         encoding = "utf-8" if text else None
         return subprocess.run(
             command, cwd=folder, env=env, timeout=timeout, check=False, encoding=encoding, capture_output=True
@@ -63,6 +63,9 @@ def run_dout(
 
 def _at_start(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.startswith(_AT_START)}
+
+
+_BEGUN = _at_start(os.environ)
 
 
 def _forked(request: Mapping[str, object], files: list[int], timeout: float) -> int | None:
