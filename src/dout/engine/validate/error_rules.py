@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from dout.graph import Node, Primitive
+from dout.graph import Node, Primitive, Shape
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.plain_math import MATH
 from dout.ops.registry import broadcast
@@ -20,20 +21,35 @@ IN_A_ROW = 256  # elements that a good program, as NumPy, adds up one after the 
 LANES = 8  # sums side by side in such a block
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class RoundedStep:
-    """A node with its values, as float64."""
+    """A node with its values, `given` and `result`, which become float64 where a rule asks for `x` and `out`."""
 
     node: Node
-    x: Sequence[Any]
-    out: Any
+    given: Sequence[Any]
+    result: Any
     errors: Sequence[Error]
     epsilon: float
+
+    @cached_property
+    def x(self) -> list[Any]:
+        """The inputs. TypeError of complex numbers."""
+        return [real(item) for item in self.given]
+
+    @cached_property
+    def out(self) -> Any:
+        """The result. TypeError of complex numbers."""
+        return real(self.result)
+
+    @property
+    def shape(self) -> Shape:
+        """That of the result."""
+        return np.shape(self.result)
 
     def error(self, i: int) -> Any:
         """The error of an input, in its own shape."""
         error = self.errors[i]
-        return np.zeros(np.shape(self.x[i])) if error is EXACT else np.asarray(error)
+        return np.zeros(np.shape(self.given[i])) if error is EXACT else np.asarray(error)
 
     def forward(self, *inputs: Any, without: Collection[str] = ()) -> Any:
         """The row's own function, over float64."""
@@ -68,7 +84,7 @@ def _additions(count: int, along_memory: bool = True) -> float:
 def _of_sum(step: RoundedStep) -> Any:
     x, static = step.x[0], step.node.static
     if x.size == 0:
-        return np.zeros(step.out.shape)
+        return np.zeros(step.shape)
     count = x.size // max(step.out.size, 1)
     axis = static.get("axis")
     axes = range(x.ndim) if axis is None else [a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)]
@@ -151,8 +167,15 @@ def propagated(step: RoundedStep) -> Any:
     return _unknown(step)
 
 
+def moves_alone(node: Node) -> bool:
+    """Whether a row moves elements to places that no value says: their errors move the same way."""
+    rule, inputs = _RULES.get(node.primitive), len(node.inputs)
+    many = node.primitive in primitives("concatenate array")
+    return (rule is _moved and (many or inputs == 1)) or (rule is _written and inputs == 2)
+
+
 def _unknown(step: RoundedStep) -> Any:
-    return np.full(step.out.shape, np.inf)
+    return np.full(step.shape, np.inf)
 
 
 # Where the inputs with these numbers come to zero, the slope is infinite: an error as large says nothing.
@@ -167,7 +190,7 @@ _POWERS = primitives("power pow math_pow")
 def _by_slopes(step: RoundedStep) -> Any:
     """By the row's own backward: the steepest of the slopes at the value and at both ends of its error."""
     errors = [step.error(i) for i in range(len(step.x))]
-    total = np.zeros(step.out.shape)
+    total = np.zeros(step.shape)
     for shift in (0, 1, -1):
         x = [value + shift * error for value, error in zip(step.x, errors, strict=True)]
         out = np.asarray(step.forward(*x)) if shift else step.out
@@ -181,8 +204,8 @@ def _by_slopes(step: RoundedStep) -> Any:
 def _weighed(step: RoundedStep, out: Any, x: Sequence[Any], errors: Sequence[Any]) -> Any:
     row = step.node.primitive
     assert row.backward is not None
-    slopes = row.backward(np.ones(step.out.shape), out, *x, **step.node.static)
-    total = np.zeros(step.out.shape)
+    slopes = row.backward(np.ones(step.shape), out, *x, **step.node.static)
+    total = np.zeros(step.shape)
     for slope, error in zip(slopes if isinstance(slopes, tuple) else (slopes,), errors, strict=True):
         if slope is None:
             if error.any():
@@ -195,14 +218,14 @@ def _weighed(step: RoundedStep, out: Any, x: Sequence[Any], errors: Sequence[Any
 def _largest(step: RoundedStep) -> Any:
     """Of rows that choose one of their inputs, near which the others then are, or turn its sign."""
     total = step.error(0)
-    for i in range(1, len(step.x)):
+    for i in range(1, len(step.given)):
         total = np.maximum(total, step.error(i))
     return total
 
 
 def _added(step: RoundedStep) -> Any:
     """Errors add up, whichever sign they have. This is what the slopes would say, in a tenth of the time."""
-    return sum((error for error in step.errors if error is not EXACT), np.zeros(step.out.shape))
+    return sum((error for error in step.errors if error is not EXACT), np.zeros(step.shape))
 
 
 def _root(step: RoundedStep) -> Any:
@@ -218,7 +241,7 @@ def _compared(step: RoundedStep) -> Any:
 
 
 def _conditions(step: RoundedStep) -> Any:
-    total = np.zeros(step.out.shape)
+    total = np.zeros(step.shape)
     for i in range(len(step.x)):
         total = np.maximum(total, step.error(i) != 0)
     return total
@@ -254,10 +277,10 @@ def _moved(step: RoundedStep) -> Any:
     """Rows that move elements: their errors move with them. An index that is in doubt leaves nothing known."""
     data = 2 if step.node.primitive in primitives("setitem add_at") else 1
     many = step.node.primitive in primitives("concatenate array")
-    index = [] if many else list(range(data, len(step.x)))
+    index = [] if many else list(range(data, len(step.given)))
     if any(step.errors[i] is not EXACT for i in index):
         return _unknown(step)
-    moved = [step.error(i) for i in range(len(step.x)) if i not in index]
+    moved = [step.error(i) for i in range(len(step.given)) if i not in index]
     return np.asarray(step.forward(*moved, *_indices(step, index), without=("value",)), float)
 
 
@@ -268,11 +291,11 @@ def _indices(step: RoundedStep, index: Sequence[int]) -> list[Any]:
 
 def _written(step: RoundedStep) -> Any:
     """A write of one number through a mask, parts of which may be in doubt."""
-    if len(step.x) == 3 and step.errors[2] is not EXACT and np.ndim(step.x[1]) == 0:
-        certain = RoundedStep(step.node, step.x, step.out, (*step.errors[:2], EXACT), step.epsilon)
+    if len(step.given) == 3 and step.errors[2] is not EXACT and np.ndim(step.x[1]) == 0:
+        certain = RoundedStep(step.node, step.given, step.result, (*step.errors[:2], EXACT), step.epsilon)
         doubt = step.error(2)
         whole = np.abs(step.x[0] - step.x[1]) + step.error(0) + step.error(1)
-        if doubt.shape == step.out.shape and step.node.inputs[2].dtype == np.bool_:
+        if doubt.shape == step.shape and step.node.inputs[2].dtype == np.bool_:
             return np.where(doubt != 0, whole, _moved(certain))
     return _moved(step)
 
@@ -304,7 +327,7 @@ def _placed(step: RoundedStep) -> Any:
     static: dict[str, Any] = {"axis": step.node.static.get("axis"), "keepdims": True}
     x, error = sign * step.x[0], 2 * step.error(0)
     rivals = np.sum(~(x + error < np.max(x - error, **static)), **static)
-    return np.where(np.reshape(rivals, step.out.shape) > 1, np.inf, 0)
+    return np.where(np.reshape(rivals, step.shape) > 1, np.inf, 0)
 
 
 def _of_product_errors(step: RoundedStep) -> Any:
@@ -322,7 +345,7 @@ def _multiplied(step: RoundedStep) -> Any:
 
 def _slope(step: RoundedStep) -> Any:
     assert step.node.primitive.backward is not None
-    return np.abs(step.node.primitive.backward(np.ones(step.out.shape), step.out, *step.x, **step.node.static)[0])
+    return np.abs(step.node.primitive.backward(np.ones(step.shape), step.out, *step.x, **step.node.static)[0])
 
 
 def _along(step: RoundedStep, weight: Any, error: Any) -> Any:
