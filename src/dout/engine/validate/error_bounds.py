@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.validate.error_rules import EXACT, Error, RoundedStep, magnitude, moves_alone, product_at, propagated
+from dout.engine.validate.error_rules import magnitude, moves_alone, product_at, propagated
+from dout.engine.validate.rounded_step import EXACT, Error, RoundedStep
 from dout.graph import CONSTANT, INPUT, Node, Primitive, evaluate
 from dout.ops import by_primitive, primitives
 from dout.ops.plain_math import MATH
@@ -56,8 +57,9 @@ def bounds(
     for node, place in last.items():
         leaving.setdefault(place, []).append(node)
     found: dict[Node, Error] = {}
-    values = _Values(data)
+    values = _Values(data, last)
     for place, node in enumerate(nodes):
+        values.place = place
         if node in known:
             found[node] = known[node]
         elif node.primitive is not INPUT and node.primitive is not CONSTANT:
@@ -68,6 +70,7 @@ def bounds(
                 alone = moves_alone(node)  # where errors go does not hang on the values, which may be large
                 given = [_of_shape(i) if alone else values[i] for i in node.inputs]
                 found[node] = bound(node, given, _of_shape(node) if alone else values[node], errors)
+        values.carry_on(node)
         for gone in leaving.get(place, ()):
             values.pop(gone, None)
             if wanted is not None and gone not in wanted:
@@ -76,17 +79,24 @@ def bounds(
 
 
 class _Values(dict[Node, Any]):
-    """Recorded values. One that is computed anew is kept for the next, as where an array is written into in a loop."""
+    """Recorded values. What is computed anew is kept as long as a later step needs it, as in a loop that writes."""
 
-    def __init__(self, data: Mapping[Node, Any]) -> None:
-        self.data = data
+    def __init__(self, data: Mapping[Node, Any], last: Mapping[Node, int]) -> None:
+        self.data, self.last, self.place = data, last, 0
 
     def __missing__(self, node: Node) -> Any:
         if node in self.data:
             return self.data[node]
         with np.errstate(all="ignore"):
-            self[node] = evaluate([node], {**self.data, **self})[node]
-        return self[node]
+            found = evaluate([node], {**self.data, **self})
+        needed = (n for n in found if n not in self.data and self.last.get(n, -1) >= self.place)
+        self.update({n: found[n] for n in needed})
+        return found[node]
+
+    def carry_on(self, node: Node) -> None:
+        """Compute a node that is needed later while one of its inputs is there that was computed anew: it leaves."""
+        if self.last[node] > self.place and node not in self.data and any(i in self for i in node.inputs):
+            self[node]
 
 
 def _passes_on(node: Node) -> bool:

@@ -3,68 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from dout.graph import Node, Primitive, Shape
+from dout.engine.validate.rounded_step import EXACT, RoundedStep, additions
+from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.plain_math import MATH
 from dout.ops.registry import broadcast
-
-Error = Any  # an array of float64 with the shape of the value; EXACT where it is zero everywhere
-EXACT = 0.0
-IN_A_ROW = 256  # elements that a good program, as NumPy, adds up one after the other; blocks of as many in pairs
-LANES = 8  # sums side by side in such a block
-
-
-@dataclass(frozen=True, eq=False)
-class RoundedStep:
-    """A node with its values, `given` and `result`, which become float64 where a rule asks for `x` and `out`."""
-
-    node: Node
-    given: Sequence[Any]
-    result: Any
-    errors: Sequence[Error]
-    epsilon: float
-
-    @cached_property
-    def x(self) -> list[Any]:
-        """The inputs. TypeError of complex numbers."""
-        return [real(item) for item in self.given]
-
-    @cached_property
-    def out(self) -> Any:
-        """The result. TypeError of complex numbers."""
-        return real(self.result)
-
-    @property
-    def shape(self) -> Shape:
-        """That of the result."""
-        return np.shape(self.result)
-
-    def error(self, i: int) -> Any:
-        """The error of an input, in its own shape."""
-        error = self.errors[i]
-        return np.zeros(np.shape(self.given[i])) if error is EXACT else np.asarray(error)
-
-    def forward(self, *inputs: Any, without: Collection[str] = ()) -> Any:
-        """The row's own function, over float64."""
-        static = {key: item for key, item in self.node.static.items() if key not in without}
-        if "dtype" in static:
-            static["dtype"] = np.dtype(float)
-        return self.node.primitive.forward(*inputs, **static)
-
-
-def real(value: Any) -> Any:
-    """A value as float64. TypeError of complex numbers."""
-    if np.iscomplexobj(value):
-        raise TypeError("no bound over complex numbers")
-    return np.asarray(value, float)
-
 
 # --- rounding ---------------------------------------------------------------------------------------------------------
 
@@ -73,12 +21,6 @@ def magnitude(step: RoundedStep) -> Any:
     """What a row's rounding is relative to: mostly the result; of sums, all that is added, once for each addition."""
     how = _MAGNITUDES.get(step.node.primitive)
     return np.abs(step.out) if how is None else how(step)
-
-
-def _additions(count: int, along_memory: bool = True) -> float:
-    """How many roundings one element meets where so many are added up."""
-    count = max(count, 1)
-    return min(count, IN_A_ROW) / LANES + math.log2(count) if along_memory else 1 + count / 2  # half an ulp each
 
 
 def _of_sum(step: RoundedStep) -> Any:
@@ -90,19 +32,37 @@ def _of_sum(step: RoundedStep) -> Any:
     axes = range(x.ndim) if axis is None else [a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)]
     in_memory = x.flags.c_contiguous and sorted(axes) == list(range(x.ndim - len(axes), x.ndim))
     sizes = np.abs(x)
-    return _additions(count, in_memory) * step.forward(sizes, *(w > 0 for w in step.x[1:]), without=("initial",)) + abs(
+    return additions(count, in_memory) * step.forward(sizes, *(w > 0 for w in step.x[1:]), without=("initial",)) + abs(
         static.get("initial", 0)
     )
 
 
 def _of_product(step: RoundedStep) -> Any:
-    return _additions(_shared(step)) * step.forward(*map(np.abs, step.x))
+    count = _shared(step)
+    sizes = _sizes_of_product(step, count) if step.node.primitive in _PRODUCTS else None
+    return additions(count) * (step.forward(*map(np.abs, step.x)) if sizes is None else sizes)
+
+
+_PRODUCTS = primitives("matmul dot")
+
+
+def _sizes_of_product(step: RoundedStep, count: int) -> Any:
+    """The product of the sizes at least, by float32 numbers in half of the time; None where they do not do."""
+    rounding = np.finfo(np.float32)
+    if any(np.asarray(item).dtype != rounding.dtype for item in step.given) or count * rounding.eps > _LITTLE:
+        return None
+    sizes = np.asarray(step.node.primitive.forward(*map(np.abs, step.given)))
+    lost = count * float(rounding.tiny)  # what is smaller may be 0
+    return sizes.astype(float) * (1 + 2 * count * float(rounding.eps)) + lost if np.isfinite(sizes).all() else None
+
+
+_LITTLE = 0.05  # by which a bound may be larger
 
 
 def product_at(x: Any, y: Any, rows: Any, columns: Any) -> Any:
     """What the rounding of a product of two matrices is relative to, at some of its elements: as `_of_product`."""
     sizes = np.einsum("ij,ij->i", np.abs(x[rows]).astype(float), np.abs(y.T[columns]).astype(float))
-    return _additions(x.shape[1]) * sizes
+    return additions(x.shape[1]) * sizes
 
 
 def _shared(step: RoundedStep) -> int:
@@ -116,13 +76,13 @@ def _shared(step: RoundedStep) -> int:
         return math.prod(n for c, n in size.items() if c not in result)
     if row is PRIMITIVES["convolve"]:
         return min(len(x) for x in step.x)
-    return len(np.moveaxis(step.x[0], -1, 0)) if all(x.ndim for x in step.x) else 1
+    return np.shape(step.given[0])[-1] if all(map(np.ndim, step.given)) else 1
 
 
 def _of_variance(step: RoundedStep) -> Any:
     # As if every element had its rounding, beside that of the sum.
     x = step.x[0]
-    added = _additions(x.size // max(step.out.size, 1), along_memory=False)
+    added = additions(x.size // max(step.out.size, 1), along_memory=False)
     return added * np.abs(step.out) + _variance_error(step, added * step.epsilon * np.abs(x)) / step.epsilon
 
 
