@@ -6,12 +6,12 @@ Run it to print them anew: `python tests/test_docs_tutorials.py`.
 import os
 import re
 import shlex
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from dout_commands import run_dout
 
 HOME = Path(__file__).resolve().parents[1]
 PAGES = [*sorted((HOME / "docs" / "tutorials").glob("*.md")), HOME / "docs" / "exporting.md"]
@@ -26,9 +26,7 @@ BEGIN, END = "# >>> your lines: backward\n", "        # <<< your lines"
 
 def printed(command, folder):
     """What a command prints where there are 100 columns; stdout first."""
-    arguments = [sys.executable, "-m", "dout", *shlex.split(command)[1:]]
-    told = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
-    run = subprocess.run(arguments, cwd=folder, check=False, capture_output=True, encoding="utf-8", env=told)
+    run = run_dout(*shlex.split(command)[1:], cwd=folder, env={**os.environ, "COLUMNS": "100"}, timeout=600)
     assert run.returncode in (0, 1), run.stderr
     return f"{run.stdout.rstrip()}\n\n{run.stderr}".strip("\n")
 

@@ -3,11 +3,10 @@
 import doctest
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from dout_commands import run_dout
 
 from dout.check.rules import rules
 
@@ -30,8 +29,7 @@ def found(tmp_path_factory):
         wrong, _, mended = blocks(code)
         (folder / f"{code}_wrong.py").write_text(wrong)
         (folder / f"{code}_mended.py").write_text(mended)
-    command = [sys.executable, "-m", "dout", "check", ".", "--json", "--timeout", "3"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    run = run_dout("check", ".", "--json", "--timeout", "3", cwd=folder)
     document = json.loads(run.stdout)
     assert document["problems"] == []
     return {

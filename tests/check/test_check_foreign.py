@@ -1,11 +1,10 @@
 """Gradients written by hand for torch and JAX are judged too, where these libraries are installed."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from dout_commands import run_dout
 
 from dout.check.verb.check_layer import check
 
@@ -107,9 +106,7 @@ def test_the_command_finds_them_in_a_file(library, tmp_path):
     pytest.importorskip(library)
     file = tmp_path / "mine.py"
     file.write_text(FILES[library])
-    ran = subprocess.run(
-        [sys.executable, "-m", "dout", "check", str(file), "--json"], capture_output=True, text=True, check=False
-    )
+    ran = run_dout("check", file, "--json")
     (read,) = json.loads(ran.stdout)["files"]
     codes = [f["code"] for layer in read["layers"] for f in layer["findings"]]
     assert (ran.returncode, "D101" in codes) == (1, True)
@@ -121,8 +118,6 @@ def test_other_commands_send_them_to_check(library, tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(FILES[library])
     name = {"torch": "Square", "jax": "square"}[library]
-    ran = subprocess.run(
-        [sys.executable, "-m", "dout", "show", f"{file}:{name}"], capture_output=True, text=True, check=False
-    )
+    ran = run_dout("show", f"{file}:{name}")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "computes with another library than NumPy; only `dout check` takes it" in ran.stderr

@@ -3,12 +3,11 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from check_commands import document, dout, layers
+from dout_commands import run_dout
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes, links and signals of POSIX")
 
@@ -165,8 +164,7 @@ def test_it_says_what_it_did_not_look_at_or_put_back(what, said, judged):
 )  # fmt: skip
 def test_a_layer_beside_it_is_drawn(what, tmp_path):
     (tmp_path / "mine.py").write_text(f"{FIRST}\n{BETWEEN[what]}\n{LAST}")
-    command = [sys.executable, "-m", "dout", "show", "mine.py:First", "--input", "x=[1.0, 2.0]"]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    run = run_dout("show", "mine.py:First", "--input", "x=[1.0, 2.0]", cwd=tmp_path, timeout=100)
     assert (run.returncode, run.stderr) == (0, "")
     assert "[3 6]" in run.stdout
 
@@ -210,8 +208,7 @@ def test_a_file_that_python_cannot_read_is_told_in_a_line_by_the_other_commands(
     for what in ("signs without end", "an encoding of no text", "a null"):
         (tmp_path / "mine.py").write_bytes(UNREAD[what][0])
         for command in (["show"], ["bench"], ["compile", "-o", "fast.py"]):
-            command = [sys.executable, "-m", "dout", *command, "mine.py"]
-            run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+            run = run_dout(*command, "mine.py", cwd=tmp_path, timeout=100)
             assert run.returncode == 2
             assert "Traceback" not in run.stderr
             assert run.stderr.splitlines()[-1].startswith("dout: mine.py")
@@ -289,9 +286,7 @@ def test_what_is_no_file_is_told_in_a_line_where_it_is_named(command, kinds):
     for name, (_, said) in KINDS.items():
         if (command[0], name) == ("check", "folder.py"):
             continue  # a folder to look through
-        run = subprocess.run(
-            [sys.executable, "-m", "dout", *command, name], cwd=kinds, capture_output=True, text=True, timeout=100
-        )
+        run = run_dout(*command, name, cwd=kinds, timeout=100)
         told = f"{name} cannot be read: {said}"
         if name == "folder.py":
             told = "folder.py is a folder; name a file in it: folder.py/FILE.py"
@@ -301,9 +296,7 @@ def test_what_is_no_file_is_told_in_a_line_where_it_is_named(command, kinds):
 def test_a_pipe_is_no_baseline_and_no_recording(kinds):
     os.mkfifo(kinds / "pipe.json")
     for arguments in (["check", "layers.py", "--baseline", "pipe.json"], ["show", "pipe.json"]):
-        run = subprocess.run(
-            [sys.executable, "-m", "dout", *arguments], cwd=kinds, capture_output=True, text=True, timeout=100
-        )
+        run = run_dout(*arguments, cwd=kinds, timeout=100)
         assert run.returncode == 2
         assert "it is a named pipe, not a file" in run.stderr
         assert run.stderr.count("\n") == 1

@@ -1,11 +1,10 @@
 """A softmax whose loss differentiates itself alone, and layers that are two functions."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from dout_commands import run_dout
 from report_findings import words
 
 from dout.check.verb.check_layer import check
@@ -43,8 +42,7 @@ OF_THE_LOSS, OF_BOTH = "-dout * self.t / self.y / len(self.y)", "dout * (self.y 
 
 def told(folder, verb, gradient):
     (folder / "program.py").write_text(PROGRAM.replace("GRADIENT", gradient), encoding="utf-8")
-    command = [sys.executable, "-m", "dout", verb, "program.py", *(["--json"] if verb == "check" else [])]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200, check=False).stdout
+    return run_dout(verb, "program.py", *(["--json"] if verb == "check" else []), cwd=folder, timeout=200).stdout
 
 
 @pytest.mark.one_in(3)
@@ -235,8 +233,7 @@ BEHIND = f"{START}loss = CrossEntropy()\nvalue = loss.forward(keep.forward(softm
 )
 def test_a_loss_of_the_logits_or_behind_another_layer_does_the_work(tmp_path, program):
     (tmp_path / "program.py").write_text(CLASSES.replace("GRADIENT", OF_BOTH) + program, encoding="utf-8")
-    command = [sys.executable, "-m", "dout", "check", "program.py", "--json"]
-    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False).stdout
+    said = run_dout("check", "program.py", "--json", cwd=tmp_path, timeout=200).stdout
     (file,) = json.loads(said)["files"]
     assert {layer["layer"] for layer in file["layers"]} >= {"Softmax"}
     assert not [f for layer in file["layers"] for f in layer["findings"] if f["severity"] == "error"]

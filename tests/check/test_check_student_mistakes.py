@@ -6,11 +6,10 @@ are built and wrong at another setting. A case is the right source, a text in it
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from dout_commands import run_dout
 
 FILES = [Path(__file__).parents[1] / "support" / f"{kind}_mistakes.txt" for kind in ("student", "setting")]
 
@@ -35,8 +34,7 @@ def checked(folder, names, timeout=500):
     for name in names:
         for kind, source in zip(("right", "wrong"), CASES[name], strict=True):
             (folder / f"{kind}_{name}.py").write_text(f"import numpy as np\n\n\n{source}\n", encoding="utf-8")
-    command = [sys.executable, "-m", "dout", "check", ".", "--json", "--timeout", "60"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False)
+    run = run_dout("check", ".", "--json", "--timeout", "60", cwd=folder, timeout=timeout)
     return {
         Path(file["file"]).stem: [f["severity"] for layer in file["layers"] for f in layer["findings"]]
         for file in json.loads(run.stdout)["files"]
@@ -65,10 +63,10 @@ def fixed(folder, names):
     """The names of the mistakes that `--fix --unsafe-fixes` leaves, and those of the files that it changes again."""
     for name in names:
         (folder / f"{name}.py").write_text(f"import numpy as np\n\n\n{CASES[name][1]}\n", encoding="utf-8")
-    command = [sys.executable, "-m", "dout", "check", ".", "--fix", "--unsafe-fixes", "--json", "--timeout", "60"]
+    words = ["check", ".", "--fix", "--unsafe-fixes", "--json", "--timeout", "60"]
     runs, texts = [], []
     for _ in range(2):
-        runs.append(subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=2000, check=False))
+        runs.append(run_dout(*words, cwd=folder, timeout=2000))
         texts.append({file.stem: file.read_text(encoding="utf-8") for file in folder.glob("*.py")})
     layers = [
         (Path(file["file"]).stem, layer) for file in json.loads(runs[0].stdout)["files"] for layer in file["layers"]

@@ -1,10 +1,9 @@
 """The command says in a line what is wrong with a file, and never shows a traceback of ours."""
 
 import re
-import subprocess
-import sys
 
 import pytest
+from dout_commands import run_dout
 
 FILES = {
     "a constructor that raises": (
@@ -31,8 +30,7 @@ def test_the_command_says_in_a_line_what_is_wrong(what, tmp_path):
     forward, said = FILES[what]
     path = tmp_path / "mine.py"
     path.write_text(f"import numpy as np\nclass Mine:\n    {forward}\n    def backward(self, dout): return dout\n")
-    command = [sys.executable, "-m", "dout", "show", f"{path}:Mine"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    run = run_dout("show", f"{path}:Mine", timeout=60)
     assert run.returncode == 2
     assert re.search(f"^dout: .*{said}", run.stderr, re.MULTILINE), run.stderr
     assert "/dout/trace/" not in run.stderr

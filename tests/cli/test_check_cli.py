@@ -219,6 +219,13 @@ class Lacking:
     assert str(tmp_path) not in said
 
 
+def test_user_code_runs_with_the_garbage_collector_on(tmp_path):
+    write(tmp_path, f"import gc\nassert gc.isenabled()\n{TRIPLE}")
+    found = document("mine.py", cwd=tmp_path)
+    assert found["problems"] == []
+    assert layers(found)["Triple"]["verdicts"][0]["word"] == "exact"
+
+
 def test_messages_that_hold_two_slashes_are_whole_where_the_command_runs_in_the_root(tmp_path):
     path = write(tmp_path, """
 class Refusing:

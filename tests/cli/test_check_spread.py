@@ -2,11 +2,10 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 from click.testing import CliRunner
+from dout_commands import run_dout
 
 from dout.cli.check_command import check
 from dout.errors import TargetError
@@ -25,9 +24,7 @@ class Tripled:
 
 
 def checked(folder, *more):
-    command = [sys.executable, "-m", "dout", "check", ".", "--json", *more]
-    environment = {**os.environ, "DOUT_NO_CACHE": "1"}
-    told = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, env=environment)
+    told = run_dout("check", ".", "--json", *more, cwd=folder, env={**os.environ, "DOUT_NO_CACHE": "1"}, timeout=240)
     return told.returncode, told.stdout or told.stderr
 
 

@@ -4,11 +4,10 @@ import ast
 import os
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from dout_commands import run_dout
 from draw_traces import buy_fruits
 
 from dout.check.project.baseline import BASELINE
@@ -38,8 +37,7 @@ class Half:
 
 
 def run(*arguments, cwd, **options):
-    command = [sys.executable, "-m", "dout", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False, **options)
+    return run_dout(*arguments, cwd=cwd, **options)
 
 
 def names(folder):

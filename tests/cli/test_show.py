@@ -226,7 +226,7 @@ def test_a_main_block_runs_and_input_does_not_wait(tmp_path):
         + "if __name__ == '__main__':\n    name = input('who? ')\n    print(repr(name))\n"
         + "    MulLayer().forward(2, 3)\n",
     )
-    run = dout("show", path, stdin=subprocess.PIPE)
+    run = dout("show", path)
     assert run.returncode == 0
     assert run.stdout.startswith("who? \n''\n")
 

@@ -1,7 +1,6 @@
 """Commands on an operation of a class that keeps a tape, as `dout check` names it."""
 
-import subprocess
-import sys
+from dout_commands import run_dout
 
 TEXT = """
 import math
@@ -26,10 +25,7 @@ class Value:
 
 
 def said(command, file):
-    run = subprocess.run(
-        [sys.executable, "-m", "dout", command, f"{file}:Value.tanh"], capture_output=True, text=True, timeout=120,
-        check=False,
-    )  # fmt: skip
+    run = run_dout(command, f"{file}:Value.tanh")
     assert run.returncode == 0, run.stderr
     return run.stdout
 

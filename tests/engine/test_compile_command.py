@@ -12,6 +12,7 @@ from subprocess import PIPE
 
 import numpy as np
 import pytest
+from dout_commands import run_dout
 
 pytest.importorskip("numba")
 
@@ -261,8 +262,7 @@ def test_what_is_wrong_is_said_in_a_line_and_nothing_is_written(tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     layer = "    def forward(self, x):\n        return x\n\n    def backward(self, dout):\n        return dout\n\n\n"
     Path("mine.py").write_text(f"class One:\n{layer}class Two:\n{layer}")
-    command = [sys.executable, "-m", "dout", "compile", "mine.py", *options]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    finished = run_dout("compile", "mine.py", *options)
     assert finished.returncode == 2
     assert says in finished.stderr
     assert finished.stderr.count("\n") == 1

@@ -6,9 +6,10 @@ from hypothesis import given
 from random_programs import FEWER, programs
 
 import dout
-from dout.engine.validate import comparison
+from dout.engine.validate import comparison, error_bounds
 from dout.engine.validate.comparison import first_difference
 from dout.engine.validate.error_bounds import bounds
+from dout.engine.validate.rounded_step import additions
 from dout.graph import evaluate
 from dout.ops import PRIMITIVES
 from dout.trace.capture.capture import capture
@@ -250,3 +251,41 @@ def test_an_error_that_is_not_known_stays_so_where_a_slope_vanishes():
     run = capture(lambda x: np.exp(-np.sort(x + x)), [np.full(3, 0.125)], {})
     found = bounds(run.graph.nodes, run.data)
     assert not any(np.isnan(found[node]).any() for node in run.graph.nodes)
+
+
+def windows_added(x, y):
+    """Products that are added window by window, as `col2im` does it."""
+    products = x @ y
+    out = np.zeros((len(products), 30), x.dtype)
+    for k in range(9):
+        out[:, k : k + 22] += products[:, k : k + 22]
+    return out
+
+
+def test_bounds_of_a_loop_of_writes_compute_each_value_that_was_not_kept_once(monkeypatch):
+    run = capture(windows_added, [SINGLE, SINGLE.T[:, :30].copy()], {})
+    (end,) = nodes_in(run.result)
+    left_out = (PRIMITIVES["setitem"], PRIMITIVES["getitem"])
+    kept = {node: value for node, value in run.data.items() if node.primitive not in left_out}
+    whole, computed = bounds(run.graph.nodes, dict(run.data))[end], []
+
+    def counted(ends, known):
+        found = evaluate(ends, known)
+        computed.extend(found.keys() - known.keys())
+        return found
+
+    monkeypatch.setattr(error_bounds, "evaluate", counted)
+    np.testing.assert_array_equal(bounds(run.graph.nodes, kept)[end], whole)
+    assert computed
+    assert len(computed) == len(set(computed))
+
+
+@pytest.mark.parametrize("count", [3, 300, 30_000])
+def test_what_a_product_in_float32_says_of_its_rounding_is_no_less_and_hardly_more(count):
+    x, y = (RNG.normal(size=shape).astype(np.float32) for shape in ((4, count), (count, 5)))
+    run = capture(lambda x, y: x @ y, [x, y], {})
+    (end,) = nodes_in(run.result)
+    found = bounds(run.graph.nodes, run.data)[end]
+    least = additions(count) * np.finfo(np.float32).eps * (abs(x).astype(float) @ abs(y).astype(float))
+    assert np.all(least <= found)
+    assert np.all(found <= 1.05 * least + 1e-30)

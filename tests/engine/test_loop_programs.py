@@ -133,7 +133,6 @@ def compare(seed):
     return kernels
 
 
-@pytest.mark.one_in(6)
 @pytest.mark.parametrize("first", range(0, 500, 50))
 def test_loops_run_as_they_would_plainly(first):
     kernels = [compare(seed) for seed in range(first, first + 50)]
@@ -147,7 +146,6 @@ def test_kernels_that_only_the_first_turns_confirm_do_what_the_loop_does(first, 
     assert sum(compare(seed) for seed in range(first, first + 50)) > 50
 
 
-@pytest.mark.one_in(6)
 @pytest.mark.parametrize("first", range(0, 300, 50))
 def test_turns_cut_into_functions_do_what_the_loop_does(first, monkeypatch):
     monkeypatch.setattr(turn_functions, "FEWEST", 1)

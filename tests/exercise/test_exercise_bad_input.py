@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
 import pytest
+from dout_commands import run_dout
 from exercise_answers import answered, lost_by
 
 from dout.errors import SheetError
@@ -266,8 +265,7 @@ def test_what_is_no_sheet_is_told_in_one_line(content, says, tmp_path):
 
 
 def tried(*arguments, folder):
-    command = [sys.executable, "-m", "dout", "exercise", "try", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120, check=False, env=os.environ)
+    return run_dout("exercise", "try", *arguments, cwd=folder)
 
 
 @pytest.mark.one_in(3)

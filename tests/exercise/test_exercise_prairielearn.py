@@ -9,6 +9,7 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
+from dout_commands import run_dout
 
 from dout.errors import SheetError, TargetError
 from dout.exercise.exercise_set import exercise_named
@@ -190,7 +191,6 @@ def test_a_blank_sheet_of_steps_takes_no_attempt(tmp_path):
 
 
 def test_a_question_wants_a_folder():
-    command = [sys.executable, "-m", "dout", "exercise", "make", "Affine", "--format", "prairielearn"]
-    told = subprocess.run(command, check=False, capture_output=True, text=True)
+    told = run_dout("exercise", "make", "Affine", "--format", "prairielearn")
     assert told.returncode == 2
     assert "add -o FOLDER" in told.stderr

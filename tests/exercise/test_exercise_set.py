@@ -2,11 +2,10 @@
 
 import ast
 import re
-import subprocess
-import sys
 import textwrap
 
 import pytest
+from dout_commands import run_dout
 from exercise_answers import answered, derived_source, solution
 
 from dout.exercise.exercise_set import exercises
@@ -87,8 +86,7 @@ def test_neither_sheet_nor_hints_give_a_line_of_the_solution(exercise, tmp_path)
 def test_the_command_prints_a_hint_and_how_to_get_the_next(tmp_path):
     file = tmp_path / "affine.py"
     file.write_text(next(e for e in exercises() if e.name == "Affine").sheet.text, encoding="utf-8")
-    command = [sys.executable, "-m", "dout", "exercise", "hint", str(file), "--degree"]
-    second, third = (subprocess.run([*command, n], capture_output=True, text=True, check=True) for n in "23")
+    second, third = (run_dout("exercise", "hint", file, "--degree", n) for n in "23")
     assert "its gradient is the sum" in second.stdout
     assert "--degree 3" in second.stderr
     assert "dW: (D, N)·(N, M)" in third.stdout.replace("\n", " ")

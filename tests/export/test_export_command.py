@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import safetensors.numpy
+from dout_commands import run_dout
 from onnx_runs import ran
 
 NET = """\
@@ -47,8 +48,7 @@ net = Net()
 
 
 def run(*arguments, cwd):
-    command = [sys.executable, "-m", "dout", "export", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=cwd)
+    return run_dout("export", *arguments, cwd=cwd, timeout=60)
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
+
+from dout_commands import run_dout
 
 HOME = Path(__file__).resolve().parents[2]
 
@@ -48,9 +48,7 @@ class Relu:
 
 
 def dout(*arguments, cwd=HOME, env=PLAIN, **options):
-    command = [sys.executable, "-m", "dout", "check", *map(str, arguments)]
-    options = {"timeout": 120, "check": False, "text": True, **options}
-    return subprocess.run(command, cwd=cwd, capture_output=True, env=env, **options)
+    return run_dout("check", *arguments, cwd=cwd, env=env, **options)
 
 
 def document(*arguments, **options):

@@ -13,7 +13,7 @@ from compile_programs import arrays_in, gradient_for, leaves
 
 import dout
 from dout.engine.validate.error_bounds import bounds
-from dout.engine.validate.error_rules import EXACT
+from dout.engine.validate.rounded_step import EXACT
 from dout.trace.capture.capture import capture
 from dout.trace.model.replay import same_bits
 

@@ -1,9 +1,9 @@
 """`dout show` as a whole process, and what a refusal looks like."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from dout_commands import run_dout
 
 HOME = Path(__file__).resolve().parents[2]
 
@@ -23,8 +23,7 @@ class MulLayer:
 
 
 def dout(*arguments, cwd=HOME, **options):
-    command = [sys.executable, "-m", "dout", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False, **options)
+    return run_dout(*arguments, cwd=cwd, timeout=60, **options)
 
 
 def script(folder, text, name="mine.py"):

@@ -189,14 +189,19 @@ class _Merged:
         return self.first.setdefault((node.primitive, *inputs, static), node)
 
 
+_AS_THEY_ARE = frozenset({int, str, bool, type(None)})
+
+
 def _frozen(item: Any) -> Any:
     """A key that two static parameters share where they are the same in type and bits."""
+    if (kind := type(item)) in _AS_THEY_ARE:  # nearly all
+        return kind, item
     if isinstance(item, float | complex):
         return type(item), repr(item)
     if isinstance(item, np.ndarray | np.generic):
         return type(item), item.dtype, item.shape, "nan" if item.shape == () and item != item else item.tobytes()
     if isinstance(item, tuple | list):
-        return type(item), tuple(map(_frozen, item))
+        return kind, tuple([_frozen(part) for part in item])
     if isinstance(item, dict):
         return dict, tuple((name, _frozen(part)) for name, part in item.items())
     if isinstance(item, slice):

@@ -156,7 +156,8 @@ def class_of(function: Any, cls: type | None) -> type | None:
 def methods_of(own: Function, cls: type | None) -> list[Function]:
     """The methods of a class and of its bases, or of the class that a function stands in."""
     if cls is not None:
-        found = [read(value) for base in cls.__mro__ for value in list(vars(base).values())]
+        bases = [base for base in cls.__mro__ if base is not object]
+        found = [read(value) for base in bases for value in list(vars(base).values())]
         return [method for method in found if method is not None]
     body = own.owner.body if own.owner else []
     return [Function(node, own.owner, own.lines, own.names) for node in body if isinstance(node, _Def)]

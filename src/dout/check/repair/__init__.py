@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dout.check.report.source_places import is_lambda
 from dout.check.report.verdicts import Cause
-from dout.run import quiet
+from dout.run import keeping_random_states, quiet
 
 if TYPE_CHECKING:
     from dout.check.exact.exact_route import Examination
@@ -73,9 +73,9 @@ def causes(
             found = dict.fromkeys(refuted, common) if common else found
     if found:
         return found
-    with quiet(), suppress(Exception):
+    with quiet(), keeping_random_states(), suppress(Exception):  # each of its many runs draws from a seed
         found = CauseSearch(subject, examination, refuted, given).found()
-    with quiet(), suppress(Exception):
+    with quiet(), keeping_random_states(), suppress(Exception):
         is_last = given is None and not KIND_ALONE.get()
         found = with_derived_backward(subject, refuted, found) if is_last else found
     if is_lambda(subject.runner.layer):

@@ -141,6 +141,7 @@ def _load() -> None:
     for name in ("numpy.random", "dout.check.repair.suspected_cause", "dout.check.repair.shrink"):  # are loaded late
         importlib.import_module(name)
     gc.freeze()
+    gc.enable()  # the command begins without
 
 
 class _Process:

@@ -13,14 +13,28 @@ _SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 
 def loaded(*nodes: ast.AST | None) -> Names:
     """The names that are read somewhere inside."""
-    found = (n for node in nodes if node is not None for n in ast.walk(node) if isinstance(n, ast.Name))
-    return frozenset(n.id for n in found if not isinstance(n.ctx, ast.Store))
+    return frozenset(n.id for n in _names(nodes) if not isinstance(n.ctx, ast.Store))
 
 
 def stored(*nodes: ast.AST) -> Names:
     """The names that are set somewhere inside."""
-    found = (n for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name))
-    return frozenset(n.id for n in found if isinstance(n.ctx, ast.Store | ast.Del))
+    return frozenset(n.id for n in _names(nodes) if isinstance(n.ctx, ast.Store | ast.Del))
+
+
+def _names(nodes: Iterable[ast.AST | None]) -> list[ast.Name]:
+    """All names inside, in any order. With `ast.walk`, to find kernels for loops took a fifth longer."""
+    found, waiting = list[ast.Name](), [node for node in nodes if node is not None]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name):
+            found.append(node)
+            continue
+        for item in [getattr(node, name, None) for name in node._fields]:
+            if isinstance(item, list):
+                waiting += [part for part in item if isinstance(part, ast.AST)]
+            elif isinstance(item, ast.AST):
+                waiting.append(item)
+    return found
 
 
 def captured(function: ast.AST) -> Names:

@@ -16,7 +16,7 @@ import numpy as np
 
 from dout.engine.runtime.blas_threads import alone
 from dout.engine.validate.error_bounds import bound, bounds, pointwise, product_bound
-from dout.engine.validate.error_rules import EXACT, Error
+from dout.engine.validate.rounded_step import EXACT, Error
 from dout.errors import DifferenceWarning
 from dout.graph import CONSTANT, Node, Shape, evaluate, same_kind, topological
 from dout.ops import PRIMITIVES, kind_of

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.validate.error_rules import EXACT, Error, RoundedStep, magnitude, product_at, propagated, real
-from dout.graph import CONSTANT, INPUT, Node, Primitive
+from dout.engine.validate.error_rules import magnitude, moves_alone, product_at, propagated
+from dout.engine.validate.rounded_step import EXACT, Error, RoundedStep
+from dout.graph import CONSTANT, INPUT, Node, Primitive, evaluate
 from dout.ops import by_primitive, primitives
 from dout.ops.plain_math import MATH
 from dout.ops.registry import broadcast
@@ -56,14 +57,20 @@ def bounds(
     for node, place in last.items():
         leaving.setdefault(place, []).append(node)
     found: dict[Node, Error] = {}
-    values = _Values(data)
+    values = _Values(data, last)
     for place, node in enumerate(nodes):
+        values.place = place
         if node in known:
             found[node] = known[node]
         elif node.primitive is not INPUT and node.primitive is not CONSTANT:
             errors = [found.get(i, known.get(i, EXACT)) for i in node.inputs]
-            if not _passes_on(node) or any(error is not EXACT for error in errors):
+            if not _passes_on(node):
                 found[node] = bound(node, [values[i] for i in node.inputs], values[node], errors)
+            elif any(error is not EXACT for error in errors):
+                alone = moves_alone(node)  # where errors go does not hang on the values, which may be large
+                given = [_of_shape(i) if alone else values[i] for i in node.inputs]
+                found[node] = bound(node, given, _of_shape(node) if alone else values[node], errors)
+        values.carry_on(node)
         for gone in leaving.get(place, ()):
             values.pop(gone, None)
             if wanted is not None and gone not in wanted:
@@ -72,17 +79,24 @@ def bounds(
 
 
 class _Values(dict[Node, Any]):
-    """Recorded values. One that is computed anew is kept for the next, as where an array is written into in a loop."""
+    """Recorded values. What is computed anew is kept as long as a later step needs it, as in a loop that writes."""
 
-    def __init__(self, data: Mapping[Node, Any]) -> None:
-        self.data = data
+    def __init__(self, data: Mapping[Node, Any], last: Mapping[Node, int]) -> None:
+        self.data, self.last, self.place = data, last, 0
 
     def __missing__(self, node: Node) -> Any:
-        if node in self.data or not all(i in self or i in self.data for i in node.inputs):
+        if node in self.data:
             return self.data[node]
         with np.errstate(all="ignore"):
-            self[node] = node.primitive.apply([self[i] for i in node.inputs], node.static)
-        return self[node]
+            found = evaluate([node], {**self.data, **self})
+        needed = (n for n in found if n not in self.data and self.last.get(n, -1) >= self.place)
+        self.update({n: found[n] for n in needed})
+        return found[node]
+
+    def carry_on(self, node: Node) -> None:
+        """Compute a node that is needed later while one of its inputs is there that was computed anew: it leaves."""
+        if self.last[node] > self.place and node not in self.data and any(i in self for i in node.inputs):
+            self[node]
 
 
 def _passes_on(node: Node) -> bool:
@@ -103,16 +117,22 @@ def bound(node: Node, inputs: Sequence[Any], out: Any, errors: Sequence[Error]) 
     try:
         with np.errstate(all="ignore"):
             errors = [_with_cast(item, out, error) for item, error in zip(inputs, errors, strict=True)]
-            step = RoundedStep(node, [real(item) for item in inputs], real(out), errors, epsilon)
-            total = np.zeros(shape)
-            if any(error is not EXACT for error in errors):
-                total = total + propagated(step)
+            step = RoundedStep(node, inputs, out, errors, epsilon)
+            if any(map(np.iscomplexobj, (*inputs, out))):
+                return np.full(shape, np.inf)
+            total: Any = propagated(step) if any(error is not EXACT for error in errors) else 0.0
             ulps = ULPS.get(node.primitive, FUNCTION)
             if ulps and epsilon:
-                total = total + ulps * (epsilon * magnitude(step) + tiny)
-    except (ArithmeticError, ValueError, TypeError):  # a complex number, or math's function beyond its domain
+                total = total + (magnitude(step) * (ulps * epsilon) + ulps * tiny)
+            total = total if np.shape(total) == shape else np.zeros(shape) + total
+    except (ArithmeticError, ValueError, TypeError):  # math's function beyond its domain, say
         return np.full(shape, np.inf)
-    return total if np.any(total != 0) else EXACT
+    return total if np.any(total) else EXACT
+
+
+def _of_shape(node: Node) -> Any:
+    """Something of a node's shape and dtype that takes no memory."""
+    return np.broadcast_to(np.zeros((), node.dtype), node.shape)
 
 
 def product_bound(node: Node, inputs: Sequence[Any], points: Sequence[Any]) -> Error | None:

@@ -3,52 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from dout.engine.validate.rounded_step import EXACT, RoundedStep, additions
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.plain_math import MATH
 from dout.ops.registry import broadcast
-
-Error = Any  # an array of float64 with the shape of the value; EXACT where it is zero everywhere
-EXACT = 0.0
-IN_A_ROW = 256  # elements that a good program, as NumPy, adds up one after the other; blocks of as many in pairs
-LANES = 8  # sums side by side in such a block
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class RoundedStep:
-    """A node with its values, as float64."""
-
-    node: Node
-    x: Sequence[Any]
-    out: Any
-    errors: Sequence[Error]
-    epsilon: float
-
-    def error(self, i: int) -> Any:
-        """The error of an input, in its own shape."""
-        error = self.errors[i]
-        return np.zeros(np.shape(self.x[i])) if error is EXACT else np.asarray(error)
-
-    def forward(self, *inputs: Any, without: Collection[str] = ()) -> Any:
-        """The row's own function, over float64."""
-        static = {key: item for key, item in self.node.static.items() if key not in without}
-        if "dtype" in static:
-            static["dtype"] = np.dtype(float)
-        return self.node.primitive.forward(*inputs, **static)
-
-
-def real(value: Any) -> Any:
-    """A value as float64. TypeError of complex numbers."""
-    if np.iscomplexobj(value):
-        raise TypeError("no bound over complex numbers")
-    return np.asarray(value, float)
-
 
 # --- rounding ---------------------------------------------------------------------------------------------------------
 
@@ -59,34 +23,46 @@ def magnitude(step: RoundedStep) -> Any:
     return np.abs(step.out) if how is None else how(step)
 
 
-def _additions(count: int, along_memory: bool = True) -> float:
-    """How many roundings one element meets where so many are added up."""
-    count = max(count, 1)
-    return min(count, IN_A_ROW) / LANES + math.log2(count) if along_memory else 1 + count / 2  # half an ulp each
-
-
 def _of_sum(step: RoundedStep) -> Any:
     x, static = step.x[0], step.node.static
     if x.size == 0:
-        return np.zeros(step.out.shape)
+        return np.zeros(step.shape)
     count = x.size // max(step.out.size, 1)
     axis = static.get("axis")
     axes = range(x.ndim) if axis is None else [a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)]
     in_memory = x.flags.c_contiguous and sorted(axes) == list(range(x.ndim - len(axes), x.ndim))
     sizes = np.abs(x)
-    return _additions(count, in_memory) * step.forward(sizes, *(w > 0 for w in step.x[1:]), without=("initial",)) + abs(
+    return additions(count, in_memory) * step.forward(sizes, *(w > 0 for w in step.x[1:]), without=("initial",)) + abs(
         static.get("initial", 0)
     )
 
 
 def _of_product(step: RoundedStep) -> Any:
-    return _additions(_shared(step)) * step.forward(*map(np.abs, step.x))
+    count = _shared(step)
+    sizes = _sizes_of_product(step, count) if step.node.primitive in _PRODUCTS else None
+    return additions(count) * (step.forward(*map(np.abs, step.x)) if sizes is None else sizes)
+
+
+_PRODUCTS = primitives("matmul dot")
+
+
+def _sizes_of_product(step: RoundedStep, count: int) -> Any:
+    """The product of the sizes at least, by float32 numbers in half of the time; None where they do not do."""
+    rounding = np.finfo(np.float32)
+    if any(np.asarray(item).dtype != rounding.dtype for item in step.given) or count * rounding.eps > _LITTLE:
+        return None
+    sizes = np.asarray(step.node.primitive.forward(*map(np.abs, step.given)))
+    lost = count * float(rounding.tiny)  # what is smaller may be 0
+    return sizes.astype(float) * (1 + 2 * count * float(rounding.eps)) + lost if np.isfinite(sizes).all() else None
+
+
+_LITTLE = 0.05  # by which a bound may be larger
 
 
 def product_at(x: Any, y: Any, rows: Any, columns: Any) -> Any:
     """What the rounding of a product of two matrices is relative to, at some of its elements: as `_of_product`."""
     sizes = np.einsum("ij,ij->i", np.abs(x[rows]).astype(float), np.abs(y.T[columns]).astype(float))
-    return _additions(x.shape[1]) * sizes
+    return additions(x.shape[1]) * sizes
 
 
 def _shared(step: RoundedStep) -> int:
@@ -100,13 +76,13 @@ def _shared(step: RoundedStep) -> int:
         return math.prod(n for c, n in size.items() if c not in result)
     if row is PRIMITIVES["convolve"]:
         return min(len(x) for x in step.x)
-    return len(np.moveaxis(step.x[0], -1, 0)) if all(x.ndim for x in step.x) else 1
+    return np.shape(step.given[0])[-1] if all(map(np.ndim, step.given)) else 1
 
 
 def _of_variance(step: RoundedStep) -> Any:
     # As if every element had its rounding, beside that of the sum.
     x = step.x[0]
-    added = _additions(x.size // max(step.out.size, 1), along_memory=False)
+    added = additions(x.size // max(step.out.size, 1), along_memory=False)
     return added * np.abs(step.out) + _variance_error(step, added * step.epsilon * np.abs(x)) / step.epsilon
 
 
@@ -151,8 +127,15 @@ def propagated(step: RoundedStep) -> Any:
     return _unknown(step)
 
 
+def moves_alone(node: Node) -> bool:
+    """Whether a row moves elements to places that no value says: their errors move the same way."""
+    rule, inputs = _RULES.get(node.primitive), len(node.inputs)
+    many = node.primitive in primitives("concatenate array")
+    return (rule is _moved and (many or inputs == 1)) or (rule is _written and inputs == 2)
+
+
 def _unknown(step: RoundedStep) -> Any:
-    return np.full(step.out.shape, np.inf)
+    return np.full(step.shape, np.inf)
 
 
 # Where the inputs with these numbers come to zero, the slope is infinite: an error as large says nothing.
@@ -167,7 +150,7 @@ _POWERS = primitives("power pow math_pow")
 def _by_slopes(step: RoundedStep) -> Any:
     """By the row's own backward: the steepest of the slopes at the value and at both ends of its error."""
     errors = [step.error(i) for i in range(len(step.x))]
-    total = np.zeros(step.out.shape)
+    total = np.zeros(step.shape)
     for shift in (0, 1, -1):
         x = [value + shift * error for value, error in zip(step.x, errors, strict=True)]
         out = np.asarray(step.forward(*x)) if shift else step.out
@@ -181,8 +164,8 @@ def _by_slopes(step: RoundedStep) -> Any:
 def _weighed(step: RoundedStep, out: Any, x: Sequence[Any], errors: Sequence[Any]) -> Any:
     row = step.node.primitive
     assert row.backward is not None
-    slopes = row.backward(np.ones(step.out.shape), out, *x, **step.node.static)
-    total = np.zeros(step.out.shape)
+    slopes = row.backward(np.ones(step.shape), out, *x, **step.node.static)
+    total = np.zeros(step.shape)
     for slope, error in zip(slopes if isinstance(slopes, tuple) else (slopes,), errors, strict=True):
         if slope is None:
             if error.any():
@@ -195,14 +178,14 @@ def _weighed(step: RoundedStep, out: Any, x: Sequence[Any], errors: Sequence[Any
 def _largest(step: RoundedStep) -> Any:
     """Of rows that choose one of their inputs, near which the others then are, or turn its sign."""
     total = step.error(0)
-    for i in range(1, len(step.x)):
+    for i in range(1, len(step.given)):
         total = np.maximum(total, step.error(i))
     return total
 
 
 def _added(step: RoundedStep) -> Any:
     """Errors add up, whichever sign they have. This is what the slopes would say, in a tenth of the time."""
-    return sum((error for error in step.errors if error is not EXACT), np.zeros(step.out.shape))
+    return sum((error for error in step.errors if error is not EXACT), np.zeros(step.shape))
 
 
 def _root(step: RoundedStep) -> Any:
@@ -218,7 +201,7 @@ def _compared(step: RoundedStep) -> Any:
 
 
 def _conditions(step: RoundedStep) -> Any:
-    total = np.zeros(step.out.shape)
+    total = np.zeros(step.shape)
     for i in range(len(step.x)):
         total = np.maximum(total, step.error(i) != 0)
     return total
@@ -254,10 +237,10 @@ def _moved(step: RoundedStep) -> Any:
     """Rows that move elements: their errors move with them. An index that is in doubt leaves nothing known."""
     data = 2 if step.node.primitive in primitives("setitem add_at") else 1
     many = step.node.primitive in primitives("concatenate array")
-    index = [] if many else list(range(data, len(step.x)))
+    index = [] if many else list(range(data, len(step.given)))
     if any(step.errors[i] is not EXACT for i in index):
         return _unknown(step)
-    moved = [step.error(i) for i in range(len(step.x)) if i not in index]
+    moved = [step.error(i) for i in range(len(step.given)) if i not in index]
     return np.asarray(step.forward(*moved, *_indices(step, index), without=("value",)), float)
 
 
@@ -268,11 +251,11 @@ def _indices(step: RoundedStep, index: Sequence[int]) -> list[Any]:
 
 def _written(step: RoundedStep) -> Any:
     """A write of one number through a mask, parts of which may be in doubt."""
-    if len(step.x) == 3 and step.errors[2] is not EXACT and np.ndim(step.x[1]) == 0:
-        certain = RoundedStep(step.node, step.x, step.out, (*step.errors[:2], EXACT), step.epsilon)
+    if len(step.given) == 3 and step.errors[2] is not EXACT and np.ndim(step.x[1]) == 0:
+        certain = RoundedStep(step.node, step.given, step.result, (*step.errors[:2], EXACT), step.epsilon)
         doubt = step.error(2)
         whole = np.abs(step.x[0] - step.x[1]) + step.error(0) + step.error(1)
-        if doubt.shape == step.out.shape and step.node.inputs[2].dtype == np.bool_:
+        if doubt.shape == step.shape and step.node.inputs[2].dtype == np.bool_:
             return np.where(doubt != 0, whole, _moved(certain))
     return _moved(step)
 
@@ -304,7 +287,7 @@ def _placed(step: RoundedStep) -> Any:
     static: dict[str, Any] = {"axis": step.node.static.get("axis"), "keepdims": True}
     x, error = sign * step.x[0], 2 * step.error(0)
     rivals = np.sum(~(x + error < np.max(x - error, **static)), **static)
-    return np.where(np.reshape(rivals, step.out.shape) > 1, np.inf, 0)
+    return np.where(np.reshape(rivals, step.shape) > 1, np.inf, 0)
 
 
 def _of_product_errors(step: RoundedStep) -> Any:
@@ -322,7 +305,7 @@ def _multiplied(step: RoundedStep) -> Any:
 
 def _slope(step: RoundedStep) -> Any:
     assert step.node.primitive.backward is not None
-    return np.abs(step.node.primitive.backward(np.ones(step.out.shape), step.out, *step.x, **step.node.static)[0])
+    return np.abs(step.node.primitive.backward(np.ones(step.shape), step.out, *step.x, **step.node.static)[0])
 
 
 def _along(step: RoundedStep, weight: Any, error: Any) -> Any:

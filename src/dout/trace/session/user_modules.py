@@ -12,7 +12,8 @@ from dout.trace.model.user_source import is_user_code
 
 ANSWERED = frozenset({"numpy", "scipy", "math"})  # libraries whose functions are recorded, not looked into
 FINDERS = frozenset({"modules", "import_module", "__import__"})  # names by which code finds modules without a statement
-_found: dict[tuple[str | None, ...], tuple[list[ModuleType], list[ModuleType]]] = {}  # of all that were loaded then
+_Found = dict[tuple[str | None, ...], list[ModuleType]]  # by targets
+_known: tuple[list[Any], _Found] = ([], {})  # all that was loaded when it was last asked for, and what was found then
 _judged: dict[str, tuple[ModuleType, bool]] = {}  # by module name: judging hundreds of them anew costs a millisecond
 
 
@@ -33,20 +34,25 @@ def is_loaded(names: dict[str, Any]) -> bool:
 
 def user_modules(*targets: str | None) -> list[ModuleType]:
     """The user's own modules that are loaded: no library's, but the whole package of each target, also installed."""
-    loaded = [*sys.modules.values()]
-    known = _found.get(targets)
-    if known is not None and len(known[0]) == len(loaded) and all(map(operator.is_, known[0], loaded)):
-        return list(known[1])
+    global _known
+    loaded, (before, known) = [*sys.modules.values()], _known
+    if len(before) != len(loaded) or not all(map(operator.is_, before, loaded)):
+        known = {}
+        _known = loaded, known
+    if targets not in known:
+        known[targets] = _found(*targets)
+    return list(known[targets])
+
+
+def _found(*targets: str | None) -> list[ModuleType]:
+    """The same, looked for among all that is loaded."""
     packages = {name.partition(".")[0] for name in targets if name} - {"dout", "builtins"}
     found = []
     for name, module in list(sys.modules.items()):
         named = name == "__main__" or name in targets or (packages and name.partition(".")[0] in packages)
         if named or is_of_user(name, module):
             found.append(module)
-    found = [module for module in found if names_of(module).get("__name__", "builtins") != "builtins"]
-    _found.clear()
-    _found[targets] = loaded, found
-    return list(found)
+    return [module for module in found if names_of(module).get("__name__", "builtins") != "builtins"]
 
 
 def last_part(name: str) -> str:

@@ -6,7 +6,7 @@ import ast
 import linecache
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from dout.check.report.fix import Fix
@@ -23,12 +23,7 @@ class ParsedFile:
     @classmethod
     def of(cls, file: str) -> ParsedFile | None:
         """The source of a file, a notebook cell or an `exec`'d text that linecache knows; None where there is none."""
-        text = "".join(linecache.getlines(file))
-        try:
-            found = cls(file, text)
-            return found if text and found.tree else None
-        except (SyntaxError, ValueError):
-            return None
+        return _parsed(file, "".join(linecache.getlines(file)))
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -86,3 +81,13 @@ class ParsedFile:
         for (a, b), text in sorted(((self.span(part), text) for part, text in parts.items()), reverse=True):
             data = data[: a - start] + text.encode() + data[b - start :]
         return data.decode()
+
+
+@lru_cache(maxsize=8)
+def _parsed(file: str, text: str) -> ParsedFile | None:
+    """The source, parsed once for all the gradients and layers of a file; nobody changes its tree."""
+    try:
+        found = ParsedFile(file, text)
+        return found if text and found.tree else None
+    except (SyntaxError, ValueError):
+        return None
