@@ -229,3 +229,42 @@ def test_what_is_on_no_tape_is_no_operation():
     every = layers_in(sys.modules[__name__])
     assert "Tensor.sigmoid" in every
     assert not {"Tensor.detach", "Tensor.__add__", "Tensor", "Value.backward"} & {*every}
+
+
+class Grid:
+    """Arrays, each with a gradient of the same shape from the start."""
+
+    def __init__(self, data):
+        self.data = data
+        self.shape = data.shape
+        self.grad = np.zeros(data.shape)
+        self._backward = lambda: None
+
+
+def chosen(mask, one, two):
+    out = Grid(np.where(mask.data, one.data, two.data))
+
+    def _backward():
+        one.grad += np.where(mask.data, out.grad, 0.0).reshape(one.shape)
+        two.grad += np.where(mask.data, 0.0, out.grad).reshape(two.shape)
+
+    out._backward = _backward
+    return out
+
+
+def rows(index, table):
+    out = Grid(table.data[index.data])
+
+    def _backward():
+        for place, part in zip(index.data.reshape(-1), out.grad.reshape(-1, table.shape[-1]), strict=True):
+            table.grad[place] += part
+
+    out._backward = _backward
+    return out
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("chosen", ["mask", "one", "two"]), ("rows", ["table"])])
+def test_what_only_data_is_asked_of_is_an_object_of_the_tape(name, arguments):
+    report = judged(name)
+    assert not errors(report)
+    assert {words(report)[argument] for argument in arguments} == {"exact"}

@@ -21,9 +21,9 @@ from dout.adapt.argument_names import is_named, names_plain_upstream, taken_by
 from dout.adapt.interface.array_holders import attributes_held, wrapped
 from dout.adapt.interface.learned_gradients import KEPT
 from dout.adapt.interface.method_pairs import names_backward
-from dout.adapt.source.attribute_reads import asked_of_objects, own_attributes
+from dout.adapt.source.attribute_reads import asked_of_objects, attributes_read, own_attributes
 from dout.adapt.source.syntax import name_of, read, total, walk
-from dout.run import attributes_of, copied, function_copy, is_class, mro_of, vars_of
+from dout.run import attributes_of, copied, function_copy, is_class, mro_of, quiet, vars_of
 from dout.trace.tracer.traced import plain
 
 OPERANDS = "dout_operands"  # of the class of an operation: the inputs that stand on the tape
@@ -171,9 +171,25 @@ class _Operation:
     @cached_property
     def on_tape(self) -> list[bool]:
         """Which of them are operands: objects of the class, and not settings."""
-        asked = [bool(asked_of_objects(self.function, p.name)) for p in taken_by(self.function)]
+        asked = [bool(self._asked_of(p.name)) for p in taken_by(self.function)]
         is_given = [self._is_given_on(p.name) for p in taken_by(self.function)]
         return [a or b or (self.bound and not i) for i, (a, b) in enumerate(zip(asked, is_given, strict=True))]
+
+    def _asked_of(self, name: str) -> frozenset[str]:
+        """What is read of an argument that an object of the class has, and no array: its `data` are bytes there."""
+        read_ = attributes_read(self.function, name)
+        return asked_of_objects(self.function, name) | (read_ & self.numbers_in)
+
+    @cached_property
+    def numbers_in(self) -> frozenset[str]:
+        """Where an object of the class keeps the numbers that it is made of."""
+        array = np.array([0.5, 0.25])
+        try:
+            with quiet():
+                held = attributes_held(wrapped(self.holder, array, self.settings))
+        except Exception:
+            return frozenset()
+        return frozenset(n for n, x in held.items() if np.array_equal(plain(x), array))
 
     def _is_given_on(self, name: str) -> bool:
         """Whether the result is made with it, beside itself: `creators=[self, other]`."""
