@@ -268,3 +268,17 @@ def test_what_only_data_is_asked_of_is_an_object_of_the_tape(name, arguments):
     report = judged(name)
     assert not errors(report)
     assert {words(report)[argument] for argument in arguments} == {"exact"}
+
+
+def each(value):
+    out = Value((lambda number: number if number > 0 else 0)(value.data), (value,))
+
+    def _backward():
+        value.grad += (1 if out.data > 0 else 0) * out.grad
+
+    out._backward = _backward
+    return out
+
+
+def test_an_operation_that_raises_inside_a_lambda_is_judged_on_what_it_takes():
+    assert words(judged("each")) == {"value": "exact"}
