@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any
 
 from dout.adapt.argument_names import (
+    any_number_of,
     names_cache,
     names_context,
     names_gradients,
@@ -46,6 +47,7 @@ MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
 SHARED = "dout again "
 DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
 CONTEXT, GRADS, OPTIMIZER, BUFFER, ROWS = "ctx", "grads", "optimizer", "buffer", "rows"
+EACH = "*"  # what forward's own `*args` was given
 PENALTY = "0.125"  # its strength; at 0 a wrong penalty would be right
 
 
@@ -58,7 +60,7 @@ class Interface:
     default), `cache` (what else forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a
     dict that it fills), `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`,
     `buffer` (zeros in the shape of the first input, in which it leaves the gradient), `rows` (the number of samples:
-    the length of the first input), or the name of an argument of forward.
+    the length of the first input), `*` (all that forward's `*args` was given), or the name of an argument of forward.
 
     `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
@@ -235,7 +237,7 @@ def is_plain(cls: type) -> bool:
     if is_static(cls, "forward") or is_static(cls, "backward"):
         return False
     names = required(cls.backward, bound=True)  # type: ignore[attr-defined]
-    plain = len(names) == 1 and names_plain_upstream(names[0])
+    plain = len(names) == 1 and names_plain_upstream(names[0]) and not _given_again(cls, "forward", "backward")
     return plain and not given_after(cls.backward, 2, switches_for(cls.forward))  # type: ignore[attr-defined]
 
 
@@ -263,6 +265,7 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     known = {*taken, *optional(getattr(cls, forward)), *filter(names_output, wanted)}
     if local and len(wanted) > 1 and not loss and known.isdisjoint(wanted):
         return  # of another function: nothing that it takes is called so
+    again = _given_again(cls, forward, backward)
     several = sum(not setting_role(name, "") or name in taken for name in wanted) > 1
     settings = optional(getattr(cls, forward))
     keeps = [CACHE] if items_returned(behind(getattr(cls, forward))) > 1 else []
@@ -292,9 +295,18 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     allowed = (roles for roles in islice(combined(choices), MOST_COMBINED) if _is_sensible(roles, wanted))
     for roles in islice(allowed, MOST_CANDIDATES):
         is_local = DOUT not in roles and not loss and bool(local or roles)
-        yield Interface(forward, backward, roles, context=context, local=is_local)
+        yield Interface(forward, backward, (*roles, *again), context=context, local=is_local)
     if len(wanted) > 1 and wanted == taken and not loss:  # `log_prob(x, a)`, `grad_log_prob(x, a)`: of one number
         yield Interface(forward, backward, tuple(wanted), context=context)
+
+
+def _given_again(cls: type, forward: str, backward: str) -> tuple[str, ...]:
+    """The role of backward's `*args`, where it reads them, and forward takes any number, too: it is given the same."""
+    method = getattr(cls, backward)
+    own = any_number_of(taken_by(behind(method)))
+    takes_any = any_number_of(taken_by(behind(getattr(cls, forward))))
+    asked = required_by(cls, backward)
+    return (EACH,) if own and takes_any and own not in asked and own in read_by(method, [own]) else ()
 
 
 def _roles_of_asking(cls: type, backward: str, wanted: Sequence[str], taken: Sequence[str]) -> tuple[str, ...]:

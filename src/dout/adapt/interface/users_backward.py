@@ -17,6 +17,7 @@ from dout.adapt.interface.interface import (
     CACHE,
     CONTEXT,
     DOUT,
+    EACH,
     GRADS,
     OPTIMIZER,
     OUTPUT,
@@ -206,6 +207,8 @@ def backward_arguments(
             place = int(role.removeprefix(SHARED)) - 1
             uses[place] = uses.get(place, 0) + 1
             yield taken[place] * 0.5 ** uses[place]
+        elif role == EACH:
+            yield from kept.get(EACH, ())
         elif role.startswith("self."):
             yield getattr(layer, role.removeprefix("self."))
         else:

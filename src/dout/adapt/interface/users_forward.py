@@ -13,7 +13,7 @@ from dout.adapt.array_makers import Maker, known_above
 from dout.adapt.interface.array_holders import bare, in_holders
 from dout.adapt.interface.collaborators import Context
 from dout.adapt.interface.held_values import give, held_at
-from dout.adapt.interface.interface import BUFFER, CACHE, CONTEXT, OUTPUT, ROWS, Interface, cache_place
+from dout.adapt.interface.interface import BUFFER, CACHE, CONTEXT, EACH, OUTPUT, ROWS, Interface, cache_place
 from dout.adapt.interface.learned_gradients import KEPT, is_float_array
 from dout.adapt.source import asked_of_objects, attributes_read
 from dout.adapt.source.attribute_reads import users_with
@@ -82,6 +82,8 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
         kept[CACHE] = cache
     if BUFFER in interface.roles:
         kept[BUFFER] = inputs[0]
+    if EACH in interface.roles:
+        kept[EACH] = tuple(item for name, item in zip(names, inputs, strict=False) if "[" in name)
     if ROWS in interface.roles:
         kept[ROWS] = len(inputs[0])
     if context is not None:

@@ -112,7 +112,7 @@ def _within(function: ast.AST) -> Iterator[Any]:
         yield from (n for n in ast.walk(statement) if hasattr(n, "lineno"))
 
 
-def _body(function: ast.AST | None) -> list[ast.AST]:
+def _body(function: ast.AST | None) -> list[Any]:
     """The statements of a function; of a lambda its expression."""
     body = getattr(function, "body", [])
     return body if isinstance(body, list) else [body]

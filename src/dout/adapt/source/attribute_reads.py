@@ -151,6 +151,19 @@ def _base(node: ast.expr) -> ast.expr:
     return node
 
 
+@total(int)
+def items_asked_of(function: Any, name: str) -> int:
+    """How many items of an argument a function takes by place, `a, b = args` or `args[1]`; 0 where it does not say."""
+    own, number = read(function), 0
+    for node in walk(own.node) if own else ():
+        match node:
+            case ast.Assign(targets=[ast.Tuple(elts=names) | ast.List(elts=names)], value=ast.Name(id=of)):
+                number = max(number, len(names) if of == name else 0)
+            case ast.Subscript(value=ast.Name(id=of), slice=ast.Constant(value=int(place))):
+                number = max(number, place + 1 if of == name else 0)
+    return number
+
+
 @total(dict)
 def items_unpacked(function: Any) -> dict[str, str]:
     """The local names of items of an attribute: {"params[0]": "W", "params[1]": "b"} after `W, b = self.params`."""

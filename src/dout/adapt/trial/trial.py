@@ -19,6 +19,7 @@ from dout.adapt.interface.collaborators import Collaborator
 from dout.adapt.interface.interface import (
     BUFFER,
     DOUT,
+    EACH,
     OUTPUT,
     Interface,
     candidates,
@@ -299,7 +300,7 @@ class Trials:
             target = network.target if network is not None else ""  # it needs no gradient
             gives_back = network is not None and network.is_given_back
             own = {name: x for name, x in inputs.items() if gives_back or name != target}
-            order = owners_of(self.cls, interface, result, own, layer)
+            order = _of_items(interface, result, names) or owners_of(self.cls, interface, result, own, layer)
             if gives_back and not isinstance(result, dict):
                 order = tuple("" if name == target else name for name in order or names)
             has_pairs = interface.is_plain and without_pairs(layer, result) is not result  # it is to be adapted
@@ -423,3 +424,10 @@ class Trials:
         others = (self._try(replace(interface, outputs=(place,), order=()), make, inputs) for place in (1, 2))
         fitting = (other for other in others if other.fit >= tried.fit)
         return next((other for other in fitting if self._manner(other, make, inputs, 0)[0] == RIGHT), tried)
+
+
+def _of_items(interface: Interface, result: Any, names: Sequence[str]) -> tuple[str, ...]:
+    """Whose each gradient is that backward returns for `*args`, where forward takes other arguments before them."""
+    items = [name for name in names if "[" in name]
+    number = len(result) if isinstance(result, tuple | list) else 1
+    return tuple(items[:number]) if EACH in interface.roles and number <= len(items) < len(names) else ()

@@ -1,0 +1,82 @@
+"""Layers whose forward takes `*args`, and whose backward is given the same again."""
+
+import numpy as np
+import pytest
+
+from dout.adapt import example
+from dout.check.verb.check_layer import check
+
+
+class Product:
+    def forward(self, *args):
+        one, other = args
+        return one * other
+
+    def backward(self, dout, *args):
+        one, other = args
+        return dout * other, dout * one
+
+
+class Matmul:
+    """With an argument before them that is of no use here, and the output handed back."""
+
+    def forward(self, mode, *given):
+        one, other = given
+        return np.dot(one, other)
+
+    def backward(self, mode, grad, output, *given):
+        one, other = given
+        return grad.dot(other.T), one.T.dot(grad)
+
+
+class Exp:
+    def forward(self, *args):
+        return np.exp(args[0])
+
+    def backward(self, grad, output, *args):
+        return (grad * output,)
+
+
+class Left:
+    """Wrong: the first gradient is that of the second."""
+
+    def forward(self, *args):
+        one, other = args
+        return one * other + other
+
+    def backward(self, grad, *args):
+        one, other = args
+        return grad * (one + 1), grad * other
+
+
+class Ignoring:
+    """A backward that reads nothing of what else it may be given."""
+
+    def forward(self, *args):
+        self.one = args[0]
+        return self.one**2
+
+    def backward(self, dout, *args):
+        return 2 * self.one * dout
+
+
+@pytest.mark.parametrize("cls", [Product, Matmul, Exp, Ignoring])
+def test_a_backward_that_reads_what_forward_was_given_is_given_it(cls):
+    report = check(cls)
+    assert report.ok
+    assert {str(verdict.word) for verdict in report.verdicts} == {"exact"}
+
+
+def test_gradients_in_the_wrong_order_are_wrong():
+    report = check(Left)
+    assert {verdict.argument for verdict in report.verdicts if verdict.word == "refuted"} == {"input0", "input1"}
+
+
+def test_as_many_are_given_as_the_code_takes():
+    assert list(example(Exp, {}, {}).inputs) == ["args[0]"]
+    shapes = [np.shape(x) for name, x in example(Matmul, {}, {}).inputs.items() if name != "mode"]
+    assert shapes == [(3, 4), (4, 2)]
+
+
+def test_the_report_says_that_backward_is_given_them():
+    assert str(example(Product, {}, {}).interface) == "forward(…), backward(dout, *)"
