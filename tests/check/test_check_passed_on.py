@@ -273,3 +273,21 @@ def test_a_gradient_that_is_not_computed_or_kept_or_used_is_not_lost(layer):
 
 def test_the_summary_counts_what_is_passed_on():
     assert "1 passed through, " in summary([check(Softmax(), X)])
+
+
+class SoftmaxOfScores:
+    """Its derivative runs forward itself: what it takes is no output, as its name has it."""
+
+    def forward(self, z):
+        e = np.exp(z - z.max(axis=0))
+        return e / e.sum(axis=0)
+
+    def derivative(self, yhat):
+        y = self.forward(yhat)
+        return y * (1 - y)
+
+
+def test_a_derivative_that_runs_forward_takes_what_forward_takes():
+    report = check(SoftmaxOfScores)
+    assert report.ok
+    assert formula(report)["D111"].severity == "warning"

@@ -37,7 +37,7 @@ from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, required, required_by
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import kept_when_called, read_by
-from dout.adapt.source.linear_use import only_asked, only_multiplied
+from dout.adapt.source.linear_use import handed_to, only_asked, only_multiplied
 from dout.adapt.source.returned_names import items_returned
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
@@ -265,7 +265,6 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     known = {*taken, *optional(getattr(cls, forward)), *filter(names_output, wanted)}
     if local and len(wanted) > 1 and not loss and known.isdisjoint(wanted):
         return  # of another function: nothing that it takes is called so
-    again = _given_again(cls, forward, backward)
     several = sum(not setting_role(name, "") or name in taken for name in wanted) > 1
     settings = optional(getattr(cls, forward))
     keeps = [CACHE] if items_returned(behind(getattr(cls, forward))) > 1 else []
@@ -281,6 +280,8 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     ]
     if loss and len(wanted) > 1 and wanted == taken:  # `loss(x, t)` and `gradient(x, t)`: the same call
         choices = [[name] for name in wanted]
+    again = handed_to(getattr(cls, backward), forward) if local and taken else set[str]()
+    choices = [[taken[0]] if n in again and OUTPUT in c else c for n, c in zip(wanted, choices, strict=True)]
     others = [c for name, c in zip(wanted, choices, strict=True) if name not in taken and DOUT in c]
     if not (loss or local or any(c[0] == DOUT for c in choices)) and len(others) == 1:  # all else forward was given
         others[0].remove(DOUT)
@@ -295,7 +296,8 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     allowed = (roles for roles in islice(combined(choices), MOST_COMBINED) if _is_sensible(roles, wanted))
     for roles in islice(allowed, MOST_CANDIDATES):
         is_local = DOUT not in roles and not loss and bool(local or roles)
-        yield Interface(forward, backward, (*roles, *again), context=context, local=is_local)
+        roles = (*roles, *_given_again(cls, forward, backward))
+        yield Interface(forward, backward, roles, context=context, local=is_local)
     if len(wanted) > 1 and wanted == taken and not loss:  # `log_prob(x, a)`, `grad_log_prob(x, a)`: of one number
         yield Interface(forward, backward, tuple(wanted), context=context)
 
