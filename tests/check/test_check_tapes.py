@@ -282,3 +282,44 @@ def each(value):
 
 def test_an_operation_that_raises_inside_a_lambda_is_judged_on_what_it_takes():
     assert words(judged("each")) == {"value": "exact"}
+
+
+class Cells(Grid):
+    """Arrays that are reduced along an axis, or as a whole."""
+
+    def total(self, axis=None, keepdims=False):
+        out = Cells(np.asarray(self.data.sum(axis=axis, keepdims=keepdims)))
+
+        def _backward():
+            arrives = out.grad if axis is None or keepdims else np.expand_dims(out.grad, axis)
+            self.grad += arrives * np.ones(self.shape)
+
+        out._backward = _backward
+        return out
+
+    def all_alike(self, axis=None):
+        out = Cells(np.asarray(self.data.sum(axis=axis)))
+
+        def _backward():
+            self.grad += out.grad * np.ones(self.shape)  # wrong: along an axis it has one less
+
+        out._backward = _backward
+        return out
+
+    def kept(self, axis=None, keepdims=False):
+        out = Cells(np.asarray(self.data.sum(axis=axis, keepdims=keepdims)))
+
+        def _backward():
+            arrives = out.grad if axis is None else np.expand_dims(out.grad, axis)
+            self.grad += (arrives * np.ones(self.shape)).reshape(-1)[: self.data.size].reshape(self.shape)  # wrong
+
+        out._backward = _backward
+        return out
+
+
+def test_an_operation_along_an_axis_is_judged_along_each():
+    assert not judged("Cells.total").findings
+    (error,) = errors(judged("Cells.all_alike"))
+    assert (error.code, "with axis = 1" in error.message) == ("D001", True)
+    (error,) = errors(judged("Cells.kept"))
+    assert (error.code, "with axis = 1 and keepdims = True" in error.message) == ("D101", True)
