@@ -323,3 +323,68 @@ def test_an_operation_along_an_axis_is_judged_along_each():
     assert (error.code, "with axis = 1" in error.message) == ("D001", True)
     (error,) = errors(judged("Cells.kept"))
     assert (error.code, "with axis = 1 and keepdims = True" in error.message) == ("D101", True)
+
+
+class Curve(Grid):
+    """An operation as an object: it is none of its own operands."""
+
+    def __init__(self, steepness=2.0):
+        self.steepness = steepness
+
+    def values(self, x):
+        return 1 / (1 + np.exp(-self.steepness * x))
+
+    def __call__(self, grid):
+        out = Grid(self.values(grid.data))
+
+        def _backward():
+            y = self.values(grid.data)
+            grid.grad += self.steepness * y * (1 - y) * out.grad
+
+        out._backward = _backward
+        return out
+
+
+class Wave(Cells):
+    """The classes above it say where gradients stand: its closure forgets what arrives."""
+
+    def __init__(self):
+        pass
+
+    def __call__(self, grid):
+        out = Grid(np.sin(grid.data))
+
+        def _backward():
+            grid.grad += np.cos(grid.data)  # wrong: out.grad is missing
+
+        out._backward = _backward
+        return out
+
+
+class Table:
+    """A layer with a parameter on the tape."""
+
+    def __init__(self, n_in, n_out):
+        self.weight = Grid(np.linspace(-1, 1, n_in * n_out).reshape(n_in, n_out))
+
+    def forward(self, grid):
+        out = Grid(grid.data @ self.weight.data)
+
+        def _backward():
+            grid.grad += out.grad @ self.weight.data.T
+            self.weight.grad += grid.data.T @ out.grad
+
+        out._backward = _backward
+        return out
+
+
+def test_an_operation_that_is_an_object_is_no_operand_of_its_own():
+    assert words(judged("Curve.__call__")) == {"grid": "exact"}
+    (error,) = errors(judged("Wave.__call__"))
+    assert (error.code, error.argument) == ("D103", "grid")
+
+
+def test_a_layer_may_have_its_parameters_on_the_tape():
+    report = judged("Table.forward")
+    assert report.ok
+    assert words(report) == {"grid": "exact", "weight": "exact"}

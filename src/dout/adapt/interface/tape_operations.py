@@ -133,7 +133,7 @@ def tape_operations(names: Mapping[str, Any], cls: type | None = None) -> dict[s
     slot = next((n for n in sorted(own_attributes(own[back])[1]) if "grad" in n), "") if back else ""
     found: dict[str, type] = {}
     closures = {name: closure_in(node) for name, node in nodes.items()}
-    known = next((closure.slot for closure in closures.values() if closure is not None), "")
+    known = next((closure.slot for closure in closures.values() if closure is not None), "") or _known_above(cls)
     for name, node in nodes.items():
         function, closure = own[name], closures[name] or (closure_in(node, known) if known else None)
         if not taken_by(function) or not all(map(is_named, taken_by(function))):
@@ -142,10 +142,27 @@ def tape_operations(names: Mapping[str, Any], cls: type | None = None) -> dict[s
             is_own = cls is not None and closure.made_by in (*_OWN, cls.__name__)
             holder = cls if is_own else function.__globals__.get(closure.made_by)
             if holder is not None and is_class(holder):
-                found[name] = _Operation(function, holder, closure.slot, closure.held_in, cls is not None).as_layer
+                owner = None if is_own or cls is None or _changes_own(node, closure.slot) else cls
+                bound = cls is not None and owner is None
+                found[name] = _Operation(function, holder, closure.slot, closure.held_in, bound, owner).as_layer
         elif cls is not None and slot and name != back and is_made_with_operands(node, cls.__name__):
             found[name] = _Operation(function, cls, slot, back, True).as_layer
     return found
+
+
+def _known_above(cls: type | None) -> str:
+    """Where the classes above have gradients, by the closures in their methods."""
+    functions = (item for base in mro_of(cls)[1:-1] for item in vars_of(base).values()) if cls is not None else ()
+    written = (own.node for own in map(read, functions) if own is not None)
+    return next((closure.slot for node in written if (closure := closure_in(node)) is not None), "")
+
+
+@total(bool)
+def _changes_own(function: ast.FunctionDef, slot: str) -> bool:
+    """Whether a method's closure changes the gradient of its own instance: that is an operand then."""
+    me = function.args.args[0].arg
+    nodes = [node for node in ast.walk(function) if isinstance(node, ast.Attribute) and node.attr == slot]
+    return any(name_of(node.value) == me for node in nodes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +170,7 @@ class _Operation:
     """A function on a tape: what makes its operands, and the attribute with their gradient.
 
     Its result goes back by the function in the attribute `way`, which takes the upstream gradient or reads it there.
+    A method of an `owner`, `Sigmoid.__call__`, has an instance of that, which is no operand.
     """
 
     function: FunctionType
@@ -160,19 +178,24 @@ class _Operation:
     slot: str
     way: str
     bound: bool
+    owner: type | None = None
 
     @cached_property
     def parameters(self) -> list[inspect.Parameter]:
         """What it takes, as a layer would call it: no input is called `self`."""
-        first, *others = taken_by(self.function)
+        first, *others = self._taken
         free = next(n for n in _FIRST if n not in {p.name for p in others})
         return [first.replace(name=free) if self.bound else first, *others]
+
+    @property
+    def _taken(self) -> list[inspect.Parameter]:
+        return taken_by(self.function)[self.owner is not None :]
 
     @cached_property
     def on_tape(self) -> list[bool]:
         """Which of them are operands: objects of the class, and not settings."""
-        asked = [bool(self._asked_of(p.name)) for p in taken_by(self.function)]
-        is_given = [self._is_given_on(p.name) for p in taken_by(self.function)]
+        asked = [bool(self._asked_of(p.name)) for p in self._taken]
+        is_given = [self._is_given_on(p.name) for p in self._taken]
         return [a or b or (self.bound and not i) for i, (a, b) in enumerate(zip(asked, is_given, strict=True))]
 
     def _asked_of(self, name: str) -> frozenset[str]:
@@ -222,7 +245,9 @@ class _Operation:
         items = [wrapped(self.holder, x, self.settings) if node and _is_number(x) else x for x, node in pairs]
         operands = [(item, own) for item, own in zip(items, given, strict=False) if item is not own]
         before = [copied(self._numbers(node)) for node, _ in operands]
-        result = getattr(layer, self.function.__name__)(*items, **named)
+        bound = self.owner is not None
+        called = self.function.__get__(layer) if bound else getattr(layer, self.function.__name__)
+        result = called(*items, **named)
         for (node, own), held in zip(operands, before, strict=True):  # an operand with other numbers is overwritten
             if type(own) is np.ndarray and not np.array_equal(held, now := self._numbers(node)):
                 own[...] = now
@@ -270,15 +295,18 @@ class _Operation:
         def backward(layer: Any, dout: Any) -> Any:
             return self.backward(layer, dout)
 
-        for made, taken in ((forward, self.parameters), (backward, [inspect.Parameter("dout", kind)])):
+        for method, taken in ((forward, self.parameters), (backward, [inspect.Parameter("dout", kind)])):
             written: Any = function_copy(function)
             written.__qualname__ = function.__qualname__
             written.__signature__ = inspect.Signature([me, *taken])
-            vars(made)["__wrapped__"] = written
+            vars(method)["__wrapped__"] = written
         operands = frozenset(p.name for p, node in zip(self.parameters, self.on_tape, strict=True) if node)
         place = {"__module__": function.__module__, "__qualname__": function.__qualname__, "__doc__": function.__doc__}
-        own = {"forward": forward, "backward": backward, function.__name__: staticmethod(function)}
-        return type(function.__name__, (), {**place, OPERANDS: operands, **own})
+        made: dict[str, Any] = {function.__name__: staticmethod(function) if self.owner is None else forward, **place}
+        made |= {OPERANDS: operands, "forward": forward, "backward": backward}
+        if self.owner is not None:
+            return type(self.owner)(self.owner.__name__, (self.owner,), made)
+        return type(function.__name__, (), made)
 
 
 def _as_wide(item: Any, given: Sequence[Any]) -> Any:
