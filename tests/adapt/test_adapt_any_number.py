@@ -80,3 +80,35 @@ def test_as_many_are_given_as_the_code_takes():
 
 def test_the_report_says_that_backward_is_given_them():
     assert str(example(Product, {}, {}).interface) == "forward(…), backward(dout, *)"
+
+
+class Box:
+    """It has a gradient only where it wants one, and by default it does not."""
+
+    def __init__(self, data, wants=False):
+        self.data, self.wants = data, wants
+        self.grad = np.zeros_like(data) if wants else None
+
+
+class Operation:
+    def __init__(self):
+        self.last = []
+
+    def forward(self, *args):
+        self.last = list(args)
+        self.output = Box(args[0].data * args[1].data, wants=any(one.wants for one in args))
+        return self.output
+
+    def op_backward(self):
+        for place, one in enumerate(self.last):
+            if one.wants:
+                one.grad += self.output.grad * self.last[1 - place].data
+
+
+def test_objects_that_want_a_gradient_only_when_told_are_told():
+    report = check(Operation)
+    assert {verdict.argument: str(verdict.word) for verdict in report.verdicts} == {
+        "input0": "exact",
+        "input1": "exact",
+    }
+    assert report.ok

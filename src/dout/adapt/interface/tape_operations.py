@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dout.adapt.argument_names import is_named, names_plain_upstream, taken_by
-from dout.adapt.interface.array_holders import attributes_held, wrapped
+from dout.adapt.interface.array_holders import attributes_held, settings_asked, wrapped
 from dout.adapt.interface.learned_gradients import KEPT
 from dout.adapt.interface.method_pairs import names_backward
 from dout.adapt.source.attribute_reads import asked_of_objects, attributes_read, own_attributes
@@ -223,9 +223,7 @@ class _Operation:
     @cached_property
     def settings(self) -> dict[str, bool]:
         """What is off by default in the class, and asked for on the way: `requires_grad`."""
-        codes = [read(self.function), *map(read, map(vars_of(self.holder).get, (self.way, "__init__")))]
-        asked = {n.attr for own in codes if own for n in walk(own.node) if isinstance(n, ast.Attribute)}
-        return {p.name: True for p in taken_by(self.holder) if p.default is False and p.name in asked}
+        return settings_asked(self.holder, (self.function, *map(vars_of(self.holder).get, (self.way, "__init__"))))
 
     @cached_property
     def takes_objects(self) -> bool | None:

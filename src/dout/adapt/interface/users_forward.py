@@ -10,7 +10,7 @@ import numpy as np
 
 from dout.adapt.argument_names import taken_by
 from dout.adapt.array_makers import Maker, known_above
-from dout.adapt.interface.array_holders import bare, in_holders
+from dout.adapt.interface.array_holders import bare, in_holders, settings_asked
 from dout.adapt.interface.collaborators import Context
 from dout.adapt.interface.held_values import give, held_at
 from dout.adapt.interface.interface import BUFFER, CACHE, CONTEXT, EACH, OUTPUT, ROWS, Interface, cache_place
@@ -49,7 +49,10 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
     asked_of = attributes_read if isinstance(interface.holder, Maker) else asked_of_objects
     asked = [place for place, name in enumerate(names) if interface.holder and asked_of(method, name)]
     bare_ones = [place for place in range(len(names)) if asked and interface.slot and place not in asked]
-    inputs = in_holders(interface, inputs, bare_ones, asked if isinstance(interface.holder, Maker) else ())
+    backward = getattr(user, interface.backward)
+    settings = settings_asked(interface.holder, (behind(method), behind(backward)))
+    asked = asked if isinstance(interface.holder, Maker) else []
+    inputs = in_holders(interface, inputs, bare_ones, asked, settings)
     for place, item in zip(interface.given, inputs, strict=False):
         give(layer, place, item)
     inputs = () if interface.given else inputs
