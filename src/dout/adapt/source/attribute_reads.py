@@ -51,7 +51,7 @@ def _items_of(node: ast.AST, scope: Scope) -> list[ast.Name]:
     """The names to which a statement binds the items of an argument: `a, b = prev`."""
     if not isinstance(node, ast.Assign) or not scope.holds(node.value):
         return []
-    return [n for t in node.targets if isinstance(t, ast.Tuple) for n in walk(t) if isinstance(n, ast.Name)]
+    return [n for t in node.targets if isinstance(t, ast.Tuple) for n in t.elts if isinstance(n, ast.Name)]
 
 
 def _is_named(node: ast.AST, names: set[str]) -> bool:
