@@ -20,7 +20,14 @@ from dout.check.conventions.clipping import is_limited, right_by_differences, ri
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
 from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalty_strengths, strength_of_what_is_added
-from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
+from dout.check.conventions.softmax import (
+    gives_diagonal,
+    handed_on,
+    is_last_sigmoid,
+    is_softmax,
+    passes_a_sigmoid,
+    says_last,
+)
 from dout.check.conventions.squares import depends_by_squares
 from dout.check.conventions.stop_gradient import (
     freezes_rows,
@@ -257,11 +264,16 @@ def _compounds(gradient: RefutedGradient) -> str | None:
 
 
 def _passes_on(gradient: RefutedGradient) -> Convention | None:
-    """A softmax that hands dout on, alone or at the end of a layer: its loss gives the gradient of both together."""
+    """A softmax that hands dout on, alone or at the end of a layer: its loss gives the gradient of both together.
+
+    So does a sigmoid in a layer that says it is the last.
+    """
     subject = gradient.subject
     alone = not gradient.judgement.parameters and len(subject.inputs) == 1
     if alone and gradient.likeness.passed and (is_softmax(subject) or is_last_sigmoid(subject)):
         return Convention(Word.PASSED, "backward passes dout on")
+    if gradient.judgement.parameters and says_last(subject) and passes_a_sigmoid(subject):
+        return Convention(Word.PASSED, "the sigmoid at the end passes dout on")
     constants = {"1": 1.0}
     if gradient.is_of_a_parameter and gradient.samples.shape:
         constants["1/N"] = 1 / gradient.samples.shape[0]
