@@ -62,16 +62,18 @@ class _Closure(NamedTuple):
 def closure_in(function: ast.AST, known: str = "") -> _Closure | None:
     """How a function's result goes back, by its syntax; None of others: `out._backward = _backward`.
 
-    `known` is where the class has gradients: a closure may forget to read what arrives.
+    `known` is where the class has gradients: a closure may forget to read what arrives. A result that goes through
+    another operation, `return out + self.b`, goes back in two steps, and is none of one.
     """
     nodes = [*ast.walk(function)]
+    given_back = {name_of(n.value) for n in nodes if isinstance(n, ast.Return) and isinstance(n.value, ast.Name)}
     inner = {n.name: n for n in nodes if isinstance(n, ast.FunctionDef) and n is not function}
     results = {t.id: n.value for n in nodes if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
     for node in nodes:
         match node:
             case ast.Assign(targets=[ast.Attribute(value=ast.Name(result), attr=held_in)], value=ast.Name(name)):
                 back, made = inner.get(name), results.get(result)
-                if back is not None and isinstance(made, ast.Call):
+                if back is not None and isinstance(made, ast.Call) and result in given_back:
                     slot = next(_slots(back, result, known), "")
                     return _Closure(held_in, slot, name_of(made.func)) if slot else None
     return None
