@@ -47,7 +47,7 @@ MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
 SHARED = "dout again "
 DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
 CONTEXT, GRADS, OPTIMIZER, BUFFER, ROWS = "ctx", "grads", "optimizer", "buffer", "rows"
-EACH = "*"  # what forward's own `*args` was given
+EACH, FIRST = "*", "first"  # what forward's own `*args` was given; what it returns before its output: `return z, a`
 PENALTY = "0.125"  # its strength; at 0 a wrong penalty would be right
 
 
@@ -60,7 +60,8 @@ class Interface:
     default), `cache` (what else forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a
     dict that it fills), `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`,
     `buffer` (zeros in the shape of the first input, in which it leaves the gradient), `rows` (the number of samples:
-    the length of the first input), `*` (all that forward's `*args` was given), or the name of an argument of forward.
+    the length of the first input), `*` (all that forward's `*args` was given), `first` (what forward
+    returns before its output), or the name of an argument of forward.
 
     `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the

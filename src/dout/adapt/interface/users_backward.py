@@ -18,6 +18,7 @@ from dout.adapt.interface.interface import (
     CONTEXT,
     DOUT,
     EACH,
+    FIRST,
     GRADS,
     OPTIMIZER,
     OUTPUT,
@@ -50,7 +51,7 @@ from dout.trace.session.pairing import is_named_as_gradient
 from dout.trace.tracer.traced import plain
 
 # What an argument is for that could be nothing else.
-_CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", PENALTY}
+_CERTAIN = {DOUT, CACHE, FIRST, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", PENALTY}
 
 
 def is_certain(interface: Interface, *, but_for: Collection[str] = ()) -> bool:

@@ -18,8 +18,10 @@ from dout.adapt.interface.array_holders import holders_for
 from dout.adapt.interface.collaborators import Collaborator
 from dout.adapt.interface.interface import (
     BUFFER,
+    CACHE,
     DOUT,
     EACH,
+    FIRST,
     OUTPUT,
     Interface,
     candidates,
@@ -122,6 +124,8 @@ class Trials:
                 tried = self._for_other_inputs(tried, make, inputs)
             if tried.fit >= Fit.INPUTS and tried.interface is not None and tried.interface.outputs == (0,):
                 tried = self._for_another_output(tried, tried.interface, make, inputs)
+            if tried.fit >= Fit.INPUTS and tried.interface is not None and CACHE in tried.interface.roles:
+                tried = self._for_the_last_output(tried, tried.interface, make, inputs)
             if len(self.interfaces) == 1:
                 return tried
             rank = (tried.fit, *self._manner(tried, make, inputs, place))
@@ -416,6 +420,15 @@ class Trials:
             if run.rightness([-gradient]):
                 break
         return tried if meant[0] == floats[0] else replace(tried, interface=replace(interface, order=(meant[0],)))
+
+    def _for_the_last_output(self, tried: Tried, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """The same where backward is given what was taken for the output, if it is right so: `return z, np.tanh(z)`."""
+        if self.fixed or self._manner(tried, make, inputs, 0)[0]:
+            return tried
+        roles = tuple(FIRST if role == CACHE else role for role in interface.roles)
+        other = self._try(replace(interface, roles=roles, order=()), make, inputs)
+        is_right = other.fit >= tried.fit and self._manner(other, make, inputs, 0)[0] == RIGHT
+        return other if is_right and roles.count(FIRST) == 1 else tried
 
     def _for_another_output(self, tried: Tried, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
         """The same, with the upstream gradient of another output, where backward is right for that alone."""
