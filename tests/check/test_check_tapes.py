@@ -407,3 +407,28 @@ class Biased(Table):
 def test_what_goes_back_in_two_steps_is_no_operation_of_one():
     assert "Table.forward" in layers_in(sys.modules[__name__])
     assert "Biased.forward" not in layers_in(sys.modules[__name__])
+
+
+class Thinned:
+    """An operation that hands its operand on as it is while it is not trained."""
+
+    def __init__(self, share=0.5):
+        self.share = share
+        self.active = False
+
+    def forward(self, grid):
+        if not self.active:
+            return grid
+        out = Grid(grid.data * self.share)
+
+        def _backward():
+            grid.grad += out.grad * self.share
+
+        out._backward = _backward
+        return out
+
+
+def test_an_operation_that_hands_its_operand_on_loses_no_gradient():
+    report = judged("Thinned.forward")
+    assert words(report) == {"grid": "exact"}
+    assert not errors(report)

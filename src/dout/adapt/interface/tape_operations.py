@@ -269,7 +269,8 @@ class _Operation:
         for node, before in nodes:
             setattr(node, self.slot, before)
         if self.takes_objects is None:
-            setattr(result, self.slot, dout)
+            own = next((before for node, before in nodes if node is result), None)  # it hands its operand on
+            setattr(result, self.slot, dout if own is None else own + dout)
             getattr(result, self.way)()
         else:
             getattr(result, self.way)(wrapped(self.holder, dout) if self.takes_objects else dout)
