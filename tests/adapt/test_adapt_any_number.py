@@ -112,3 +112,19 @@ def test_objects_that_want_a_gradient_only_when_told_are_told():
         "input1": "exact",
     }
     assert report.ok
+
+
+class Likelihood:
+    """Of shares alone."""
+
+    def forward(self, *args):
+        share, target = args
+        return -np.sum(target * np.log(share) + (1 - target) * np.log(1 - share))
+
+    def backward(self, dout, *args):
+        share, target = args
+        return -dout * (target / share - (1 - target) / (1 - share)), -dout * (np.log(share) - np.log(1 - share))
+
+
+def test_numbers_lie_between_0_and_1_where_no_others_do():
+    assert {str(verdict.word) for verdict in check(Likelihood).verdicts} == {"exact"}

@@ -20,7 +20,7 @@ from dout.adapt.search.failure import Failure
 from dout.adapt.search.own_faults import more_telling
 from dout.adapt.search.proposals import constructor_arguments, proposals
 from dout.adapt.search.raising_lines import asks_for_what_is_missing
-from dout.adapt.sizes.proposed_arrays import array_of, one_hot, single
+from dout.adapt.sizes.proposed_arrays import array_of, between, one_hot, single
 from dout.adapt.target import Target, copies, names_passed, passed
 from dout.adapt.trial.gradient_owners import is_finite, may_mean
 from dout.adapt.trial.trial import Fit, Trials, Tried
@@ -228,7 +228,8 @@ class ExampleSearch:
         """What the source itself proposes, where it says anything that names do not; arrays alike for `*xs`."""
         items, chosen = [name for name in open_ if "[" in name], frozenset({*needed, *open_})
         shapes = [(shape,) * len(items) for shape in _ANY_NUMBER] + ([_FACTORS] if len(items) == 2 else [])
-        every = [dict(zip(items, map(array_of, one, items), strict=True)) for one in shapes] if items else [{}]
+        made = [map(make, one, items) for make in (array_of, between) for one in shapes] if items else []
+        every = [dict(zip(items, arrays, strict=True)) for arrays in made] or [{}]
         if items and len(items) == len(open_):
             for init, arrays in product(constructor_arguments(self.target, self.init), every):
                 yield Example(init, {**self.named, **arrays}, chosen)
