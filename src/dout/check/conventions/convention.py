@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from dout.adapt.argument_names import names_label, names_loss, stands_for
-from dout.check.conventions.clipping import is_limited, right_by_differences, right_where_small
+from dout.check.conventions.clipping import is_cut_at_a_limit, is_limited, right_by_differences, right_where_small
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
 from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalty_strengths, strength_of_what_is_added
@@ -359,7 +359,8 @@ def _clipped(gradient: RefutedGradient) -> Convention | None:
         return None
     subject = gradient.subject
     right = right_by_differences(subject) if examination is None else right_where_small(subject, examination)
-    if gradient.name not in right:
+    cut = subject.ends and is_cut_at_a_limit(subject, outcome.got, outcome.expected)
+    if gradient.name not in right and not cut:
         return None
     return Convention(Word.CLIPPED, "backward clips it: it is the derivative where dout is small")
 
