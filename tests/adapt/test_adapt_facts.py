@@ -232,3 +232,46 @@ class Turns:
 
 def test_what_is_multiplied_step_by_step_is_a_sequence():
     assert {v.argument: v.word for v in check(Turns).verdicts} == dict.fromkeys(("x", "h0", "W", "U", "b"), Word.EXACT)
+
+
+class Pool:
+    """Its sizes are unpacked from what prepares it, into attributes: that is no object."""
+
+    def __init__(self, size):
+        self.size = size
+        self.h, self.w, self.c = None, None, None
+
+    def init(self, input_dim):
+        self.h, self.w, self.c = input_dim
+
+    def forward(self, x):
+        self.x = x
+        return np.stack([x[:, i : i + self.size].sum(axis=(1, 2)) for i in range(self.h - self.size + 1)], axis=1)
+
+    def backward(self, dout):
+        dx = np.zeros((len(dout), self.h, self.w, self.c))
+        for i in range(self.h - self.size + 1):
+            dx[:, i : i + self.size] += dout[:, i, None, None, :]
+        return dx
+
+
+class Curved:
+    """Its activation is an object, whose slope is given more than it needs."""
+
+    def __init__(self, activation):
+        self.activation = activation
+
+    def forward(self, x):
+        self.x, self.y = x, self.activation.f(x)
+        return self.y
+
+    def backward(self, dout):
+        return dout * self.activation.df(self.x, cached=self.y)
+
+
+def test_what_is_unpacked_into_attributes_is_a_shape_and_no_object():
+    assert [str(verdict.word) for verdict in check(Pool).verdicts] == [Word.EXACT]
+
+
+def test_the_slope_of_a_made_up_activation_takes_more_than_it_needs():
+    assert [str(verdict.word) for verdict in check(Curved).verdicts] == [Word.EXACT]

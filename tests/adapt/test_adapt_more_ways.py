@@ -195,3 +195,37 @@ def test_two_upstream_gradients_of_one_output_add_up():
     assert {verdict.word for verdict in right.verdicts} == {Word.EXACT}
     assert len(right.verdicts) == 4
     assert {verdict.word for verdict in wrong.verdicts} == {Word.REFUTED}
+
+
+class Slope:
+    """Returns what it makes its output of before that, and is given it again."""
+
+    def forward(self, x):
+        z = 2 * x
+        return z, np.tanh(z)
+
+    def backward(self, dout, z):
+        return 2 * dout * (1 - np.tanh(z) ** 2)
+
+
+class Scores(Slope):
+    """Its output is what comes first."""
+
+    def backward(self, dout, probabilities):
+        return 2 * dout
+
+
+class WrongSlope(Slope):
+    def backward(self, dout, z):
+        return 2 * dout * (1 - np.tanh(z))
+
+
+@pytest.mark.parametrize(("cls", "role"), [(Slope, "first"), (Scores, "cache")])
+def test_which_of_two_results_is_the_output_is_told_by_a_backward_that_is_right(cls, role):
+    report = check(cls)
+    assert [str(verdict.word) for verdict in report.verdicts] == [Word.EXACT]
+    assert example(cls, {}, {}).interface.roles == ("dout", role)
+
+
+def test_a_backward_that_is_right_for_neither_of_two_results_is_wrong():
+    assert not check(WrongSlope).ok

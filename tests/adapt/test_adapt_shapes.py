@@ -305,3 +305,15 @@ class Pool:
 def test_a_number_of_dimensions_in_words_counts():
     module = written('def f(image):\n    """\n    - image is a 2d numpy array\n    """\n')
     assert axes_for(module.f, "image") == 2
+
+
+def test_a_comment_beside_an_argument_tells_its_shape():
+    module = written("""
+def scored(
+    centers: object,  # (B, D)
+    others: object,  # (B, K, D)
+    scale=1.0, bias=0.0,  # (E,): of which of the two?
+):
+    return scale * (others * centers[:, None]).sum(2) + bias
+""")
+    assert shapes_for(module.scored) == {"centers": ("B", "D"), "others": ("B", "K", "D")}

@@ -288,3 +288,47 @@ class SquaresWithoutDout(WithoutDout):
 def test_a_backward_that_does_not_use_dout_is_told_at_every_size(cls, code, rows):
     x, t = np.random.default_rng(0).normal(size=(2, rows, 300))
     assert code in [f.code for f in check(cls(), x, t).findings]
+
+
+class ClippedLoss:
+    """A loss that returns its gradients, which no smaller dout makes smaller."""
+
+    limit, sign = 4.0, 1
+
+    def __init__(self):
+        self.W = np.array([[3.0, -2.0, 0.1], [0.2, 4.0, -0.05]])
+
+    def loss(self, x, t):
+        e = x @ self.W.T - t
+        dW = self.sign * e.T @ x
+        np.clip(dW, -self.limit, self.limit, out=dW)
+        return float(0.5 * np.sum(e**2)), dW
+
+
+class ClippedAndWrong(ClippedLoss):
+    sign = -1
+
+
+def test_a_loss_that_clips_its_gradients_is_right_where_it_does_not():
+    x, t = np.array([[1.0, 2.0, -1.0], [0.5, 0.25, 2.0]]), np.array([[3.0, 1.0], [1.0, -2.0]])
+    report = check(ClippedLoss, x, t)
+    assert words(report)["W"] == "right where it is not clipped"
+    assert report.ok
+    assert not check(ClippedAndWrong, x, t).ok
+
+
+class Parts:
+    """A container of whatever it holds: of nothing here."""
+
+    def forward(self, x):
+        for part in vars(self).values():
+            x = part.forward(x)
+        return x
+
+    def backward(self, dout):
+        for part in reversed(list(vars(self).values())):
+            dout = part.backward(dout)
+
+
+def test_a_container_of_nothing_has_no_gradient_to_give():
+    assert check(Parts, X).ok

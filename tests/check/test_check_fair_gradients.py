@@ -330,3 +330,39 @@ def test_a_loss_that_is_right_on_labels_is_no_error(tmp_path):
     source.write_text("import numpy as np\n\n\n" + "\n\n".join(parts))
     found = checked_file(str(source))
     assert [name for name, layer in found.items() if not layer["ok"]] == ["OfLabelsTurned"]
+
+
+class Spread:
+    """Its kernel is made of its weights where it is built; np.delete is not recorded."""
+
+    def __init__(self):
+        self.W = np.array([1.0, -2.0, 0.5])
+        self.kernel = self.spread()
+
+    def spread(self):
+        kernel = np.zeros(5)
+        kernel[::2] = self.W
+        return kernel
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.kernel
+
+    def backward(self, dout):
+        self.dW = np.delete(np.delete(self.x.T @ dout, 1), 2)
+        return np.outer(dout, self.kernel)
+
+
+class SpreadByNobody(Spread):
+    def __init__(self):
+        self.W = np.array([1.0, -2.0, 0.5])
+        self.kernel = np.array([1.0, 0.0, -2.0, 0.0, 0.5])
+
+    spread = None
+
+
+def test_a_parameter_that_another_method_spreads_may_be_meant_where_differences_judge_too():
+    (found,) = [finding for finding in dout.check(Spread).findings if finding.code == "D101"]
+    assert (found.argument, found.severity) == ("W", "warning")
+    (found,) = [finding for finding in dout.check(SpreadByNobody).findings if finding.code == "D101"]
+    assert (found.argument, found.severity) == ("W", "error")

@@ -198,3 +198,30 @@ class TargetIsOut(Perceptron):
 @pytest.mark.parametrize("cls", [TargetIsOutput, TargetIsOutputs, TargetIsOut])
 def test_a_target_may_be_called_an_output_where_the_loss_compares_nothing_with_an_input(cls):
     assert words(cls) == {"W": "exact"}
+
+
+class CrossEntropy:
+    """Its backward gives the target to the softmax before it, which subtracts that."""
+
+    def forward(self, shares, label):
+        self.label = label
+        return -np.sum(label * np.log(shares + 1e-8)) / len(label)
+
+    def backward(self):
+        return self.label
+
+
+class Weighted:
+    def forward(self, scores, label):
+        self.label = label
+        return np.sum(scores * label)
+
+    def backward(self):
+        return self.label
+
+
+def test_a_loss_that_gives_its_target_back_is_not_judged_unless_that_is_its_gradient():
+    report = dout.check(CrossEntropy)
+    assert not report.verdicts
+    assert "gives label back as it is: it is no gradient" in report.findings[0].message
+    assert [str(verdict.word) for verdict in dout.check(Weighted).verdicts] == ["exact"]

@@ -190,3 +190,20 @@ def test_a_derivative_that_takes_no_array_of_its_function_is_an_error(tmp_path):
     write(tmp_path, f"{text}def bent_grad(x):\n    slope = np.ones(x)\n    return slope * (1 - np.tanh(x) ** 2)\n")
     ((found,),) = [layer["findings"] for layer in layers(document(".", cwd=tmp_path)).values()]
     assert (found["code"], found["severity"]) == ("D001", "error")
+
+
+NO_PLACE = """
+class Layer:
+    def __init__():
+        pass
+    def forward(self, x):
+        return 2 * x
+    def backward(self, dout):
+        return 2 * dout
+"""
+
+
+def test_a_constructor_without_a_place_for_the_instance_is_the_layers_own_fault(tmp_path):
+    write(tmp_path, NO_PLACE)
+    (found,) = layers(document("mine.py", cwd=tmp_path))["Layer"]["findings"]
+    assert (found["code"], found["severity"]) == ("D001", "error")

@@ -273,3 +273,67 @@ def test_a_gradient_that_is_not_computed_or_kept_or_used_is_not_lost(layer):
 
 def test_the_summary_counts_what_is_passed_on():
     assert "1 passed through, " in summary([check(Softmax(), X)])
+
+
+class SoftmaxOfScores:
+    """Its derivative runs forward itself: what it takes is no output, as its name has it."""
+
+    def forward(self, z):
+        e = np.exp(z - z.max(axis=0))
+        return e / e.sum(axis=0)
+
+    def derivative(self, yhat):
+        y = self.forward(yhat)
+        return y * (1 - y)
+
+
+def test_a_derivative_that_runs_forward_takes_what_forward_takes():
+    report = check(SoftmaxOfScores)
+    assert report.ok
+    assert formula(report)["D111"].severity == "warning"
+
+
+class Linear:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.linspace(-1, 1, n_in * n_out).reshape(n_in, n_out), np.zeros(n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout / len(dout), dout.mean(axis=0)
+        return dout @ self.W.T
+
+
+class LastOfTwoClasses(Linear):
+    """A sigmoid for the output layer: its loss gives the gradient of both."""
+
+    def forward(self, x):
+        return 1 / (1 + np.exp(-super().forward(x)))
+
+
+class LastOfTwoMistakes(LastOfTwoClasses):
+    """A sigmoid for the output layer, and wrong by a constant that is added."""
+
+    def backward(self, dout):
+        return super().backward(dout) + 1
+
+
+def test_a_layer_that_says_it_is_the_last_may_leave_its_sigmoid_to_the_loss():
+    report = check(LastOfTwoClasses)
+    assert report.ok
+    assert {str(verdict.word) for verdict in report.verdicts} == {"passed through: its loss must do the work"}
+    assert "gradient of sigmoid and loss together" in formula(report)["D107"].message
+    assert not check(LastOfTwoMistakes).ok
+
+
+class AnywhereOfTwo(Linear):
+    """A sigmoid, wherever it stands."""
+
+    def forward(self, x):
+        return 1 / (1 + np.exp(-super().forward(x)))
+
+
+def test_a_sigmoid_anywhere_else_may_not():
+    assert not check(AnywhereOfTwo).ok

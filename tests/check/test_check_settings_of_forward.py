@@ -232,3 +232,24 @@ class Columns:
 def test_a_width_of_the_output_is_tried_without_another_width_of_the_inputs():
     report = check(Columns, np.arange(6.0).reshape(3, 2, 1), init={"out_d": 1})
     assert not [found for found in report.findings if found.severity in ("error", "warning") and found.code[1] in "15"]
+
+
+class Total:
+    def forward(self, x, axis=None):
+        self.x, self.axis = x, axis
+        return x.sum(axis=axis)
+
+    def backward(self, dout):
+        dout = dout if self.axis is None else np.expand_dims(dout, self.axis)
+        return np.ones_like(self.x) * dout
+
+
+class TotalOfAll(Total):
+    def backward(self, dout):
+        return np.ones_like(self.x) * dout  # wrong along an axis
+
+
+def test_forward_is_run_along_each_axis_where_it_takes_one():
+    assert check(Total).ok
+    (error,) = [finding for finding in check(TotalOfAll).findings if finding.severity == "error"]
+    assert "with axis = 1, where forward runs" in error.message

@@ -229,3 +229,206 @@ def test_what_is_on_no_tape_is_no_operation():
     every = layers_in(sys.modules[__name__])
     assert "Tensor.sigmoid" in every
     assert not {"Tensor.detach", "Tensor.__add__", "Tensor", "Value.backward"} & {*every}
+
+
+class Grid:
+    """Arrays, each with a gradient of the same shape from the start."""
+
+    def __init__(self, data):
+        self.data = data
+        self.shape = data.shape
+        self.grad = np.zeros(data.shape)
+        self._backward = lambda: None
+
+
+def chosen(mask, one, two):
+    out = Grid(np.where(mask.data, one.data, two.data))
+
+    def _backward():
+        one.grad += np.where(mask.data, out.grad, 0.0).reshape(one.shape)
+        two.grad += np.where(mask.data, 0.0, out.grad).reshape(two.shape)
+
+    out._backward = _backward
+    return out
+
+
+def rows(index, table):
+    out = Grid(table.data[index.data])
+
+    def _backward():
+        for place, part in zip(index.data.reshape(-1), out.grad.reshape(-1, table.shape[-1]), strict=True):
+            table.grad[place] += part
+
+    out._backward = _backward
+    return out
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("chosen", ["mask", "one", "two"]), ("rows", ["table"])])
+def test_what_only_data_is_asked_of_is_an_object_of_the_tape(name, arguments):
+    report = judged(name)
+    assert not errors(report)
+    assert {words(report)[argument] for argument in arguments} == {"exact"}
+
+
+def each(value):
+    out = Value((lambda number: number * number if number > 0 else 0)(value.data), (value,))
+
+    def _backward():
+        value.grad += (2 * value.data if value.data > 0 else 0) * out.grad
+
+    out._backward = _backward
+    return out
+
+
+def test_an_operation_that_raises_inside_a_lambda_is_judged_on_what_it_takes():
+    assert words(judged("each")) == {"value": "exact"}
+
+
+class Cells(Grid):
+    """Arrays that are reduced along an axis, or as a whole."""
+
+    def total(self, axis=None, keepdims=False):
+        out = Cells(np.asarray(self.data.sum(axis=axis, keepdims=keepdims)))
+
+        def _backward():
+            arrives = out.grad if axis is None or keepdims else np.expand_dims(out.grad, axis)
+            self.grad += arrives * np.ones(self.shape)
+
+        out._backward = _backward
+        return out
+
+    def all_alike(self, axis=None):
+        out = Cells(np.asarray(self.data.sum(axis=axis)))
+
+        def _backward():
+            self.grad += out.grad * np.ones(self.shape)  # wrong: along an axis it has one less
+
+        out._backward = _backward
+        return out
+
+    def kept(self, axis=None, keepdims=False):
+        out = Cells(np.asarray(self.data.sum(axis=axis, keepdims=keepdims)))
+
+        def _backward():
+            arrives = out.grad if axis is None else np.expand_dims(out.grad, axis)
+            self.grad += (arrives * np.ones(self.shape)).reshape(-1)[: self.data.size].reshape(self.shape)  # wrong
+
+        out._backward = _backward
+        return out
+
+
+def test_an_operation_along_an_axis_is_judged_along_each():
+    assert not judged("Cells.total").findings
+    (error,) = errors(judged("Cells.all_alike"))
+    assert (error.code, "with axis = 1" in error.message) == ("D001", True)
+    (error,) = errors(judged("Cells.kept"))
+    assert (error.code, "with axis = 1 and keepdims = True" in error.message) == ("D101", True)
+
+
+class Curve(Grid):
+    """An operation as an object: it is none of its own operands."""
+
+    def __init__(self, steepness=2.0):
+        self.steepness = steepness
+
+    def values(self, x):
+        return 1 / (1 + np.exp(-self.steepness * x))
+
+    def __call__(self, grid):
+        out = Grid(self.values(grid.data))
+
+        def _backward():
+            y = self.values(grid.data)
+            grid.grad += self.steepness * y * (1 - y) * out.grad
+
+        out._backward = _backward
+        return out
+
+
+class Wave(Cells):
+    """The classes above it say where gradients stand: its closure forgets what arrives."""
+
+    def __init__(self):
+        pass
+
+    def __call__(self, grid):
+        out = Grid(np.sin(grid.data))
+
+        def _backward():
+            grid.grad += np.cos(grid.data)  # wrong: out.grad is missing
+
+        out._backward = _backward
+        return out
+
+
+class Table:
+    """A layer with a parameter on the tape."""
+
+    def __init__(self, n_in, n_out):
+        self.weight = Grid(np.linspace(-1, 1, n_in * n_out).reshape(n_in, n_out))
+
+    def forward(self, grid):
+        out = Grid(grid.data @ self.weight.data)
+
+        def _backward():
+            grid.grad += out.grad @ self.weight.data.T
+            self.weight.grad += grid.data.T @ out.grad
+
+        out._backward = _backward
+        return out
+
+
+def test_an_operation_that_is_an_object_is_no_operand_of_its_own():
+    assert words(judged("Curve.__call__")) == {"grid": "exact"}
+    (error,) = errors(judged("Wave.__call__"))
+    assert (error.code, error.argument) == ("D103", "grid")
+
+
+def test_a_layer_may_have_its_parameters_on_the_tape():
+    report = judged("Table.forward")
+    assert report.ok
+    assert words(report) == {"grid": "exact", "weight": "exact"}
+
+
+class Biased(Table):
+    """Its result goes through another operation, which alone would go back."""
+
+    def forward(self, grid):
+        out = Grid(grid.data @ self.weight.data)
+
+        def _backward():
+            grid.grad += out.grad @ self.weight.data.T
+            self.weight.grad += grid.data.T @ out.grad
+
+        out._backward = _backward
+        return Cells(out.data + 1.0)
+
+
+def test_what_goes_back_in_two_steps_is_no_operation_of_one():
+    assert "Table.forward" in layers_in(sys.modules[__name__])
+    assert "Biased.forward" not in layers_in(sys.modules[__name__])
+
+
+class Thinned:
+    """An operation that hands its operand on as it is while it is not trained."""
+
+    def __init__(self, share=0.5):
+        self.share = share
+        self.active = False
+
+    def forward(self, grid):
+        if not self.active:
+            return grid
+        out = Grid(grid.data * self.share)
+
+        def _backward():
+            grid.grad += out.grad * self.share
+
+        out._backward = _backward
+        return out
+
+
+def test_an_operation_that_hands_its_operand_on_loses_no_gradient():
+    report = judged("Thinned.forward")
+    assert words(report) == {"grid": "exact"}
+    assert not errors(report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from dout.run import signature_of
@@ -29,6 +29,11 @@ def taken_by(function: Any) -> list[inspect.Parameter]:
 def is_named(parameter: inspect.Parameter) -> bool:
     """Whether it is one argument, and not any number of them."""
     return parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+
+
+def any_number_of(parameters: Iterable[inspect.Parameter]) -> str:
+    """The name of the argument that stands for any number of them, `args` of `*args`; "" where there is none."""
+    return next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")
 
 
 def _names(pattern: str) -> Callable[[str], bool]:

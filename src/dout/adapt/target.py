@@ -8,7 +8,7 @@ from functools import cached_property
 from types import FunctionType
 from typing import Any
 
-from dout.adapt.argument_names import is_named, taken_by
+from dout.adapt.argument_names import any_number_of, is_named, taken_by
 from dout.adapt.interface.adapted_layer import as_layer
 from dout.adapt.interface.function_pairs import pair_of
 from dout.adapt.interface.held_values import argument_name
@@ -202,14 +202,22 @@ def placed(key: str, parameters: list[inspect.Parameter]) -> str:
 
 def passed(parameters: list[inspect.Parameter], named: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """How to pass them: by place, with the defaults of those left out before; by name what goes by name only."""
-    if not any(p.name in named for p in parameters) and any(p.kind is p.VAR_POSITIONAL for p in parameters):
+    any_number = any_number_of(parameters)
+    if not any(p.name in named for p in parameters) and any_number:
         return list(named.values()), {}
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     while places and places[-1].name not in named:
         places.pop()
     ordered = [named.get(p.name, p.default) for p in places]
-    names = {p.name for p in places}
+    names = {p.name for p in places} | {key for key in named if any_number and key.startswith(f"{any_number}[")}
+    ordered += [named[key] for key in named if key in names and "[" in key]
     return ordered, {key: value for key, value in named.items() if key not in names}
+
+
+def names_passed(parameters: list[inspect.Parameter], named: Mapping[str, Any]) -> list[str]:
+    """The names of those that are passed by place: `x`, then `args[0]`, `args[1]` of `*args`."""
+    numbered = [name for name in named if "[" in name]
+    return [*(p.name for p in parameters if is_named(p) or not numbered), *numbered]
 
 
 def copies(values: Mapping[str, Any]) -> dict[str, Any]:

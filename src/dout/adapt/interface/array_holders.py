@@ -17,7 +17,7 @@ from dout.adapt.array_makers import Maker, known_above, maker_of
 from dout.adapt.interface.collaborators import RATE
 from dout.adapt.interface.interface import Interface
 from dout.adapt.source.attribute_reads import attributes_read, users_with
-from dout.adapt.source.syntax import total, written
+from dout.adapt.source.syntax import read, total, walk, written
 from dout.run import attributes_of, is_class, mro_of, quiet, vars_of
 from dout.trace.model.user_source import behind, is_user_code
 from dout.trace.tracer.traced import plain
@@ -101,8 +101,9 @@ def _holds_an_array(cls: type) -> bool:
 
 
 def in_holders(
-    interface: Interface, items: Sequence[Any], bare_ones: Container[int] = (), asked: Container[int] = ()
-) -> Sequence[Any]:
+    interface: Interface, items: Sequence[Any], bare_ones: Container[int] = (), asked: Container[int] = (),
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> Sequence[Any]:  # fmt: skip
     """Arrays in the user's own objects, where they work on such, but for those at the places of `bare_ones`.
 
     So are numbers at the places of `asked`.
@@ -110,7 +111,7 @@ def in_holders(
     if interface.holder is None:
         return items
     return [
-        wrapped(interface.holder, item)
+        wrapped(interface.holder, item, settings)
         if (isinstance(plain(item), np.ndarray) and place not in bare_ones) or place in asked
         else item
         for place, item in enumerate(items)
@@ -123,6 +124,13 @@ def wrapped(holder: type | Maker, array: Any, settings: Mapping[str, Any] = Mapp
         return holder(array)
     needed = [p for p in taken_by(holder) if is_named(p) and p.default is p.empty]
     return holder(array, *[RATE] * (len(needed) - 1), **settings)
+
+
+def settings_asked(holder: type | Maker | None, functions: Sequence[Any]) -> dict[str, bool]:
+    """What is off by default in a class, and asked of its objects by functions: `requires_grad`."""
+    codes = filter(None, map(read, functions)) if holder is not None and not isinstance(holder, Maker) else ()
+    asked = {n.attr for own in codes for n in walk(own.node) if isinstance(n, ast.Attribute)}
+    return {p.name: True for p in taken_by(holder) if p.default is False and p.name in asked} if asked else {}
 
 
 def bare(item: Any, holder: type | Maker | None = None) -> Any:

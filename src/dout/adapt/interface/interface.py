@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any
 
 from dout.adapt.argument_names import (
+    any_number_of,
     names_cache,
     names_context,
     names_gradients,
@@ -36,7 +37,7 @@ from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, required, required_by
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import kept_when_called, read_by
-from dout.adapt.source.linear_use import only_asked, only_multiplied
+from dout.adapt.source.linear_use import handed_to, only_asked, only_multiplied
 from dout.adapt.source.returned_names import items_returned
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
@@ -46,6 +47,7 @@ MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
 SHARED = "dout again "
 DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
 CONTEXT, GRADS, OPTIMIZER, BUFFER, ROWS = "ctx", "grads", "optimizer", "buffer", "rows"
+EACH, FIRST = "*", "first"  # what forward's own `*args` was given; what it returns before its output: `return z, a`
 PENALTY = "0.125"  # its strength; at 0 a wrong penalty would be right
 
 
@@ -58,7 +60,8 @@ class Interface:
     default), `cache` (what else forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a
     dict that it fills), `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`,
     `buffer` (zeros in the shape of the first input, in which it leaves the gradient), `rows` (the number of samples:
-    the length of the first input), or the name of an argument of forward.
+    the length of the first input), `*` (all that forward's `*args` was given), `first` (what forward
+    returns before its output), or the name of an argument of forward.
 
     `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
@@ -235,7 +238,7 @@ def is_plain(cls: type) -> bool:
     if is_static(cls, "forward") or is_static(cls, "backward"):
         return False
     names = required(cls.backward, bound=True)  # type: ignore[attr-defined]
-    plain = len(names) == 1 and names_plain_upstream(names[0])
+    plain = len(names) == 1 and names_plain_upstream(names[0]) and not _given_again(cls, "forward", "backward")
     return plain and not given_after(cls.backward, 2, switches_for(cls.forward))  # type: ignore[attr-defined]
 
 
@@ -278,6 +281,8 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     ]
     if loss and len(wanted) > 1 and wanted == taken:  # `loss(x, t)` and `gradient(x, t)`: the same call
         choices = [[name] for name in wanted]
+    again = handed_to(getattr(cls, backward), forward) if local and taken else set[str]()
+    choices = [[taken[0]] if n in again and OUTPUT in c else c for n, c in zip(wanted, choices, strict=True)]
     others = [c for name, c in zip(wanted, choices, strict=True) if name not in taken and DOUT in c]
     if not (loss or local or any(c[0] == DOUT for c in choices)) and len(others) == 1:  # all else forward was given
         others[0].remove(DOUT)
@@ -292,9 +297,19 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     allowed = (roles for roles in islice(combined(choices), MOST_COMBINED) if _is_sensible(roles, wanted))
     for roles in islice(allowed, MOST_CANDIDATES):
         is_local = DOUT not in roles and not loss and bool(local or roles)
+        roles = (*roles, *_given_again(cls, forward, backward))
         yield Interface(forward, backward, roles, context=context, local=is_local)
     if len(wanted) > 1 and wanted == taken and not loss:  # `log_prob(x, a)`, `grad_log_prob(x, a)`: of one number
         yield Interface(forward, backward, tuple(wanted), context=context)
+
+
+def _given_again(cls: type, forward: str, backward: str) -> tuple[str, ...]:
+    """The role of backward's `*args`, where it reads them, and forward takes any number, too: it is given the same."""
+    method = getattr(cls, backward)
+    own = any_number_of(taken_by(behind(method)))
+    takes_any = any_number_of(taken_by(behind(getattr(cls, forward))))
+    asked = required_by(cls, backward)
+    return (EACH,) if own and takes_any and own not in asked and own in read_by(method, [own]) else ()
 
 
 def _roles_of_asking(cls: type, backward: str, wanted: Sequence[str], taken: Sequence[str]) -> tuple[str, ...]:

@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dout.adapt.argument_names import is_named, names_plain_upstream, taken_by
-from dout.adapt.interface.array_holders import attributes_held, wrapped
+from dout.adapt.interface.array_holders import attributes_held, settings_asked, wrapped
 from dout.adapt.interface.learned_gradients import KEPT
 from dout.adapt.interface.method_pairs import names_backward
-from dout.adapt.source.attribute_reads import asked_of_objects, own_attributes
+from dout.adapt.source.attribute_reads import asked_of_objects, attributes_read, own_attributes
 from dout.adapt.source.syntax import name_of, read, total, walk
-from dout.run import attributes_of, copied, function_copy, is_class, mro_of, vars_of
+from dout.run import attributes_of, copied, function_copy, is_class, mro_of, quiet, vars_of
 from dout.trace.tracer.traced import plain
 
 OPERANDS = "dout_operands"  # of the class of an operation: the inputs that stand on the tape
@@ -62,16 +62,18 @@ class _Closure(NamedTuple):
 def closure_in(function: ast.AST, known: str = "") -> _Closure | None:
     """How a function's result goes back, by its syntax; None of others: `out._backward = _backward`.
 
-    `known` is where the class has gradients: a closure may forget to read what arrives.
+    `known` is where the class has gradients: a closure may forget to read what arrives. A result that goes through
+    another operation, `return out + self.b`, goes back in two steps, and is none of one.
     """
     nodes = [*ast.walk(function)]
+    given_back = {name_of(n.value) for n in nodes if isinstance(n, ast.Return) and isinstance(n.value, ast.Name)}
     inner = {n.name: n for n in nodes if isinstance(n, ast.FunctionDef) and n is not function}
     results = {t.id: n.value for n in nodes if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
     for node in nodes:
         match node:
             case ast.Assign(targets=[ast.Attribute(value=ast.Name(result), attr=held_in)], value=ast.Name(name)):
                 back, made = inner.get(name), results.get(result)
-                if back is not None and isinstance(made, ast.Call):
+                if back is not None and isinstance(made, ast.Call) and result in given_back:
                     slot = next(_slots(back, result, known), "")
                     return _Closure(held_in, slot, name_of(made.func)) if slot else None
     return None
@@ -133,7 +135,7 @@ def tape_operations(names: Mapping[str, Any], cls: type | None = None) -> dict[s
     slot = next((n for n in sorted(own_attributes(own[back])[1]) if "grad" in n), "") if back else ""
     found: dict[str, type] = {}
     closures = {name: closure_in(node) for name, node in nodes.items()}
-    known = next((closure.slot for closure in closures.values() if closure is not None), "")
+    known = next((closure.slot for closure in closures.values() if closure is not None), "") or _known_above(cls)
     for name, node in nodes.items():
         function, closure = own[name], closures[name] or (closure_in(node, known) if known else None)
         if not taken_by(function) or not all(map(is_named, taken_by(function))):
@@ -142,10 +144,27 @@ def tape_operations(names: Mapping[str, Any], cls: type | None = None) -> dict[s
             is_own = cls is not None and closure.made_by in (*_OWN, cls.__name__)
             holder = cls if is_own else function.__globals__.get(closure.made_by)
             if holder is not None and is_class(holder):
-                found[name] = _Operation(function, holder, closure.slot, closure.held_in, cls is not None).as_layer
+                owner = None if is_own or cls is None or _changes_own(node, closure.slot) else cls
+                bound = cls is not None and owner is None
+                found[name] = _Operation(function, holder, closure.slot, closure.held_in, bound, owner).as_layer
         elif cls is not None and slot and name != back and is_made_with_operands(node, cls.__name__):
             found[name] = _Operation(function, cls, slot, back, True).as_layer
     return found
+
+
+def _known_above(cls: type | None) -> str:
+    """Where the classes above have gradients, by the closures in their methods."""
+    functions = (item for base in mro_of(cls)[1:-1] for item in vars_of(base).values()) if cls is not None else ()
+    written = (own.node for own in map(read, functions) if own is not None)
+    return next((closure.slot for node in written if (closure := closure_in(node)) is not None), "")
+
+
+@total(bool)
+def _changes_own(function: ast.FunctionDef, slot: str) -> bool:
+    """Whether a method's closure changes the gradient of its own instance: that is an operand then."""
+    me = function.args.args[0].arg
+    nodes = [node for node in ast.walk(function) if isinstance(node, ast.Attribute) and node.attr == slot]
+    return any(name_of(node.value) == me for node in nodes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +172,7 @@ class _Operation:
     """A function on a tape: what makes its operands, and the attribute with their gradient.
 
     Its result goes back by the function in the attribute `way`, which takes the upstream gradient or reads it there.
+    A method of an `owner`, `Sigmoid.__call__`, has an instance of that, which is no operand.
     """
 
     function: FunctionType
@@ -160,20 +180,41 @@ class _Operation:
     slot: str
     way: str
     bound: bool
+    owner: type | None = None
 
     @cached_property
     def parameters(self) -> list[inspect.Parameter]:
         """What it takes, as a layer would call it: no input is called `self`."""
-        first, *others = taken_by(self.function)
+        first, *others = self._taken
         free = next(n for n in _FIRST if n not in {p.name for p in others})
         return [first.replace(name=free) if self.bound else first, *others]
+
+    @property
+    def _taken(self) -> list[inspect.Parameter]:
+        return taken_by(self.function)[self.owner is not None :]
 
     @cached_property
     def on_tape(self) -> list[bool]:
         """Which of them are operands: objects of the class, and not settings."""
-        asked = [bool(asked_of_objects(self.function, p.name)) for p in taken_by(self.function)]
-        is_given = [self._is_given_on(p.name) for p in taken_by(self.function)]
+        asked = [bool(self._asked_of(p.name)) for p in self._taken]
+        is_given = [self._is_given_on(p.name) for p in self._taken]
         return [a or b or (self.bound and not i) for i, (a, b) in enumerate(zip(asked, is_given, strict=True))]
+
+    def _asked_of(self, name: str) -> frozenset[str]:
+        """What is read of an argument that an object of the class has, and no array: its `data` are bytes there."""
+        read_ = attributes_read(self.function, name)
+        return asked_of_objects(self.function, name) | (read_ & self.numbers_in)
+
+    @cached_property
+    def numbers_in(self) -> frozenset[str]:
+        """Where an object of the class keeps the numbers that it is made of."""
+        array = np.array([0.5, 0.25])
+        try:
+            with quiet():
+                held = attributes_held(wrapped(self.holder, array, self.settings))
+        except Exception:
+            return frozenset()
+        return frozenset(n for n, x in held.items() if np.array_equal(plain(x), array))
 
     def _is_given_on(self, name: str) -> bool:
         """Whether the result is made with it, beside itself: `creators=[self, other]`."""
@@ -184,9 +225,7 @@ class _Operation:
     @cached_property
     def settings(self) -> dict[str, bool]:
         """What is off by default in the class, and asked for on the way: `requires_grad`."""
-        codes = [read(self.function), *map(read, map(vars_of(self.holder).get, (self.way, "__init__")))]
-        asked = {n.attr for own in codes if own for n in walk(own.node) if isinstance(n, ast.Attribute)}
-        return {p.name: True for p in taken_by(self.holder) if p.default is False and p.name in asked}
+        return settings_asked(self.holder, (self.function, *map(vars_of(self.holder).get, (self.way, "__init__"))))
 
     @cached_property
     def takes_objects(self) -> bool | None:
@@ -206,7 +245,9 @@ class _Operation:
         items = [wrapped(self.holder, x, self.settings) if node and _is_number(x) else x for x, node in pairs]
         operands = [(item, own) for item, own in zip(items, given, strict=False) if item is not own]
         before = [copied(self._numbers(node)) for node, _ in operands]
-        result = getattr(layer, self.function.__name__)(*items, **named)
+        bound = self.owner is not None
+        called = self.function.__get__(layer) if bound else getattr(layer, self.function.__name__)
+        result = called(*items, **named)
         for (node, own), held in zip(operands, before, strict=True):  # an operand with other numbers is overwritten
             if type(own) is np.ndarray and not np.array_equal(held, now := self._numbers(node)):
                 own[...] = now
@@ -228,7 +269,8 @@ class _Operation:
         for node, before in nodes:
             setattr(node, self.slot, before)
         if self.takes_objects is None:
-            setattr(result, self.slot, dout)
+            own = next((before for node, before in nodes if node is result), None)  # it hands its operand on
+            setattr(result, self.slot, dout if own is None else own + dout)
             getattr(result, self.way)()
         else:
             getattr(result, self.way)(wrapped(self.holder, dout) if self.takes_objects else dout)
@@ -254,15 +296,18 @@ class _Operation:
         def backward(layer: Any, dout: Any) -> Any:
             return self.backward(layer, dout)
 
-        for made, taken in ((forward, self.parameters), (backward, [inspect.Parameter("dout", kind)])):
+        for method, taken in ((forward, self.parameters), (backward, [inspect.Parameter("dout", kind)])):
             written: Any = function_copy(function)
             written.__qualname__ = function.__qualname__
             written.__signature__ = inspect.Signature([me, *taken])
-            vars(made)["__wrapped__"] = written
+            vars(method)["__wrapped__"] = written
         operands = frozenset(p.name for p, node in zip(self.parameters, self.on_tape, strict=True) if node)
         place = {"__module__": function.__module__, "__qualname__": function.__qualname__, "__doc__": function.__doc__}
-        own = {"forward": forward, "backward": backward, function.__name__: staticmethod(function)}
-        return type(function.__name__, (), {**place, OPERANDS: operands, **own})
+        made: dict[str, Any] = {function.__name__: staticmethod(function) if self.owner is None else forward, **place}
+        made |= {OPERANDS: operands, "forward": forward, "backward": backward}
+        if self.owner is not None:
+            return type(self.owner)(self.owner.__name__, (self.owner,), made)
+        return type(function.__name__, (), made)
 
 
 def _as_wide(item: Any, given: Sequence[Any]) -> Any:

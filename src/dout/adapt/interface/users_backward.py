@@ -17,6 +17,8 @@ from dout.adapt.interface.interface import (
     CACHE,
     CONTEXT,
     DOUT,
+    EACH,
+    FIRST,
     GRADS,
     OPTIMIZER,
     OUTPUT,
@@ -49,7 +51,7 @@ from dout.trace.session.pairing import is_named_as_gradient
 from dout.trace.tracer.traced import plain
 
 # What an argument is for that could be nothing else.
-_CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", PENALTY}
+_CERTAIN = {DOUT, CACHE, FIRST, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", PENALTY}
 
 
 def is_certain(interface: Interface, *, but_for: Collection[str] = ()) -> bool:
@@ -206,6 +208,8 @@ def backward_arguments(
             place = int(role.removeprefix(SHARED)) - 1
             uses[place] = uses.get(place, 0) + 1
             yield taken[place] * 0.5 ** uses[place]
+        elif role == EACH:
+            yield from kept.get(EACH, ())
         elif role.startswith("self."):
             yield getattr(layer, role.removeprefix("self."))
         else:

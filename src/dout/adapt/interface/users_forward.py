@@ -10,10 +10,10 @@ import numpy as np
 
 from dout.adapt.argument_names import taken_by
 from dout.adapt.array_makers import Maker, known_above
-from dout.adapt.interface.array_holders import bare, in_holders
+from dout.adapt.interface.array_holders import bare, in_holders, settings_asked
 from dout.adapt.interface.collaborators import Context
 from dout.adapt.interface.held_values import give, held_at
-from dout.adapt.interface.interface import BUFFER, CACHE, CONTEXT, OUTPUT, ROWS, Interface, cache_place
+from dout.adapt.interface.interface import BUFFER, CACHE, CONTEXT, EACH, FIRST, OUTPUT, ROWS, Interface, cache_place
 from dout.adapt.interface.learned_gradients import KEPT, is_float_array
 from dout.adapt.source import asked_of_objects, attributes_read
 from dout.adapt.source.attribute_reads import users_with
@@ -49,7 +49,10 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
     asked_of = attributes_read if isinstance(interface.holder, Maker) else asked_of_objects
     asked = [place for place, name in enumerate(names) if interface.holder and asked_of(method, name)]
     bare_ones = [place for place in range(len(names)) if asked and interface.slot and place not in asked]
-    inputs = in_holders(interface, inputs, bare_ones, asked if isinstance(interface.holder, Maker) else ())
+    backward = getattr(user, interface.backward)
+    settings = settings_asked(interface.holder, (behind(method), behind(backward)))
+    asked = asked if isinstance(interface.holder, Maker) else []
+    inputs = in_holders(interface, inputs, bare_ones, asked, settings)
     for place, item in zip(interface.given, inputs, strict=False):
         give(layer, place, item)
     inputs = () if interface.given else inputs
@@ -65,6 +68,10 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
         result = held_at(layer, interface.out)
     if interface.gives:
         result, given = _with_gradients(result, method)
+    first: Any = None
+    if FIRST in interface.roles and isinstance(result, tuple):
+        first, *others = result
+        result = others[0] if len(others) == 1 else tuple(others)
     caches = interface.roles.count(CACHE)
     cache: tuple[Any, ...] = ()
     if caches and isinstance(result, tuple) and len(result) > 1:
@@ -82,6 +89,10 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
         kept[CACHE] = cache
     if BUFFER in interface.roles:
         kept[BUFFER] = inputs[0]
+    if FIRST in interface.roles:
+        kept[FIRST] = first
+    if EACH in interface.roles:
+        kept[EACH] = tuple(item for name, item in zip(names, inputs, strict=False) if "[" in name)
     if ROWS in interface.roles:
         kept[ROWS] = len(inputs[0])
     if context is not None:

@@ -27,7 +27,7 @@ def _tanh(x: Any, *flags: Any, **named: Any) -> Any:
     return _tanh_slope(x) if any(map(bool, (*flags, *named.values()))) else np.tanh(x)
 
 
-def _tanh_slope(x: Any) -> Any:
+def _tanh_slope(x: Any, *others: Any, **named: Any) -> Any:
     return 1 - np.tanh(x) ** 2
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import is_named
+from dout.adapt.argument_names import any_number_of, is_named
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.network_loss import loss_of
@@ -24,7 +24,8 @@ from dout.adapt.search.proposals import constructor_arguments
 from dout.adapt.search.refusals import gives_nothing, nothing_taken, takes_target
 from dout.adapt.search.resized_example import at_its_sizes
 from dout.adapt.sizes.proposed_arrays import array_of, is_input, upstream_of
-from dout.adapt.target import Target, copies, passed, placed
+from dout.adapt.source.attribute_reads import items_asked_of
+from dout.adapt.target import Target, copies, names_passed, passed, placed
 from dout.adapt.trial.attribute_inputs import AttributeInputs
 from dout.adapt.trial.trial import Fit
 from dout.errors import TargetError, UnknownLossError
@@ -133,7 +134,7 @@ def as_found(target: Any, found: Example) -> tuple[Any, list[Any]]:
     if not given <= {p.name for p in parameters}:  # `__call__`, or a base, calls them otherwise
         parameters = target.inputs()
     ordered, _ = passed(parameters, found.inputs)
-    names = [p.name for p in parameters][: len(ordered)]
+    names = names_passed(parameters, found.inputs)[: len(ordered)]
     if found.interface is None or getattr(target.named, "dout_interface", None) or len(names) < len(ordered):
         return target.named, ordered
     plain = found.interface.is_plain  # whole numbers are inputs there: `mul.forward(100, 2)`
@@ -170,9 +171,10 @@ def example(
     if not target.not_given(init):
         target.builder(init)  # says what is wrong with the arguments that were given
     open_ = [p.name for p in parameters if is_named(p) and p.default is p.empty and p.name not in named]
-    any_number = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
-    if any_number and not open_ and not named:
-        open_ = [f"{any_number}[{i}]" for i in range(2)]
+    any_number = any_number_of(parameters)
+    if any_number and not any(name.startswith(f"{any_number}[") for name in named):
+        asked = items_asked_of(target.forward, any_number)
+        open_ += [f"{any_number}[{i}]" for i in range(asked or (2 if not (open_ or named) else 0))]
     if not (open_ or needed):
         return Example(init, named, interface=_interface(target, parameters, init, named, interface))
     trial = ExampleSearch(target, parameters, dict(init), named, interface)
@@ -185,7 +187,7 @@ def example(
     if found is None and trial.trials is not None and (trial.trials.unproven or assumed):
         raise UnknownLossError(takes_target(target), trial.trials.unconfirmed)
     if found is None and any_number and not named:
-        found = trial.first_taken(needed, open_[:1])
+        found = trial.first_taken(needed, [name for name in open_ if "[" not in name or name.endswith("[0]")])
     if found is None and trial.optional and isinstance(trial.last, NoLossError):  # scores alone, `if y is None`
         found = trial.first_taken(needed, [*open_, *trial.optional])
     if found is not None and trial.fits(found) <= Fit.RUNS and is_own_fault(trial.last):

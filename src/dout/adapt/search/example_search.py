@@ -20,8 +20,8 @@ from dout.adapt.search.failure import Failure
 from dout.adapt.search.own_faults import more_telling
 from dout.adapt.search.proposals import constructor_arguments, proposals
 from dout.adapt.search.raising_lines import asks_for_what_is_missing
-from dout.adapt.sizes.proposed_arrays import array_of, one_hot, single
-from dout.adapt.target import Target, copies, passed
+from dout.adapt.sizes.proposed_arrays import array_of, between, one_hot, single
+from dout.adapt.target import Target, copies, names_passed, passed
 from dout.adapt.trial.gradient_owners import is_finite, may_mean
 from dout.adapt.trial.trial import Fit, Trials, Tried
 from dout.clock import WorkBudget, count
@@ -33,6 +33,7 @@ _A_LINE = 0.3e-6  # seconds for a line of Python, as measured
 _A_TURN = 1.5e-3  # seconds for what is not the user's in a turn, as measured
 _NO_NUMBERS = ("W", "Wh", "W2", "b", "b2")
 _ANY_NUMBER = ((3, 4), (3,), (3, 2, 4, 6))  # shapes of each of `*xs`
+_FACTORS = ((3, 4), (4, 2))  # of two whose product is taken
 
 
 @dataclass(frozen=True)
@@ -225,13 +226,16 @@ class ExampleSearch:
 
     def _proposed(self, needed: list[str], open_: list[str]) -> Iterator[Example]:
         """What the source itself proposes, where it says anything that names do not; arrays alike for `*xs`."""
-        if any("[" in name for name in open_):
-            for init, shape in product(constructor_arguments(self.target, self.init), _ANY_NUMBER):
-                inputs = {name: array_of(shape, name) for name in open_}
-                yield Example(init, {**self.named, **inputs}, frozenset({*needed, *open_}))
+        items, chosen = [name for name in open_ if "[" in name], frozenset({*needed, *open_})
+        shapes = [(shape,) * len(items) for shape in _ANY_NUMBER] + ([_FACTORS] if len(items) == 2 else [])
+        made = [map(make, one, items) for make in (array_of, between) for one in shapes] if items else []
+        every = [dict(zip(items, arrays, strict=True)) for arrays in made] or [{}]
+        if items and len(items) == len(open_):
+            for init, arrays in product(constructor_arguments(self.target, self.init), every):
+                yield Example(init, {**self.named, **arrays}, chosen)
             return
         for init, inputs, changed in proposals(self.target, self.init, self.named, lambda: self.last, open_):
-            yield Example(init, inputs, frozenset({*needed, *open_}), mended=changed)
+            yield from (Example(init, {**inputs, **arrays}, chosen, mended=changed) for arrays in every)
 
     def _best(self, choices: Iterable[Example]) -> tuple[Fit, Example | None]:
         """The first choice that fits best, and how it fits."""
@@ -276,7 +280,7 @@ class ExampleSearch:
         if self.trials is None:
             return _function_runs(self.target, self.parameters, choice)
         ordered, keywords = passed(self.parameters, copies(choice.inputs))
-        names = [p.name for p in self.parameters] + [f"input{i}" for i in range(len(ordered))]
+        names = names_passed(self.parameters, choice.inputs) + [f"input{i}" for i in range(len(ordered))]
         inputs = dict(zip(names, ordered, strict=False)) | keywords
         return self.trials.run(partial(self.target.instance, choice.init), inputs)
 

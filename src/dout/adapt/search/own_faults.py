@@ -50,6 +50,8 @@ def is_own_fault(error: BaseException | None) -> bool:
         return always_comes_by(error)  # type: ignore[arg-type]
     if isinstance(error, TypeError) and 'must be passed as a "sequence" type' in str(error):
         return True  # `np.stack` of a generator, which NumPy took once
+    if isinstance(error, TypeError) and "__init__() takes 0 positional arguments" in str(error):
+        return True  # it has no place for the instance
     if isinstance(error, TypeError) and (_unpacks_a_number(error) or _is_never_callable(error)):
         return always_comes_by(error)
     if isinstance(error, TypeError):

@@ -30,7 +30,7 @@ def asks_for_what_is_missing(error: BaseException | None) -> bool:
     if not steps:
         return False
     frame, line = steps[-1].tb_frame, steps[-1].tb_lineno
-    for node in getattr(function_at(frame.f_code), "body", ()):
+    for node in _body(function_at(frame.f_code)):
         if node.lineno <= line <= node.end_lineno:
             raises = isinstance(node, ast.If) and line in {
                 part.lineno for part in node.body if isinstance(part, ast.Raise)
@@ -108,5 +108,11 @@ def around(function: ast.AST | None, line: int) -> list[ast.stmt]:
 
 def _within(function: ast.AST) -> Iterator[Any]:
     """What has a place in a function's body, outer before inner."""
-    for statement in getattr(function, "body", ()):
+    for statement in _body(function):
         yield from (n for n in ast.walk(statement) if hasattr(n, "lineno"))
+
+
+def _body(function: ast.AST | None) -> list[Any]:
+    """The statements of a function; of a lambda its expression."""
+    body = getattr(function, "body", [])
+    return body if isinstance(body, list) else [body]

@@ -26,9 +26,17 @@ def attributes_read(function: Any, name: str, cls: type | None = None) -> frozen
     for scope in scopes_of(function, name, cls):
         items = {n.id for node in walk(scope.function.node) for n in _items_of(node, scope)}
         for node in walk(scope.function.node):
-            if isinstance(node, ast.Attribute) and (scope.holds(node.value) or _is_named(node.value, items)):
+            if isinstance(node, ast.Attribute) and (scope.holds(_whole(node.value)) or _is_named(node.value, items)):
                 found.add(node.attr)
     return frozenset(found)
+
+
+def _whole(node: ast.expr) -> ast.expr:
+    """What a value is, or is an item of, by its place: `args` of `args[0]`."""
+    match node:
+        case ast.Subscript(value=value, slice=ast.Constant(value=int())):
+            return value
+    return node
 
 
 def asked_of_objects(function: Any, name: str, cls: type | None = None) -> frozenset[str]:
@@ -43,7 +51,7 @@ def _items_of(node: ast.AST, scope: Scope) -> list[ast.Name]:
     """The names to which a statement binds the items of an argument: `a, b = prev`."""
     if not isinstance(node, ast.Assign) or not scope.holds(node.value):
         return []
-    return [n for t in node.targets if isinstance(t, ast.Tuple) for n in walk(t) if isinstance(n, ast.Name)]
+    return [n for t in node.targets if isinstance(t, ast.Tuple) for n in t.elts if isinstance(n, ast.Name)]
 
 
 def _is_named(node: ast.AST, names: set[str]) -> bool:
@@ -149,6 +157,22 @@ def _base(node: ast.expr) -> ast.expr:
     while isinstance(node, ast.Subscript):
         node = node.value
     return node
+
+
+@total(int)
+def items_asked_of(function: Any, name: str) -> int:
+    """How many items of an argument a function takes by place, `a, b = args` or `args[1]`; 0 where it does not say."""
+    own, number = read(function), 0
+    for node in walk(own.node) if own else ():
+        match node:
+            case ast.Assign(targets=[ast.Tuple(elts=names) | ast.List(elts=names)], value=ast.Name(id=of)):
+                number = max(number, len(names) if of == name else 0)
+            case (
+                ast.Subscript(value=ast.Name(id=of), slice=ast.Constant(value=int(place)))
+                | ast.Subscript(value=ast.Name(id=of), slice=ast.Slice(lower=ast.Constant(value=int(place))))
+            ):
+                number = max(number, place + 1 if of == name else 0)
+    return number
 
 
 @total(dict)

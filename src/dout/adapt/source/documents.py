@@ -67,7 +67,15 @@ def _documents(function: Any, cls: type | None) -> list[list[str]]:
     if own:
         found += [method.doc for method in methods_of(own, cls) if method.node is not own.node]
     texts = [inspect.cleandoc(doc).splitlines() for doc in found if isinstance(doc, str)]
-    return [*texts[:1], _comments(own) if own else [], *texts[1:]]
+    return [*texts[:1], [*_comments_beside(own), *_comments(own)] if own else [], *texts[1:]]
+
+
+def _comments_beside(own: Function) -> list[str]:
+    """The comments on lines on which one argument stands alone, as lines of a document: `x: np.ndarray,  # (B,)`."""
+    lines = [p.lineno for p in own.every_parameter]
+    beside = {p.arg: own.lines[p.lineno - 1] for p in own.every_parameter if lines.count(p.lineno) == 1}
+    said = {name: re.search(r"(?<!['\"])#+\s*(.+)", line) for name, line in beside.items()}
+    return [f"# {name}: {match[1]}" for name, match in said.items() if match is not None]
 
 
 def _comments(own: Function) -> list[str]:

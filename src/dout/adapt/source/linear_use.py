@@ -1,4 +1,7 @@
-"""What a function does with an argument: multiply it, as an upstream gradient, or ask it, as a loss, for a gradient."""
+"""What a function does with an argument: multiply it, as an upstream gradient, or ask it, as a loss, for a gradient.
+
+Or hand it to another function, as what that takes.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.source.syntax import read, walk
+from dout.adapt.source.syntax import name_of, read, walk
 
 _LINEAR = frozenset({
     "dot", "multiply", "matmul", "einsum", "outer", "tensordot", "sum", "reshape", "transpose", "repeat", "pad",
@@ -37,6 +40,13 @@ def only_asked(function: Any, name: str) -> bool:
     calls = [n for n in calls if not (isinstance(n.func, ast.Attribute) and hasattr(np.ndarray, n.func.attr))]
     asked = [n.func.value if isinstance(n.func, ast.Attribute) else n.func for n in calls]
     return bool(uses) and all(any(use is one for one in asked) for use in uses)
+
+
+def handed_to(function: Any, called: str) -> set[str]:
+    """The arguments that a function gives first to one of this name: `x` of `s = sigmoid(x)`, `self.forward(x)`."""
+    own = read(function)
+    calls = [n for n in walk(own.node) if isinstance(n, ast.Call) and name_of(n.func) == called] if own else []
+    return {n.id for call in calls for n in call.args[:1] if isinstance(n, ast.Name)}
 
 
 def _is_factor(above: ast.AST) -> bool:

@@ -18,7 +18,10 @@ from dout.adapt.interface.array_holders import holders_for
 from dout.adapt.interface.collaborators import Collaborator
 from dout.adapt.interface.interface import (
     BUFFER,
+    CACHE,
     DOUT,
+    EACH,
+    FIRST,
     OUTPUT,
     Interface,
     candidates,
@@ -121,6 +124,8 @@ class Trials:
                 tried = self._for_other_inputs(tried, make, inputs)
             if tried.fit >= Fit.INPUTS and tried.interface is not None and tried.interface.outputs == (0,):
                 tried = self._for_another_output(tried, tried.interface, make, inputs)
+            if tried.fit >= Fit.INPUTS and tried.interface is not None and CACHE in tried.interface.roles:
+                tried = self._for_the_last_output(tried, tried.interface, make, inputs)
             if len(self.interfaces) == 1:
                 return tried
             rank = (tried.fit, *self._manner(tried, make, inputs, place))
@@ -299,7 +304,7 @@ class Trials:
             target = network.target if network is not None else ""  # it needs no gradient
             gives_back = network is not None and network.is_given_back
             own = {name: x for name, x in inputs.items() if gives_back or name != target}
-            order = owners_of(self.cls, interface, result, own, layer)
+            order = _of_items(interface, result, names) or owners_of(self.cls, interface, result, own, layer)
             if gives_back and not isinstance(result, dict):
                 order = tuple("" if name == target else name for name in order or names)
             has_pairs = interface.is_plain and without_pairs(layer, result) is not result  # it is to be adapted
@@ -416,6 +421,15 @@ class Trials:
                 break
         return tried if meant[0] == floats[0] else replace(tried, interface=replace(interface, order=(meant[0],)))
 
+    def _for_the_last_output(self, tried: Tried, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """The same where backward is given what was taken for the output, if it is right so: `return z, np.tanh(z)`."""
+        if self.fixed or self._manner(tried, make, inputs, 0)[0]:
+            return tried
+        roles = tuple(FIRST if role == CACHE else role for role in interface.roles)
+        other = self._try(replace(interface, roles=roles, order=()), make, inputs)
+        is_right = other.fit >= tried.fit and self._manner(other, make, inputs, 0)[0] == RIGHT
+        return other if is_right and roles.count(FIRST) == 1 else tried
+
     def _for_another_output(self, tried: Tried, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
         """The same, with the upstream gradient of another output, where backward is right for that alone."""
         if self._manner(tried, make, inputs, 0)[0]:
@@ -423,3 +437,10 @@ class Trials:
         others = (self._try(replace(interface, outputs=(place,), order=()), make, inputs) for place in (1, 2))
         fitting = (other for other in others if other.fit >= tried.fit)
         return next((other for other in fitting if self._manner(other, make, inputs, 0)[0] == RIGHT), tried)
+
+
+def _of_items(interface: Interface, result: Any, names: Sequence[str]) -> tuple[str, ...]:
+    """Whose each gradient is that backward returns for `*args`, where forward takes other arguments before them."""
+    items = [name for name in names if "[" in name]
+    number = len(result) if isinstance(result, tuple | list) else 1
+    return tuple(items[:number]) if EACH in interface.roles and number <= len(items) < len(names) else ()

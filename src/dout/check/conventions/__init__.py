@@ -1,6 +1,7 @@
 """A refuted gradient in; the convention that explains it out, if there is one."""
 
 __all__ = [
+    "clipping",
     "convention",
     "fused_loss",
     "setting_penalty",

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.interface.adapted_layer import users_class
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject, kept
 from dout.errors import DoutError
 from dout.judge.outcomes import CLOSE, RIGHT, NoRuleError
-from dout.run import mapped
+from dout.run import mapped, otherwise
+from dout.trace.model.user_source import behind
 
 _SMALL = 2.0**-30
 _SMALLER = 2.0**-10  # for differences
@@ -21,6 +23,26 @@ def is_limited(got: Any, expected: Any) -> bool:
     """Whether each number of a gradient has its sign, and is no larger than it should be, nor nothing."""
     got, expected = np.asarray(got, dtype=float), np.asarray(expected, dtype=float)
     return bool(np.all(np.sign(got) == np.sign(expected)) and np.all(np.abs(got) <= np.abs(expected) * (1 + 1e-9)))
+
+
+@otherwise(False)
+def is_cut_at_a_limit(subject: Subject, got: Any, expected: Any) -> bool:
+    """Whether code that clips gives each wrong number the size of the largest, and those below it are right.
+
+    Of a loss that returns its gradients there is no smaller `dout` to try.
+    """
+    got, expected = np.asarray(got, dtype=float), np.asarray(expected, dtype=float)
+    limit = np.max(np.abs(got))
+    wrong = ~np.isclose(got, expected, rtol=1e-4, atol=1e-9)
+    at_the_limit = np.all(np.abs(got[wrong]) == limit) and np.all(np.abs(expected[wrong]) > limit)
+    return bool(clips(subject) and at_the_limit and np.any(np.abs(got) < limit))
+
+
+@otherwise(False)
+def clips(subject: Subject) -> bool:
+    """Whether the code of backward calls something `clip`: other numbers may be beyond its limit."""
+    cls = users_class(type(subject.again()))
+    return "clip" in behind(getattr(cls, subject.backward_name)).__code__.co_names
 
 
 @kept

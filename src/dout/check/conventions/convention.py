@@ -16,11 +16,18 @@ from typing import Literal
 import numpy as np
 
 from dout.adapt.argument_names import names_label, names_loss, stands_for
-from dout.check.conventions.clipping import is_limited, right_by_differences, right_where_small
+from dout.check.conventions.clipping import is_cut_at_a_limit, is_limited, right_by_differences, right_where_small
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
 from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalty_strengths, strength_of_what_is_added
-from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_softmax
+from dout.check.conventions.softmax import (
+    gives_diagonal,
+    handed_on,
+    is_last_sigmoid,
+    is_softmax,
+    passes_a_sigmoid,
+    says_last,
+)
 from dout.check.conventions.squares import depends_by_squares
 from dout.check.conventions.stop_gradient import (
     freezes_rows,
@@ -257,11 +264,16 @@ def _compounds(gradient: RefutedGradient) -> str | None:
 
 
 def _passes_on(gradient: RefutedGradient) -> Convention | None:
-    """A softmax that hands dout on, alone or at the end of a layer: its loss gives the gradient of both together."""
+    """A softmax that hands dout on, alone or at the end of a layer: its loss gives the gradient of both together.
+
+    So does a sigmoid in a layer that says it is the last.
+    """
     subject = gradient.subject
     alone = not gradient.judgement.parameters and len(subject.inputs) == 1
     if alone and gradient.likeness.passed and (is_softmax(subject) or is_last_sigmoid(subject)):
         return Convention(Word.PASSED, "backward passes dout on")
+    if gradient.judgement.parameters and says_last(subject) and passes_a_sigmoid(subject):
+        return Convention(Word.PASSED, "the sigmoid at the end passes dout on")
     constants = {"1": 1.0}
     if gradient.is_of_a_parameter and gradient.samples.shape:
         constants["1/N"] = 1 / gradient.samples.shape[0]
@@ -347,7 +359,8 @@ def _clipped(gradient: RefutedGradient) -> Convention | None:
         return None
     subject = gradient.subject
     right = right_by_differences(subject) if examination is None else right_where_small(subject, examination)
-    if gradient.name not in right:
+    cut = subject.ends and is_cut_at_a_limit(subject, outcome.got, outcome.expected)
+    if gradient.name not in right and not cut:
         return None
     return Convention(Word.CLIPPED, "backward clips it: it is the derivative where dout is small")
 

@@ -47,9 +47,14 @@ def softmax(x: Any, axis: int | tuple[int, ...] = -1) -> Any:
     return exp / exp.sum(axis=axis, keepdims=True)
 
 
+def says_last(subject: Subject) -> bool:
+    """Whether the layer's class says that it stands at the end, before its loss."""
+    return re.search(r"output|entropy|loss|last layer", _said_of(subject)) is not None
+
+
 def is_last_sigmoid(subject: Subject) -> bool:
     """Whether this is a sigmoid that says that it stands at the end, before its loss."""
-    if re.search(r"output|entropy|loss|last layer", _said_of(subject)) is None:
+    if not says_last(subject):
         return False
     return _holds_of(subject, lambda x, y: x.shape == y.shape and np.allclose(y, 1 / (1 + np.exp(-x)), atol=_CLOSE))
 

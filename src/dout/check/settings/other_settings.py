@@ -15,6 +15,7 @@ import numpy as np
 from dout.adapt import source
 from dout.adapt.argument_names import names_evaluation, names_switch
 from dout.adapt.interface.learned_gradients import FIXED
+from dout.adapt.interface.tape_operations import is_operation
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
 from dout.check.lab.other_values import same
@@ -35,6 +36,7 @@ from dout.check.settings.other_inputs import (
 )
 from dout.judge.judged_run import STABILISER
 from dout.run import attributes_of, deep_copy, otherwise, quiet
+from dout.trace.model.user_source import behind
 
 MOST_STRINGS = 4  # of one argument
 MOST_DIVISORS = 3
@@ -243,9 +245,30 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
         name, default = parameter.name, parameter.default
         if isinstance(default, bool | int | float | str) and name not in fixed and place >= len(subject.inputs):
             for other in _others_of_forward(subject, name, default):
-                yield _at(f"{name} = {other!r}", with_default(subject, name, other, fixed), default)
+                of_tape = is_operation(type(subject.again()))
+                at = _given_at(subject, place, other) if of_tape else with_default(subject, name, other, fixed)
+                yield _at(f"{name} = {other!r}", at, default)
         elif default is None and not fixed and place >= len(subject.inputs):
+            yield from _axes_for(subject, name, place)
             yield from _weights_for(subject, name, place)
+
+
+def _axes_for(subject: Subject, name: str, place: int) -> Iterator[OtherSubject]:
+    """With each axis of the first input for an argument of forward that is None, where the code says it is an axis.
+
+    An operation that keeps a reduced axis when it is told to does so there, too.
+    """
+    forward, cls = forward_of(subject)
+    first = subject.inputs[0] if subject.inputs else None
+    if not isinstance(first, np.ndarray) or "axis" not in source.kinds_for(behind(forward), name, cls):
+        return
+    for axis in reversed(range(first.ndim if first.ndim > 1 else 0)):
+        at = _given_at(subject, place, axis)
+        yield OtherSubject(f"with {name} = {axis}", at)
+        flags = [p for p in taken_in(subject, "forward")[len(at.inputs) :][:1] if isinstance(p.default, bool)]
+        for flag in flags:
+            both = replace(at, inputs=(*at.inputs, not flag.default))
+            yield OtherSubject(f"with {name} = {axis} and {flag.name} = {not flag.default}", both, of_a_flag=True)
 
 
 def _weights_for(subject: Subject, name: str, place: int) -> Iterator[OtherSubject]:

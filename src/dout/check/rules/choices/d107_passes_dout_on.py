@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dout.check.conventions.softmax import is_last_sigmoid, says_softmax
+from dout.check.conventions.softmax import says_last, says_softmax
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.report import Report
@@ -21,7 +21,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         message = f"{subject.name}.backward passes dout on through the steps of forward, whose derivative is 0"
         yield RULE.about(subject, f"{message}: a straight-through estimator", cause="passes dout on", **told(through))
     if passed := keeping(judgement, Word.PASSED):
-        what = "softmax" if says_softmax(subject) else "sigmoid" if is_last_sigmoid(subject) else subject.name
+        what = "softmax" if says_softmax(subject) else "sigmoid" if says_last(subject) else subject.name
         only = f"right only where its loss gives the gradient of {what} and loss together"
         message = f"{subject.name}.backward passes dout on: {only}"
         yield RULE.about(subject, message, cause="passes dout on", **told(passed))

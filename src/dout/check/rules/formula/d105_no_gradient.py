@@ -46,6 +46,9 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         what = f"keeps no gradient in {', '.join(sorted(kept))}" if kept else "keeps nothing"
         message = f"{subject.name}.backward returns nothing and {what}: no gradient found for {names}"
         first = next((item for item in missing if not item.parameter), missing[0])
+        hands_on = all(output in examination.call.inputs for output in examination.call.outputs)
+        if hands_on and not attributes_of(layer):
+            return  # a container without parts
         severity = "warning" if kept else "error"  # it may be a number, which stands for an array of it
         yield RULE.about(subject, message, argument=first.name, severity=severity, fix=forgotten_return(subject))
         return

@@ -27,6 +27,7 @@ from dout.graph import Node
 from dout.judge.judged_run import elements
 from dout.judge.judging_points import upstream
 from dout.judge.outcomes import Outcome, Word
+from dout.run import otherwise, quiet
 
 if TYPE_CHECKING:
     from dout.check.repair.shrink import Failing
@@ -73,10 +74,12 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
     if examination is None:
         return tuple(
             WrongGradient(
-                outcome, _remarked(_by_ratio(outcome, judgement), outcome, judgement), only=only, not_meant=not_meant
+                outcome, _remarked(_by_ratio(outcome, judgement), outcome, judgement), only=only, not_meant=not_meant,
+                unused=(unused := _is_unused(subject, outcome)),
+                forgotten=unused and _is_never_read(subject, outcome.judged.name),
             )
             for outcome in refuted.values()
-        )
+        )  # fmt: skip
     ignores_dout = judgement.ignores_dout and not judgement.is_loss
     if ignores_dout:
         others = _ignoring(examination)
@@ -126,6 +129,19 @@ def _left_out(parts: InheritedMistakes, outcome: Outcome) -> Cause | None:
     if use is None:
         return None
     return Cause("missing term", f"a term is missing: the gradient from the use of {name} at {use.where}")
+
+
+@otherwise(False)
+def _is_unused(subject: Subject, outcome: Outcome) -> bool:
+    """Whether forward gives the same with other numbers in a parameter: it may use a copy, which was made before."""
+    layer = subject.again()
+    parameter = held_at(layer, outcome.judged.name) if outcome.judged.parameter else None
+    if not isinstance(parameter, np.ndarray):
+        return False
+    parameter += 1.0
+    with quiet():
+        moved = subject.runner.forward(layer, subject.fresh_inputs())
+    return all(map(np.array_equal, moved, subject.forward()))
 
 
 def _is_never_read(subject: Subject, name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dout.adapt.argument_names import names_loss
+from dout.adapt.argument_names import names_label, names_loss
 from dout.adapt.interface.interface import Interface
 from dout.adapt.search.own_faults import not_imported, unset_attribute
 from dout.adapt.search.refusals import takes_target
@@ -13,6 +13,7 @@ from dout.adapt.source import parts_in
 from dout.adapt.source.empty_methods import kept_when_called
 from dout.adapt.target import Target
 from dout.check.conventions.fused_loss import takes_the_target
+from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.subject import Subject
 from dout.check.lab.example_doubts import other_readings
 from dout.check.lab.probe import MOST_SECONDS, Lab
@@ -172,6 +173,22 @@ def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
         message = f"{subject.name}.forward gives no elements on these inputs: there is nothing to judge"
     elif subject.ends and any(output is given for output in first.outputs for given in first.inputs):
         message = f"{subject.name}.forward hands its input on, and not the number that its backward is the gradient of"
+    elif subject.ends and (label := _handed_on(subject, first)):
+        message = f"{subject.name}'s backward gives {label} back as it is: it is no gradient of this loss"
     else:
         return None
     return RULE.about(subject, message)
+
+
+@otherwise("")
+def _handed_on(subject: Subject, first: PlainRun) -> str:
+    """The label that a loss gives back as it is, which is no gradient of it; "" where there is none, or it is right.
+
+    A softmax before it may want the target alone, and give the gradient of both.
+    """
+    named = zip(subject.names, subject.inputs, first.inputs, strict=False)
+    labels = [(name, given) for name, _, given in named if names_label(name)]
+    found = next((name for name, given in labels if any(g is given for g in flat(first.gradients))), "")
+    if not found:
+        return ""
+    return found if judge_numerically(subject, first).refuted else ""

@@ -1,0 +1,130 @@
+"""Layers whose forward takes `*args`, and whose backward is given the same again."""
+
+import numpy as np
+import pytest
+
+from dout.adapt import example
+from dout.check.verb.check_layer import check
+
+
+class Product:
+    def forward(self, *args):
+        one, other = args
+        return one * other
+
+    def backward(self, dout, *args):
+        one, other = args
+        return dout * other, dout * one
+
+
+class Matmul:
+    """With an argument before them that is of no use here, and the output handed back."""
+
+    def forward(self, mode, *given):
+        one, other = given
+        return np.dot(one, other)
+
+    def backward(self, mode, grad, output, *given):
+        one, other = given
+        return grad.dot(other.T), one.T.dot(grad)
+
+
+class Exp:
+    def forward(self, *args):
+        return np.exp(args[0])
+
+    def backward(self, grad, output, *args):
+        return (grad * output,)
+
+
+class Left:
+    """Wrong: the first gradient is that of the second."""
+
+    def forward(self, *args):
+        one, other = args
+        return one * other + other
+
+    def backward(self, grad, *args):
+        one, other = args
+        return grad * (one + 1), grad * other
+
+
+class Ignoring:
+    """A backward that reads nothing of what else it may be given."""
+
+    def forward(self, *args):
+        self.one = args[0]
+        return self.one**2
+
+    def backward(self, dout, *args):
+        return 2 * self.one * dout
+
+
+@pytest.mark.parametrize("cls", [Product, Matmul, Exp, Ignoring])
+def test_a_backward_that_reads_what_forward_was_given_is_given_it(cls):
+    report = check(cls)
+    assert report.ok
+    assert {str(verdict.word) for verdict in report.verdicts} == {"exact"}
+
+
+def test_gradients_in_the_wrong_order_are_wrong():
+    report = check(Left)
+    assert {verdict.argument for verdict in report.verdicts if verdict.word == "refuted"} == {"input0", "input1"}
+
+
+def test_as_many_are_given_as_the_code_takes():
+    assert list(example(Exp, {}, {}).inputs) == ["args[0]"]
+    shapes = [np.shape(x) for name, x in example(Matmul, {}, {}).inputs.items() if name != "mode"]
+    assert shapes == [(3, 4), (4, 2)]
+
+
+def test_the_report_says_that_backward_is_given_them():
+    assert str(example(Product, {}, {}).interface) == "forward(…), backward(dout, *)"
+
+
+class Box:
+    """It has a gradient only where it wants one, and by default it does not."""
+
+    def __init__(self, data, wants=False):
+        self.data, self.wants = data, wants
+        self.grad = np.zeros_like(data) if wants else None
+
+
+class Operation:
+    def __init__(self):
+        self.last = []
+
+    def forward(self, *args):
+        self.last = list(args)
+        self.output = Box(args[0].data * args[1].data, wants=any(one.wants for one in args))
+        return self.output
+
+    def op_backward(self):
+        for place, one in enumerate(self.last):
+            if one.wants:
+                one.grad += self.output.grad * self.last[1 - place].data
+
+
+def test_objects_that_want_a_gradient_only_when_told_are_told():
+    report = check(Operation)
+    assert {verdict.argument: str(verdict.word) for verdict in report.verdicts} == {
+        "input0": "exact",
+        "input1": "exact",
+    }
+    assert report.ok
+
+
+class Likelihood:
+    """Of shares alone."""
+
+    def forward(self, *args):
+        share, target = args
+        return -np.sum(target * np.log(share) + (1 - target) * np.log(1 - share))
+
+    def backward(self, dout, *args):
+        share, target = args
+        return -dout * (target / share - (1 - target) / (1 - share)), -dout * (np.log(share) - np.log(1 - share))
+
+
+def test_numbers_lie_between_0_and_1_where_no_others_do():
+    assert {str(verdict.word) for verdict in check(Likelihood).verdicts} == {"exact"}
