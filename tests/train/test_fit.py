@@ -81,6 +81,7 @@ def test_every_sample_comes_once_an_epoch_in_another_order():
 
     data = np.arange(120.0).reshape(120, 1)
     trained([Watching(np.zeros((1, 3)), np.zeros(3))], (data, t), optimizer=SGD(1e-9), epochs=2, seed=0)
+    seen = [part for part in seen if len(part) > 4]  # copies were tried with four samples
     epochs = [np.concatenate(seen[:3]), np.concatenate(seen[3:])]
     assert [len(part) for part in seen[:3]] == [50, 50, 20]
     assert [sorted(epoch.tolist()) for epoch in epochs] == [data.ravel().tolist()] * 2

@@ -59,6 +59,11 @@ class TrainStep:
         self.roots = self.round.roots()
         self.added = AddedGradients({})
 
+    def settle(self, x: Any, t: Any) -> None:
+        """Find out, before the first step, how the user's net, layers and loss are called."""
+        self.round.settle(x, t)
+        self.net, self.loss, self.roots = self.round.net, self.round.loss, self.round.roots()
+
     def compile(self, wanted: bool | None, *, keeps_bits: bool, samples: int | None, looked_at: int = 0) -> None:
         """Let `call` be the compiled step; with None, if that pays for so many samples in all.
 
@@ -118,7 +123,8 @@ class TrainStep:
         Raises TrainingError, before anything is updated, where a layer does not take what it is given, a label is none
         of a class, the loss is no number, or something is not finite.
         """
-        self.round.settle(x)
+        if self.round.is_open():
+            self.settle(x, t)
         before = before_a_step(**self.roots) if self.looks else None
         values = {name: np.array(array) for name, array in self.registry.arrays().items()} if self.looks else {}
         self.remember(x, t)
