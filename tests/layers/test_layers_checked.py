@@ -53,7 +53,7 @@ SETTINGS = [
     (layers.LeakyRelu(0.2), X), (layers.PRelu(4), X), (layers.PRelu(3), IMAGES),
     (layers.Hardtanh(-0.5, 2.0), X), (layers.Softshrink(0.0), X), (layers.Softshrink(1.0), X),
     (layers.Hardshrink(1.0), X), (layers.Threshold(0.5, -3.0), X),
-    (layers.Softplus(4.0), X), (layers.Elu(0.5), X), (layers.Celu(0.5), X),
+    (layers.Softplus(4.0), X), (layers.Gelu("tanh"), X), (layers.Elu(0.5), X), (layers.Celu(0.5), X),
     (layers.Softmax(0), X), (layers.Softmax(-3), IMAGES), (layers.Softmin(0), X), (layers.LogSoftmax(1), IMAGES),
     (layers.Glu(), X), (layers.Glu(2), IMAGES),
     (layers.MatMul(TABLE), IMAGES), (layers.Affine(WIDE, B), IMAGES),

@@ -1,8 +1,8 @@
 """A loss in another manner in; a layer whose forward takes the scores and the target, and is one number, out.
 
 `loss.calculate(y, t)`, `loss(y, t)` with `loss.gradient(y, t)`, functions `mse(y, t)` and `mse_prime(y, t)`, or one
-that returns both. In which order scores and target go in, and which method is the loss, runs tell: the gradient has to be
-the slope of the number.
+that returns both. In which order scores and target go in, and which method is the loss, runs tell: the gradient has
+to be the slope of the number.
 """
 
 from __future__ import annotations
