@@ -278,7 +278,7 @@ class Gelu:
 
     `approximate="none"` is exact: `y = x · Φ` with `Φ = (1 + erf(x/√2)) / 2`, and `dx = dout · (Φ + x · φ)` with
     `φ = exp(-x²/2) / √(2π)`. NumPy has no error function: SciPy's is taken, or, where it is not installed, Python's,
-    which is a hundred times slower.
+    which is twenty times slower.
     `approximate="tanh"` is close: `y = x · (1 + t) / 2` with `t = tanh(u)` and `u = √(2/π)·(x + 0.044715·x³)`, and
     `dx = dout · ((1 + t) / 2 + x · (1 - t²) / 2 · √(2/π)·(1 + 0.134145·x²))`.
     `x` has any shape, and so has `dx`. Another word for `approximate` raises ValueError.
