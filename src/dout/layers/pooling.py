@@ -7,7 +7,7 @@ kernel where none is given, so that windows lie side by side. There are no param
 
 import numpy as np
 
-from dout.layers.convolution import Place, Sizes, each, padded, places, places_of, unpadded
+from dout.layers.convolution import Place, Sizes, check_sizes, each, padded, places, places_of, unpadded
 from dout.layers.form import Value, arriving, keep_form
 
 
@@ -30,6 +30,7 @@ class MaxPool:
     def __init__(self, kernel: Sizes = 2, stride: Sizes | None = None, pad: Sizes = 0, dilation: Sizes = 1) -> None:
         self.kernel, self.pad, self.dilation = kernel, pad, dilation
         self.stride = kernel if stride is None else stride
+        check_sizes(self, kernel=kernel, stride=self.stride, pad=pad, dilation=dilation)
 
     def forward(self, x: Value) -> Value:
         """Return the largest number of each window."""
@@ -73,6 +74,7 @@ class AvgPool:
     ) -> None:
         self.kernel, self.pad, self.count_pad = kernel, pad, count_pad
         self.stride = kernel if stride is None else stride
+        check_sizes(self, kernel=kernel, stride=self.stride, pad=pad)
 
     def forward(self, x: Value) -> Value:
         """Return the mean of each window."""
@@ -163,6 +165,7 @@ class AdaptiveAvgPool:
     """
 
     def __init__(self, sizes: Sizes = 1) -> None:
+        check_sizes(self, sizes=sizes)
         self.sizes = sizes
 
     def forward(self, x: Value) -> Value:

@@ -142,10 +142,10 @@ class Sequential(LayerGraph):
         """What the layers make of the input, one after the other."""
         if len(self.layers) < len(self.steps) or len(inputs) != 1 or self.open:
             return super().forward(*inputs)
-        (x,) = inputs
+        (out,) = inputs
         for layer in self.layers:  # as people write it: the engine compiles each turn where the whole is too long
-            x = layer.forward(x)
-        return x
+            out = layer.forward(out)
+        return out
 
     def backward(self, dout: Any = 1) -> Any:
         """The gradient of the input, and those of all parameters in their layers."""

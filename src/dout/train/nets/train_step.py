@@ -247,7 +247,8 @@ class TrainStep:
             check_labels(given, t, self.loss, where, self.rows)
             if isinstance(error, IndexError) and np.asarray(t).dtype.kind == "f":
                 hint = f"; t holds {np.asarray(t).dtype}, and labels are whole numbers: give t.astype(int)"
-        held = {name: np.shape(item) for name, item in attributes_of(layer).items() if isinstance(item, np.ndarray)}
+        arrays_held = ((name, item) for name, item in attributes_of(layer).items() if isinstance(item, np.ndarray))
+        held = {name: np.shape(item) for name, item in arrays_held if not is_named_as_gradient(name)}
         own = [name.rpartition(".")[2] for name in self.registry.parameters]
         names = [name for name in held if not self.registry or name in own]
         shapes = ", ".join(f"{name} has shape {held[name]}" for name in names[:4])
