@@ -104,7 +104,8 @@ class Affine:
     def __init__(self, W: Value, b: Value) -> None:
         if np.ndim(W) != 2 or np.shape(W)[1:] != np.shape(b):
             raise ValueError(
-                f"Affine: W has shape {np.shape(W)}, b has shape {np.shape(b)}: give W of shape (D, M), and b of shape (M,)"
+                f"Affine: W has shape {np.shape(W)}, b has shape {np.shape(b)}: "
+                "give W of shape (D, M), and b of shape (M,)"
             )
         self.W, self.b = W, b
         self.dW, self.db = np.zeros_like(W), np.zeros_like(b)
