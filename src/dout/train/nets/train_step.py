@@ -123,7 +123,7 @@ class TrainStep:
         Raises TrainingError, before anything is updated, where a layer does not take what it is given, a label is none
         of a class, the loss is no number, or something is not finite.
         """
-        if self.round.is_open():
+        if self.looks and self.round.is_open():
             self.settle(x, t)
         before = before_a_step(**self.roots) if self.looks else None
         values = {name: np.array(array) for name, array in self.registry.arrays().items()} if self.looks else {}
