@@ -138,11 +138,11 @@ class Sequential(LayerGraph):
     def __init__(self, *layers: Any) -> None:
         super().__init__({f"{i + 1}": (layer, str(i) if i else "x") for i, layer in enumerate(layers)})
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, x: Any) -> Any:  # type: ignore[override] # its only input has a name
         """What the layers make of the input, one after the other."""
-        if len(self.layers) < len(self.steps) or len(inputs) != 1 or self.open:
-            return super().forward(*inputs)
-        (out,) = inputs
+        if len(self.layers) < len(self.steps) or self.open:
+            return super().forward(x)
+        out = x
         for layer in self.layers:  # as people write it: the engine compiles each turn where the whole is too long
             out = layer.forward(out)
         return out
