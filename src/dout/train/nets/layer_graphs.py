@@ -138,7 +138,7 @@ class Sequential(LayerGraph):
     def __init__(self, *layers: Any) -> None:
         super().__init__({f"{i + 1}": (layer, str(i) if i else "x") for i, layer in enumerate(layers)})
 
-    def forward(self, x: Any) -> Any:  # type: ignore[override] # its only input has a name
+    def forward(self, x: Any) -> Any:
         """What the layers make of the input, one after the other."""
         if len(self.layers) < len(self.steps) or self.open:
             return super().forward(x)
