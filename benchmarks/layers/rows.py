@@ -268,6 +268,9 @@ def pooling(generator: Generator, kind: str) -> Case:
     if kind == "global max":
         largest = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)[axes - 1](1)
         return Case(layers.GlobalMaxPool(), lambda x: largest(x).reshape(x.shape[:2]), (x,))
+    if kind == "adaptive max":
+        largest = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)[axes - 1](kernel)
+        return Case(layers.AdaptiveMaxPool(kernel), largest, (x,))
     return Case(layers.AdaptiveAvgPool(kernel), adaptive(kernel), (x,))
 
 
@@ -379,7 +382,7 @@ ROWS: dict[str, Callable[[Generator], Case]] = {
     "Convolution": convolution, "TransposedConvolution": lambda generator: convolution(generator, transposed=True),
     **{name: partial(pooling, kind=kind) for name, kind in {
         "MaxPool": "max", "AvgPool": "mean", "GlobalAvgPool": "global", "GlobalMaxPool": "global max",
-        "AdaptiveAvgPool": "adaptive",
+        "AdaptiveAvgPool": "adaptive", "AdaptiveMaxPool": "adaptive max",
     }.items()},
     **{kind: partial(recurrent, kind=kind) for kind in ("Rnn", "Lstm", "Gru")},
     "DotProductAttention": attention, "MultiHeadAttention": heads,

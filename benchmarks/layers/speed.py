@@ -173,6 +173,7 @@ RACES = {
     "GlobalAvgPool": Race(layers.GlobalAvgPool, lambda: lambda x: x.mean((2, 3)), (IMAGES,)),
     "GlobalMaxPool": Race(layers.GlobalMaxPool, lambda: lambda x: torch.amax(x, (2, 3)), (IMAGES,)),
     "AdaptiveAvgPool": Race(lambda: layers.AdaptiveAvgPool(7), lambda: nn.AdaptiveAvgPool2d(7), (IMAGES,)),
+    "AdaptiveMaxPool": Race(lambda: layers.AdaptiveMaxPool(7), lambda: nn.AdaptiveMaxPool2d(7), (IMAGES,)),
     "Rnn": recurrent(layers.Rnn, nn.RNN, 1), "Lstm": recurrent(layers.Lstm, nn.LSTM, 4),
     "Gru": recurrent(layers.Gru, nn.GRU, 3, 2),
     "DotProductAttention": Race(

@@ -82,7 +82,7 @@ SETTINGS = [
     (layers.MaxPool(2), IMAGES[..., 0]), (layers.MaxPool(2, pad=1), IMAGES),
     (layers.AvgPool(3, 1, 1), IMAGES), (layers.AvgPool(2, pad=1, count_pad=False), IMAGES),
     (layers.GlobalAvgPool(), IMAGES[..., 0]), (layers.GlobalMaxPool(), IMAGES),
-    (layers.AdaptiveAvgPool((3, 2)), IMAGES),
+    (layers.AdaptiveAvgPool((3, 2)), IMAGES), (layers.AdaptiveMaxPool((3, 2)), IMAGES),
     (layers.Flatten(), IMAGES), (layers.Reshape(5, -1, 2), IMAGES), (layers.Transpose(0, 2, -1, 1), IMAGES),
     (layers.SumLayer(0), X), (layers.SumLayer(-2), IMAGES), (layers.MeanLayer(2), IMAGES),
     (layers.RepeatLayer(3, 1), X), (layers.Split(3, 0), X), (layers.Split(), X),
