@@ -35,6 +35,11 @@ def numbers(generator: Generator, size: tuple[int, ...]) -> np.ndarray:
     return generator.normal(size=size) * generator.choice([0.1, 1.0, 10.0])
 
 
+def _gelu(number: float) -> str:
+    """One of the two forms of GELU."""
+    return "tanh" if number > 1 else "none"
+
+
 def elementwise(
     layer: Any, function: Callable[..., torch.Tensor], positive: bool = False, axes: int = 0
 ) -> Callable[[Generator], Case]:
@@ -263,6 +268,9 @@ def pooling(generator: Generator, kind: str) -> Case:
     if kind == "global max":
         largest = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)[axes - 1](1)
         return Case(layers.GlobalMaxPool(), lambda x: largest(x).reshape(x.shape[:2]), (x,))
+    if kind == "adaptive max":
+        largest = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)[axes - 1](kernel)
+        return Case(layers.AdaptiveMaxPool(kernel), largest, (x,))
     return Case(layers.AdaptiveAvgPool(kernel), adaptive(kernel), (x,))
 
 
@@ -355,7 +363,7 @@ ROWS: dict[str, Callable[[Generator], Case]] = {
     "Selu": elementwise(lambda a, b: layers.Selu(), lambda a, b: nn.SELU()),
     "Silu": elementwise(lambda a, b: layers.Silu(), lambda a, b: nn.SiLU()),
     "Mish": elementwise(lambda a, b: layers.Mish(), lambda a, b: nn.Mish()),
-    "Gelu": elementwise(lambda a, b: layers.Gelu(), lambda a, b: nn.GELU("tanh")),
+    "Gelu": elementwise(lambda a, b: layers.Gelu(_gelu(a)), lambda a, b: nn.GELU(_gelu(a))),
     "Softmax": along(layers.Softmax, nn.Softmax), "Softmin": along(layers.Softmin, nn.Softmin),
     "LogSoftmax": along(layers.LogSoftmax, nn.LogSoftmax), "Glu": along(layers.Glu, nn.GLU),
     "MatMul": matmul, "Affine": affine, "Embedding": embedding,
@@ -374,7 +382,7 @@ ROWS: dict[str, Callable[[Generator], Case]] = {
     "Convolution": convolution, "TransposedConvolution": lambda generator: convolution(generator, transposed=True),
     **{name: partial(pooling, kind=kind) for name, kind in {
         "MaxPool": "max", "AvgPool": "mean", "GlobalAvgPool": "global", "GlobalMaxPool": "global max",
-        "AdaptiveAvgPool": "adaptive",
+        "AdaptiveAvgPool": "adaptive", "AdaptiveMaxPool": "adaptive max",
     }.items()},
     **{kind: partial(recurrent, kind=kind) for kind in ("Rnn", "Lstm", "Gru")},
     "DotProductAttention": attention, "MultiHeadAttention": heads,

@@ -131,7 +131,7 @@ RACES = {
     "Softplus": Race(layers.Softplus, nn.Softplus), "LogSigmoid": Race(layers.LogSigmoid, nn.LogSigmoid),
     "Elu": Race(layers.Elu, nn.ELU), "Celu": Race(layers.Celu, nn.CELU), "Selu": Race(layers.Selu, nn.SELU),
     "Silu": Race(layers.Silu, nn.SiLU), "Mish": Race(layers.Mish, nn.Mish),
-    "Gelu": Race(layers.Gelu, lambda: nn.GELU("tanh")),
+    "Gelu": Race(layers.Gelu, nn.GELU), "Gelu by tanh": Race(lambda: layers.Gelu("tanh"), lambda: nn.GELU("tanh")),
     "Softmax": Race(layers.Softmax, lambda: nn.Softmax(-1)), "Softmin": Race(layers.Softmin, lambda: nn.Softmin(-1)),
     "LogSoftmax": Race(layers.LogSoftmax, lambda: nn.LogSoftmax(-1)), "Glu": Race(layers.Glu, nn.GLU),
     "MatMul": Race(lambda: layers.MatMul(*weights((1024, 512))), lambda: nn.Linear(1024, 512, bias=False)),
@@ -173,6 +173,7 @@ RACES = {
     "GlobalAvgPool": Race(layers.GlobalAvgPool, lambda: lambda x: x.mean((2, 3)), (IMAGES,)),
     "GlobalMaxPool": Race(layers.GlobalMaxPool, lambda: lambda x: torch.amax(x, (2, 3)), (IMAGES,)),
     "AdaptiveAvgPool": Race(lambda: layers.AdaptiveAvgPool(7), lambda: nn.AdaptiveAvgPool2d(7), (IMAGES,)),
+    "AdaptiveMaxPool": Race(lambda: layers.AdaptiveMaxPool(7), lambda: nn.AdaptiveMaxPool2d(7), (IMAGES,)),
     "Rnn": recurrent(layers.Rnn, nn.RNN, 1), "Lstm": recurrent(layers.Lstm, nn.LSTM, 4),
     "Gru": recurrent(layers.Gru, nn.GRU, 3, 2),
     "DotProductAttention": Race(

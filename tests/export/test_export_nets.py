@@ -125,7 +125,8 @@ NETS = {
     "states in an array": (FilledStates(weights(5, 3), weights(3, 3)), [SEQUENCES]),
     "attention": (Net(layers.PositionalEncoding(),
                       layers.MultiHeadAttention(*(weights(6, 6) for _ in range(4)), heads=2),
-                      layers.LayerNorm(weights(6), weights(6)), layers.Gelu()), [RANDOM.normal(size=(2, 4, 6))]),
+                      layers.LayerNorm(weights(6), weights(6)), layers.Gelu(), layers.Gelu("tanh")),
+                  [RANDOM.normal(size=(2, 4, 6))]),
     "a loss": (Loss(weights(5, 3)), [RANDOM.normal(size=(4, 5)), np.array([2, 0, 1, 1])]),
 }  # fmt: skip
 

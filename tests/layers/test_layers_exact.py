@@ -146,3 +146,19 @@ def test_a_gate_wants_two_halves():
 def test_settings_that_make_no_sense_are_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_gelu_without_scipy_is_the_same_in_the_same_dtype(dtype, monkeypatch):
+    x = np.linspace(-5, 5, 31, dtype=dtype).reshape(31, 1)
+    expected = layers.Gelu().forward(x)
+    monkeypatch.setattr("dout.layers.form._scipys", lambda: None)
+    found = layers.Gelu().forward(x)
+    assert found.dtype == expected.dtype == dtype
+    np.testing.assert_allclose(found, expected, rtol=8 * np.finfo(dtype).eps, atol=8 * np.finfo(dtype).eps)
+    assert layers.Gelu().forward(1.0) == pytest.approx(0.8413447460685429, rel=1e-15)
+
+
+def test_gelu_has_the_two_forms_of_pytorch_and_no_other():
+    with pytest.raises(ValueError, match='approximate is \'erf\'; write "none" or "tanh"'):
+        layers.Gelu("erf")

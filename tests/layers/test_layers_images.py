@@ -106,11 +106,27 @@ def test_global_and_adaptive_pooling_are_means_of_slices():
         np.testing.assert_allclose(out[:, :, i, j], x[:, :, a:b, c:d].mean(axis=(2, 3)), rtol=1e-14)
 
 
+@pytest.mark.parametrize("values", [7, 2], ids=["few are equal", "most are equal"])
+def test_adaptive_max_pooling_takes_the_first_of_the_largest_in_each_window(values):
+    x = np.random.default_rng(1).integers(0, values, (2, 3, 5, 7)).astype(float)
+    layer = layers.AdaptiveMaxPool((2, 3))
+    out, expected = layer.forward(x), np.zeros_like(x)
+    dout = numbers(2, 2, 3, 2, 3)
+    rows, columns = [(0, 3), (2, 5)], [(0, 3), (2, 5), (4, 7)]
+    for n, c, (i, (a, b)), (j, (d, e)) in itertools.product(range(2), range(3), enumerate(rows), enumerate(columns)):
+        window = x[n, c, a:b, d:e]
+        assert out[n, c, i, j] == window.max()
+        row, column = np.unravel_index(window.argmax(), window.shape)
+        expected[n, c, a + row, d + column] += dout[n, c, i, j]
+    np.testing.assert_array_equal(layer.backward(dout), expected)
+
+
 SINGLES = [
     layers.Convolution(np.ones((2, 3, 2, 2), np.float32), np.ones(2, np.float32)),
     layers.TransposedConvolution(np.ones((3, 2, 2, 2), np.float32), np.ones(2, np.float32)),
     layers.MaxPool(), layers.MaxPool(pad=1), layers.AvgPool(), layers.AvgPool(pad=1, count_pad=False),
     layers.GlobalAvgPool(), layers.GlobalMaxPool(), layers.AdaptiveAvgPool(2),
+    layers.AdaptiveMaxPool(2),
 ]  # fmt: skip
 
 

@@ -138,15 +138,32 @@ def test_a_target_of_another_shape_is_refused(layer, t):
         (lambda: layers.HuberLoss(0), "must be positive"),
         (lambda: layers.SmoothL1Loss(0), "MeanAbsoluteError has no bend"),
         (lambda: layers.FocalLoss(focus=-1), "must not be negative"),
-        (lambda: layers.Affine(np.ones((3, 2)), np.ones(3)), "b must have W's columns"),
+        (lambda: layers.Affine(np.ones((3, 2)), np.ones(3)), r"give W of shape \(D, M\), and b of shape \(M,\)"),
+        (lambda: layers.Affine(np.ones(3), np.ones(())), r"give W of shape \(D, M\), and b of shape \(M,\)"),
         (lambda: layers.Affine(np.ones((3, 2)), np.ones(2)).forward(np.ones((4, 5))), "x must have 3 numbers in a row"),
         (lambda: layers.MatMul(np.ones((3, 2))).forward(np.ones((4, 5))), "x must have 3 numbers in a row"),
         (lambda: layers.Bias(np.ones(2)).forward(np.ones((4, 3))), "the last axis of x must be as long as b"),
         (lambda: layers.Embedding(np.ones((3, 2))).forward(np.array([-1])), "give numbers from 0 to 2"),
+        (lambda: layers.Embedding(np.ones((3, 2))).forward(np.array([3])), "give idx whole numbers from 0 to 2"),
+        (lambda: layers.Embedding(np.ones((3, 2))).forward(np.array([0.5])), "give idx whole numbers from 0 to 2"),
+        (
+            lambda: layers.Convolution(np.ones((3, 2, 3, 3)), np.ones(3), stride=0),
+            "stride is 0: give whole",
+        ),
+        (
+            lambda: layers.Convolution(np.ones((3, 2, 3, 3)), np.ones(3), pad=-1),
+            "pad is -1: give whole",
+        ),
+        (lambda: layers.Convolution(np.ones((3, 2, 3, 3)), np.ones(3), stride=(1, 2, 1)), "one for each axis"),
+        (lambda: layers.TransposedConvolution(np.ones((2, 3, 3)), np.ones(3), dilation=0), "dilation is 0: give whole"),
+        (lambda: layers.MaxPool(0), "kernel is 0: give whole numbers, at least 1"),
+        (lambda: layers.AvgPool(2, 0.5), "stride is 0.5: give whole numbers, at least 1"),
+        (lambda: layers.AdaptiveAvgPool(0), "sizes is 0: give whole numbers, at least 1"),
+        (lambda: layers.Reshape((4, 4)), r"give whole numbers, Reshape\(2, 3\)"),
     ],
 )
 def test_a_wrong_argument_is_told_what_to_write(run, words):
-    with pytest.raises((ValueError, IndexError), match=words):
+    with pytest.raises((ValueError, IndexError, TypeError), match=words):
         run()
 
 

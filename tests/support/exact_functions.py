@@ -51,6 +51,10 @@ def _selu(x):
 
 
 def _gelu(x):
+    return x * (1 + mp.erf(x / mp.sqrt(2))) / 2
+
+
+def _gelu_by_tanh(x):
     return x * (1 + mp.tanh(mp.sqrt(2 / mp.pi) * (x + mp.mpf("0.044715") * x**3))) / 2
 
 
@@ -97,4 +101,5 @@ EXACT = [
     ExactFunction(layers.Silu(), lambda x: x / (1 + mp.exp(-x))),
     ExactFunction(layers.Mish(), lambda x: x * mp.tanh(_softplus(x))),
     ExactFunction(layers.Gelu(), _gelu),
+    ExactFunction(layers.Gelu("tanh"), _gelu_by_tanh),
 ]

@@ -6,6 +6,8 @@ The table below holds plain NumPy code; each line is compared with plain NumPy, 
 import functools
 import math
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -255,3 +257,23 @@ def test_scipy_functions_are_recorded_however_they_are_reached():
         function = eval(f"lambda x: {code}", names)
         trace = agrees(function, [np.array(filled((2, 3), np.float32, start=11) / 400 + 3)])
         assert wanted in [node.primitive.name for node in trace.graph.nodes], code
+
+
+LATE = """
+import numpy as np
+import dout
+
+class Bell:
+    def forward(self, x):
+        from scipy.special import erf
+        return erf(x)
+
+trace = dout.trace(Bell().forward, np.ones((2, 3)))
+print(sorted({node.primitive.name for node in trace.graph.nodes}))
+"""
+
+
+def test_a_library_that_forward_itself_imports_first_is_recorded(tmp_path):
+    (tmp_path / "late.py").write_text(LATE)
+    ran = subprocess.run([sys.executable, "late.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "special_erf" in ran.stdout

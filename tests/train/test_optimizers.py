@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dout import train
+from dout.run import deep_copy
 from dout.train import SGD, AdaGrad, Adam, AdamW, Lion, Momentum, Nesterov, RMSprop
 
 ALL = [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam, AdamW, Lion]
@@ -173,3 +174,43 @@ def test_initialisers_draw_from_numpys_global_generator_as_the_book_does():
     first = train.he(3, 4)
     np.random.seed(5)
     assert np.array_equal(first, np.sqrt(2 / 3) * np.random.randn(3, 4))
+
+
+def in_turn(kind, arrays, slopes, step=lambda optimizer, number: None):
+    """The arrays after five updates, each with a new slope, by one optimizer."""
+    optimizer, arrays = kind(lr=0.01, weight_decay=0.02), {name: array.copy() for name, array in arrays.items()}
+    for number in range(5):
+        optimizer = step(optimizer, number) or optimizer
+        given = {name: slopes[name] * (number + 1) for name in arrays if not (name == "late" and number < 2)}
+        optimizer.update(arrays, given)
+    return arrays
+
+
+@pytest.mark.parametrize("step", [lambda optimizer, number: None, lambda optimizer, number: deep_copy(optimizer)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ALL)
+def test_small_parameters_together_get_the_bits_that_each_gets_alone(kind, dtype, step):
+    generator = np.random.default_rng(3)
+    shapes = {"W": (7, 5), "b": (5,), "one": (), "turned": (3, 4), "large": (200, 100), "late": (3,)}
+    arrays = {name: generator.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
+    arrays["turned"] = arrays["turned"].T
+    slopes = {name: np.asarray(generator.normal(size=a.shape), dtype) for name, a in arrays.items()}
+    together = in_turn(kind, arrays, slopes, step)
+    for name, array in arrays.items():
+        alone = in_turn(kind, {name: array}, slopes)[name]
+        assert together[name].dtype == dtype
+        assert np.array_equal(together[name], alone), name
+
+
+class Scaled(Momentum):
+    """A step that depends on the whole parameter, as that of LARS does."""
+
+    def step(self, param, grad, *state):
+        super().step(param, grad * np.linalg.norm(param), *state)
+
+
+def test_a_step_of_the_users_own_class_gets_each_parameter_alone():
+    arrays = {"W": np.full((2, 3), 2.0), "b": np.ones(3)}
+    slopes = {"W": np.ones((2, 3)), "b": np.ones(3)}
+    together = in_turn(Scaled, arrays, slopes)
+    assert all(np.array_equal(together[name], in_turn(Scaled, {name: arrays[name]}, slopes)[name]) for name in arrays)

@@ -6,23 +6,19 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from stopped_trainings import Counting, StopError, with_layer
 from trained_digits import KINDS, bits, net, t, trained, x
 
 from dout.errors import CheckpointError, TargetError, TrainingError
 from dout.layers import Affine, Relu, SoftmaxWithLoss
-from dout.train import SGD, accuracy, cosine, evaluate, fit, he, load, predict
+from dout.train import SGD, accuracy, cosine, evaluate, fit, load, predict
 from dout.train.state.checkpoints import read_checkpoint
 
 PROGRAM = Path(__file__).parents[1] / "support" / "trained_digits.py"
-
-
-class StopError(BaseException):
-    """Somebody pulls the plug."""
 
 
 def stopped_at(folder, step, kind, save_every):
@@ -91,20 +87,6 @@ class OddMeans:
         return dout
 
 
-class Counting:
-    """Its class counts what all its objects do."""
-
-    count = 0
-
-    def forward(self, x):
-        type(self).count += 1
-        self.scale = 1 + 1 / self.count
-        return x * self.scale
-
-    def backward(self, dout):
-        return dout * self.scale
-
-
 class LatestMean:
     """In an evaluation it takes the mean of the latest step."""
 
@@ -118,15 +100,6 @@ class LatestMean:
 
     def backward(self, dout):
         return dout
-
-
-def with_layer(layer, folder, epochs, save_every=None):
-    layers = [Affine(he(6, 4, generator=np.random.default_rng(0)), np.zeros(4)), layer, Affine(np.eye(4), np.zeros(4))]
-    fit(
-        layers, x[:50], t[:50], loss=SoftmaxWithLoss(), epochs=epochs, batch=10, seed=3, checkpoint=folder, resume=True,
-        save_every=save_every, compiled=False,
-    )  # fmt: skip
-    return layers
 
 
 def test_what_only_some_steps_read_is_kept_for_these(tmp_path):
@@ -373,162 +346,3 @@ def test_an_unwritable_folder_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises((TargetError, TrainingError), match="cannot be a folder of checkpoints"):
         trained(tmp_path / "file")
-
-
-TURNS = 0
-
-
-def counting_closure():
-    turns = 0
-
-    def turned():
-        nonlocal turns
-        turns += 1
-        return turns
-
-    return turned
-
-
-class CountingAround:
-    """It counts in a global of the module, and in a closure."""
-
-    def __init__(self):
-        self.turned = counting_closure()
-
-    def forward(self, x):
-        global TURNS
-        TURNS += 1
-        self.scale = 1 + 1 / TURNS + 1 / self.turned()
-        return x * self.scale
-
-    def backward(self, dout):
-        return dout * self.scale
-
-
-def start_anew(kind):
-    global TURNS
-    TURNS, Counting.count = 0, 0
-    return kind()
-
-
-@pytest.mark.parametrize("kind", [Counting, CountingAround])
-def test_numbers_in_classes_modules_and_closures_go_on(kind, tmp_path):
-    whole = with_layer(start_anew(kind), tmp_path / "whole", 3, 2)
-    with_layer(start_anew(kind), tmp_path / "parts", 1, 2)
-    parts = with_layer(start_anew(kind), tmp_path / "parts", 3, 2)
-    assert np.array_equal(parts[0].W, whole[0].W)
-
-
-def drawing_batches(rng):
-    def batches():
-        for _ in range(4):
-            chosen = rng.permutation(len(x))[:20]
-            yield x[chosen], t[chosen]
-
-    return batches
-
-
-def on_batches(batches, folder, epochs, stop=None):
-    layers = [Affine(he(6, 3, generator=np.random.default_rng(0)), np.zeros(3))]
-
-    def share(scores, t):
-        share.steps += 1
-        if share.steps == stop:
-            raise StopError
-        return 0.0
-
-    share.steps = 0
-    with suppress(StopError):
-        fit(layers, batches, loss=SoftmaxWithLoss(), epochs=epochs, seed=3, checkpoint=folder, resume=True,
-            save_every=1, metrics=[share], compiled=False)  # fmt: skip
-    return layers
-
-
-@pytest.mark.one_in(2)
-@pytest.mark.parametrize("stop", [None, 2, 5, 7])
-def test_the_generator_of_an_iterator_goes_on(stop, tmp_path):
-    whole = on_batches(drawing_batches(np.random.default_rng(8)), tmp_path / "whole", 3)
-    on_batches(drawing_batches(np.random.default_rng(8)), tmp_path / "parts", 1 if stop is None else 3, stop)
-    parts = on_batches(drawing_batches(np.random.default_rng(99)), tmp_path / "parts", 3)
-    assert np.array_equal(parts[0].W, whole[0].W)
-
-
-def test_batches_that_cannot_be_made_again_are_refused(tmp_path):
-    def batches():
-        rng = np.random.default_rng(int.from_bytes(os.urandom(4)))
-        for _ in range(4):
-            chosen = rng.permutation(len(x))[:20]
-            yield x[chosen], t[chosen]
-
-    on_batches(batches, tmp_path, 3, 6)
-    with pytest.raises(CheckpointError, match="batch 1 of epoch 2 is another one than before the stop: let the data"):
-        on_batches(batches, tmp_path, 3)
-
-
-class Bags:
-    """The mean of each bag of vectors, times a matrix."""
-
-    def __init__(self):
-        self.W = np.ones((3, 2))
-
-    def forward(self, bags):
-        self.means = np.stack([np.asarray(bag).mean(axis=0) for bag in bags])
-        return self.means @ self.W
-
-    def backward(self, dout):
-        self.dW = self.means.T @ dout
-
-
-def bags_of(seed, stop=None):
-    made = 0
-
-    def batches():
-        nonlocal made
-        rng = np.random.default_rng(seed)
-        for _ in range(4):
-            made += 1
-            if made == stop:
-                raise StopError
-            bags = np.empty(2, object)
-            bags[:] = [rng.standard_normal((n, 3)) for n in (2, 4)]
-            yield bags, np.array([0, 1])
-
-    return batches
-
-
-def test_batches_of_object_arrays_are_told_apart_by_what_is_in_them(tmp_path):
-    how = {"loss": SoftmaxWithLoss(), "epochs": 3, "seed": 0, "compiled": False}
-    with pytest.raises(StopError):
-        fit(Bags(), bags_of(0, stop=7), checkpoint=tmp_path, save_every=1, **how)
-    with pytest.raises(CheckpointError, match="is another one than before the stop"):
-        fit(Bags(), bags_of(1), checkpoint=tmp_path, resume=True, **how)
-    whole, parts = Bags(), Bags()
-    fit(whole, bags_of(0), **how)
-    fit(parts, bags_of(0), checkpoint=tmp_path, resume=True, **how)
-    assert np.array_equal(parts.W, whole.W)
-
-
-def counting(module, every):
-    class Counting(Affine):
-        count = 0
-
-        def forward(self, x):
-            type(self).count += 1
-            return super().forward(x) * (1 + 0.1 * (type(self).count % every))
-
-    Counting.__module__ = module
-    return Counting
-
-
-def test_classes_of_one_name_in_two_modules_count_apart(tmp_path):
-    kinds = counting("one", 3), counting("two", 4)
-
-    def through(epochs, **how):
-        kinds[0].count, kinds[1].count = 0, 2
-        layers = [kinds[0](np.eye(6), np.zeros(6)), kinds[1](he(6, 3, generator=np.random.default_rng(0)), np.zeros(3))]
-        fit(layers, x[:, :6], t % 3, loss=SoftmaxWithLoss(), epochs=epochs, batch=7, seed=0, compiled=False, **how)
-        return layers[1].W
-
-    whole = through(4, checkpoint=tmp_path / "whole")
-    through(2, checkpoint=tmp_path / "parts")
-    assert np.array_equal(through(4, checkpoint=tmp_path / "parts", resume=True), whole)

@@ -196,8 +196,11 @@ class Target:
 
 
 def placed(key: str, parameters: list[inspect.Parameter]) -> str:
-    """An input given without a name is for the argument in its place."""
-    return parameters[int(key)].name if key.isdigit() and int(key) < len(parameters) else key
+    """An input given without a name is for the argument in its place; `*inputs` take several."""
+    if not key.isdigit() or int(key) >= len(parameters):
+        return key
+    there = parameters[int(key)]
+    return key if there.kind is there.VAR_POSITIONAL else there.name
 
 
 def passed(parameters: list[inspect.Parameter], named: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:

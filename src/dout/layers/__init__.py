@@ -54,19 +54,20 @@ from dout.layers.convolution import Convolution, TransposedConvolution
 from dout.layers.dropout import Dropout, Dropout2d
 from dout.layers.losses import HuberLoss, KLDivergence, MeanAbsoluteError, MeanSquaredError, SmoothL1Loss
 from dout.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm
-from dout.layers.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from dout.layers.pooling import AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from dout.layers.recurrent import Bidirectional, Gru, Lstm, Rnn, TimeDistributed
 from dout.layers.reshaping import Concat, Flatten, MeanLayer, RepeatLayer, Reshape, Residual, Split, SumLayer, Transpose
 
 __all__ = [
-    "AbsLayer", "AdaptiveAvgPool", "AddLayer", "Affine", "AvgPool", "BatchNorm", "Bias", "Bidirectional", "Celu",
-    "Concat", "Convolution", "CosLayer", "DivLayer", "DotProductAttention", "Dropout", "Dropout2d", "Elu", "Embedding",
-    "ExpLayer", "Flatten", "FocalLoss", "Gelu", "GlobalAvgPool", "GlobalMaxPool", "Glu", "GroupNorm", "Gru",
-    "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "HingeLoss", "HuberLoss", "InstanceNorm", "KLDivergence",
-    "LayerNorm", "LeakyRelu", "LogLayer", "LogSigmoid", "LogSoftmax", "Lstm", "MatMul", "MaxPool", "MaximumLayer",
-    "MeanAbsoluteError", "MeanLayer", "MeanSquaredError", "MinimumLayer", "Mish", "MulLayer", "MultiHeadAttention",
-    "NegLayer", "PRelu", "PositionalEncoding", "PowLayer", "RRelu", "ReciprocalLayer", "Relu", "Relu6", "RepeatLayer",
-    "Reshape", "Residual", "RmsNorm", "Rnn", "Selu", "Sigmoid", "SigmoidWithLoss", "Silu", "SinLayer", "SmoothL1Loss",
-    "Softmax", "SoftmaxWithLoss", "Softmin", "Softplus", "Softshrink", "Softsign", "Split", "SqrtLayer", "SquareLayer",
-    "SubLayer", "SumLayer", "Tanh", "Tanhshrink", "Threshold", "TimeDistributed", "Transpose", "TransposedConvolution",
+    "AbsLayer", "AdaptiveAvgPool", "AdaptiveMaxPool", "AddLayer", "Affine", "AvgPool", "BatchNorm", "Bias",
+    "Bidirectional", "Celu", "Concat", "Convolution", "CosLayer", "DivLayer", "DotProductAttention", "Dropout",
+    "Dropout2d", "Elu", "Embedding", "ExpLayer", "Flatten", "FocalLoss", "Gelu", "GlobalAvgPool", "GlobalMaxPool",
+    "Glu", "GroupNorm", "Gru", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "HingeLoss", "HuberLoss",
+    "InstanceNorm", "KLDivergence", "LayerNorm", "LeakyRelu", "LogLayer", "LogSigmoid", "LogSoftmax", "Lstm", "MatMul",
+    "MaxPool", "MaximumLayer", "MeanAbsoluteError", "MeanLayer", "MeanSquaredError", "MinimumLayer", "Mish",
+    "MulLayer", "MultiHeadAttention", "NegLayer", "PRelu", "PositionalEncoding", "PowLayer", "RRelu",
+    "ReciprocalLayer", "Relu", "Relu6", "RepeatLayer", "Reshape", "Residual", "RmsNorm", "Rnn", "Selu", "Sigmoid",
+    "SigmoidWithLoss", "Silu", "SinLayer", "SmoothL1Loss", "Softmax", "SoftmaxWithLoss", "Softmin", "Softplus",
+    "Softshrink", "Softsign", "Split", "SqrtLayer", "SquareLayer", "SubLayer", "SumLayer", "Tanh", "Tanhshrink",
+    "Threshold", "TimeDistributed", "Transpose", "TransposedConvolution",
 ]  # fmt: skip

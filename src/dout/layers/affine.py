@@ -102,8 +102,11 @@ class Affine:
     """
 
     def __init__(self, W: Value, b: Value) -> None:
-        if np.shape(W)[1:] != np.shape(b):
-            raise ValueError(f"Affine: W has shape {np.shape(W)}, b has shape {np.shape(b)}: b must have W's columns")
+        if np.ndim(W) != 2 or np.shape(W)[1:] != np.shape(b):
+            raise ValueError(
+                f"Affine: W has shape {np.shape(W)}, b has shape {np.shape(b)}: "
+                "give W of shape (D, M), and b of shape (M,)"
+            )
         self.W, self.b = W, b
         self.dW, self.db = np.zeros_like(W), np.zeros_like(b)
 
@@ -150,7 +153,12 @@ class Embedding:
 
     def forward(self, idx: Value) -> Value:
         """Return the rows of `W` at `idx`."""
-        out = self.W[idx]  # what is no whole number, or too large, is an IndexError of NumPy's
+        try:
+            out = self.W[idx]
+        except IndexError as error:
+            raise IndexError(
+                f"Embedding.forward: {error}: give idx whole numbers from 0 to {len(self.W) - 1}"
+            ) from None
         if np.any(np.less(idx, 0)):
             raise IndexError(f"Embedding.forward: idx has a number below 0: give numbers from 0 to {len(self.W) - 1}")
         self.idx = idx

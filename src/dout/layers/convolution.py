@@ -43,6 +43,7 @@ class Convolution:
         self, W: Value, b: Value, stride: Sizes = 1, pad: Sizes = 0, dilation: Sizes = 1, groups: int = 1
     ) -> None:
         _check_filters(self, W, b, len(W), groups)
+        check_sizes(self, stride=stride, pad=pad, dilation=dilation)
         self.W, self.b = W, b
         self.dW, self.db = np.zeros_like(W), np.zeros_like(b)
         axes = W.ndim - 2
@@ -89,6 +90,7 @@ class TransposedConvolution:
         extra: Sizes = 0,
     ) -> None:  # fmt: skip
         _check_filters(self, W, b, np.shape(W)[1] * groups, groups)
+        check_sizes(self, stride=stride, pad=pad, dilation=dilation, extra=extra)
         self.W, self.b = W, b
         self.dW, self.db = np.zeros_like(W), np.zeros_like(b)
         axes = W.ndim - 2
@@ -185,8 +187,21 @@ def places_of(
 
 
 def each(sizes: Sizes, axes: int) -> tuple[int, ...]:
-    """Return a number for each axis."""
-    return (sizes,) * axes if isinstance(sizes, int) else tuple(sizes)
+    """Return a number for each axis. Raises ValueError for another count of them."""
+    if isinstance(sizes, int):
+        return (sizes,) * axes
+    if len(sizes) != axes:
+        raise ValueError(f"{tuple(sizes)} for {axes} axes of places: give one number, or one for each axis")
+    return tuple(sizes)
+
+
+def check_sizes(layer: Any, **sizes: Sizes) -> None:
+    """Raise ValueError where a size is no whole number, or too small: a stride moves on, a pad may be 0."""
+    for name, size in sizes.items():
+        least = 0 if name in ("pad", "extra") else 1
+        numbers = size if isinstance(size, tuple | list) else (size,)
+        if not all(isinstance(number, int | np.integer) and number >= least for number in numbers):
+            raise ValueError(f"{type(layer).__name__}: {name} is {size}: give whole numbers, at least {least}")
 
 
 def padded(x: Value, pad: tuple[int, ...], value: float) -> Value:

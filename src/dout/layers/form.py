@@ -4,6 +4,9 @@
 beginning of `backward` holds what comes back against it. Leave out both, and a layer computes the same.
 """
 
+import importlib
+import math
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -64,3 +67,20 @@ def sigmoid(x: Value) -> Value:
     positive = x >= 0
     small = np.exp(either(positive, -1.0 * x, x))  # both branches have the slope of the curve; abs(x) has none at 0
     return either(positive, 1, small) / (1 + small)
+
+
+def erf(x: Value) -> Value:
+    """Return the error function of each element in its dtype: SciPy's, or, where there is none, Python's one by one."""
+    special = _scipys()
+    out: Value = np.vectorize(math.erf, otypes=[float])(x)[()] if special is None else special.erf(x)
+    is_wider = isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f" and out.dtype != x.dtype
+    return out.astype(x.dtype) if is_wider else out
+
+
+@cache
+def _scipys() -> Any:
+    """SciPy's special functions, which are loaded when they are first asked for; None where there is no SciPy."""
+    try:
+        return importlib.import_module("scipy.special")
+    except ModuleNotFoundError:
+        return None

@@ -7,7 +7,7 @@ kernel where none is given, so that windows lie side by side. There are no param
 
 import numpy as np
 
-from dout.layers.convolution import Place, Sizes, each, padded, places, places_of, unpadded
+from dout.layers.convolution import Place, Sizes, check_sizes, each, padded, places, places_of, unpadded
 from dout.layers.form import Value, arriving, keep_form
 
 
@@ -30,6 +30,7 @@ class MaxPool:
     def __init__(self, kernel: Sizes = 2, stride: Sizes | None = None, pad: Sizes = 0, dilation: Sizes = 1) -> None:
         self.kernel, self.pad, self.dilation = kernel, pad, dilation
         self.stride = kernel if stride is None else stride
+        check_sizes(self, kernel=kernel, stride=self.stride, pad=pad, dilation=dilation)
 
     def forward(self, x: Value) -> Value:
         """Return the largest number of each window."""
@@ -73,6 +74,7 @@ class AvgPool:
     ) -> None:
         self.kernel, self.pad, self.count_pad = kernel, pad, count_pad
         self.stride = kernel if stride is None else stride
+        check_sizes(self, kernel=kernel, stride=self.stride, pad=pad)
 
     def forward(self, x: Value) -> Value:
         """Return the mean of each window."""
@@ -163,6 +165,7 @@ class AdaptiveAvgPool:
     """
 
     def __init__(self, sizes: Sizes = 1) -> None:
+        check_sizes(self, sizes=sizes)
         self.sizes = sizes
 
     def forward(self, x: Value) -> Value:
@@ -184,6 +187,52 @@ class AdaptiveAvgPool:
             dx = np.zeros((*parts.shape[:axis], length, *parts.shape[axis + 1 :]), parts.dtype)
             for place, span in zip(_spans(axis, size, size), _spans(axis, length, size), strict=True):
                 dx[span] += parts[place] / (span[axis].stop - span[axis].start)
+
+        return dx
+
+
+class AdaptiveMaxPool:
+    """Take the largest numbers so that so many places come out. PyTorch: `torch.nn.AdaptiveMaxPool1d`, ….
+
+    Place i of n is the largest of `x` from `⌊i·L/n⌋` to `⌈(i + 1)·L/n⌉`, and `dout` goes to where it came from, of
+    equal ones to the first. `sizes` is the number of places along all axes, or one for each.
+    `x` has shape (N, C, L) or (N, C, H, W).
+    Source: He, Zhang, Ren and Sun (2014), "Spatial pyramid pooling in deep convolutional networks".
+
+    >>> import numpy as np
+    >>> layer = AdaptiveMaxPool(2)
+    >>> layer.forward(np.array([[[1.0, 5.0, 2.0]]]))  # the windows share the second place
+    array([[[5., 5.]]])
+    >>> layer.backward(np.array([[[10.0, 20.0]]]))
+    array([[[ 0., 30.,  0.]]])
+    """
+
+    def __init__(self, sizes: Sizes = 1) -> None:
+        check_sizes(self, sizes=sizes)
+        self.sizes = sizes
+
+    def forward(self, x: Value) -> Value:
+        """Return the largest numbers, taken along the last axis first: of equal ones that is the first of a window."""
+        sizes = each(self.sizes, _axes_of(self, x))
+        self.shape, self.taken, out = x.shape, [], x
+        for axis in reversed(range(2, x.ndim)):
+            spans = _spans(axis, x.shape[axis], sizes[axis - 2])
+            taken = np.stack([span[axis].start + np.argmax(out[span], axis=axis) for span in spans], axis=axis)
+            out = np.take_along_axis(out, taken, axis=axis)
+            self.taken.append(taken)
+        keep_form(self, out)
+
+        return out
+
+    def backward(self, dout: Value) -> Value:
+        """Return `dx`: `dout` where each window took its number, added up where several took the same."""
+        dx = arriving(self, dout)
+        for axis, taken in zip(range(2, len(self.shape)), reversed(self.taken), strict=True):
+            parts, length = dx, self.shape[axis]
+            there = np.arange(length).reshape(-1, *(1,) * (parts.ndim - axis - 1))
+            dx = np.zeros((*parts.shape[:axis], length, *parts.shape[axis + 1 :]), parts.dtype)
+            for place in _spans(axis, parts.shape[axis], parts.shape[axis]):
+                dx += np.where(there == taken[place], parts[place], 0)
 
         return dx
 

@@ -46,6 +46,8 @@ class Reshape:
     """
 
     def __init__(self, *shape: int) -> None:
+        if not all(isinstance(length, int | np.integer) for length in shape):
+            raise TypeError(f"Reshape: the lengths are {shape}: give whole numbers, Reshape(2, 3)")
         self.shape = shape or (-1,)
 
     def forward(self, x: Value) -> Value:

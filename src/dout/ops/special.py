@@ -21,10 +21,13 @@ from dout.ops.shape import shape_of
 _answered: dict[str, Binder] = {}  # function of scipy.special → how its arguments are sorted
 
 
-def learn(module: ModuleType) -> None:
-    """Answer the functions of scipy.special, now that the user has loaded it."""
+def learn(module: ModuleType | None) -> None:
+    """Answer the functions of scipy.special, if the user has loaded it by now."""
+    if module is None:
+        return
     for name, bind in _answered.items():
         function = getattr(module, name)
+        function = getattr(function, "__wrapped__", function)  # while a trace runs it may be a tracing version
         if function not in CALLS:
             CALLS[function] = (PRIMITIVES[f"special_{name}"], bind)
 

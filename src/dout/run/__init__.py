@@ -2,6 +2,7 @@
 
 from dout.run.attributes import (
     attributes_of,
+    dict_of,
     filled_cells,
     function_copy,
     is_class,
@@ -10,6 +11,7 @@ from dout.run.attributes import (
     names_of,
     qualname_of,
     signature_of,
+    slots_of,
     vars_of,
 )
 from dout.run.counted_lines import EndlessError, counted_lines
@@ -36,10 +38,10 @@ from dout.run.reference_counts import OF_A_LOCAL
 
 __all__ = [
     "OF_A_LOCAL", "EndlessError", "HeldMemory", "Line", "PlainRun", "Runner", "arrays", "attributes_of",
-    "central_difference", "copied", "counted_lines", "deep_copy", "differs_at", "douts_taken", "drawing_alike",
-    "drawn_from", "evaluating", "filled_cells", "flat", "fresh", "function_copy", "generators_of", "global_states",
-    "is_class", "is_float_array", "is_generator", "keeping_random_states", "mapped", "module_of", "mro_of",
-    "named_objects", "names_of", "objects_in", "one_or_all", "other_bits", "otherwise", "places", "put_state",
-    "qualname_of", "quiet", "run_backward", "seed_global", "signature_of", "size_of", "state_of", "sure_difference",
-    "upstream", "vars_of", "weighed",
+    "central_difference", "copied", "counted_lines", "deep_copy", "dict_of", "differs_at", "douts_taken",
+    "drawing_alike", "drawn_from", "evaluating", "filled_cells", "flat", "fresh", "function_copy", "generators_of",
+    "global_states", "is_class", "is_float_array", "is_generator", "keeping_random_states", "mapped", "module_of",
+    "mro_of", "named_objects", "names_of", "objects_in", "one_or_all", "other_bits", "otherwise", "places",
+    "put_state", "qualname_of", "quiet", "run_backward", "seed_global", "signature_of", "size_of", "slots_of",
+    "state_of", "sure_difference", "upstream", "vars_of", "weighed",
 ]  # fmt: skip

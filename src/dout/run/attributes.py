@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import inspect
 import operator
+from collections.abc import Mapping
 from contextlib import suppress
 from threading import local
-from types import CellType, FunctionType, ModuleType
+from types import CellType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -41,7 +42,78 @@ def names_of(module: Any) -> dict[str, Any]:
 
 
 def attributes_of(holder: Any) -> dict[str, Any]:
-    """The dict in which an object keeps its attributes, whatever its class makes of the name `__dict__`."""
+    """The attributes of an object by name: its dict, whatever its class makes of the name `__dict__`.
+
+    Of an object with `__slots__`, the filled slots as well: a dict of what they hold now. Writes reach the object.
+    """
+    slots = slots_of(type(holder))
+    return SlotAttributes(holder, slots) if slots else dict_of(holder)
+
+
+class SlotAttributes(dict[str, Any]):
+    """What an object with slots holds when it is asked; writes go to the slots, or to the object's own dict."""
+
+    def __init__(self, holder: Any, slots: Mapping[str, MemberDescriptorType]) -> None:
+        super().__init__(dict_of(holder))
+        self.holder, self.slots = holder, slots
+        for name, slot in slots.items():
+            with suppress(AttributeError):  # it is empty
+                super().__setitem__(name, slot.__get__(holder))
+
+    def __setitem__(self, name: str, item: Any) -> None:
+        if name in self.slots:
+            self.slots[name].__set__(self.holder, item)
+        else:
+            dict_of(self.holder)[name] = item
+        super().__setitem__(name, item)
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        if name in self.slots:
+            self.slots[name].__delete__(self.holder)
+        else:
+            del dict_of(self.holder)[name]
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Take an attribute away and return it."""
+        if name not in self and default:
+            return default[0]
+        item = self[name]
+        del self[name]
+        return item
+
+    def clear(self) -> None:
+        """Take all attributes away."""
+        for name in list(self):
+            del self[name]
+
+    def update(self, *others: Any, **named: Any) -> None:
+        """Set several attributes."""
+        for name, item in dict(*others, **named).items():
+            self[name] = item
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """The attribute of a name, which is set where there is none."""
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+
+_slots: WeakKeyDictionary[type, dict[str, MemberDescriptorType]] = WeakKeyDictionary()
+
+
+def slots_of(kind: type) -> Mapping[str, MemberDescriptorType]:
+    """The slots that a class and its bases name in `__slots__`, by name; those of C cannot be put."""
+    if kind not in _slots:
+        named = [vars_of(cls) for cls in reversed(mro_of(kind)) if "__slots__" in vars_of(cls)]
+        _slots[kind] = {
+            name: item for held in named for name, item in held.items() if type(item) is MemberDescriptorType
+        }
+    return _slots[kind]
+
+
+def dict_of(holder: Any) -> dict[str, Any]:
+    """The dict in which an object keeps attributes, whatever its class makes of the name `__dict__`; no slots."""
     if issubclass(type(holder), local):  # those of this thread
         return local.__getattribute__(holder, "__dict__")  # type: ignore[no-any-return]
     if type(holder).__dictoffset__ == 0:

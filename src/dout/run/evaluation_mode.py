@@ -11,8 +11,8 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import wraps
-from types import FunctionType
+from functools import lru_cache, wraps
+from types import CodeType, FunctionType
 from typing import Any
 
 from dout.run.attributes import attributes_of, mro_of, vars_of
@@ -39,7 +39,7 @@ def evaluating(*nets: Any) -> Iterator[None]:
         put.append((attributes, name, attributes.get(name, _ABSENT)))
         attributes[name] = value
 
-    words = [word for item in items for word in _words_of(type(item))]
+    words = tuple(word for item in items for word in _words_of(type(item)))
     try:
         for item in items:
             if _has_modes(type(item)):
@@ -63,7 +63,7 @@ def evaluating(*nets: Any) -> Iterator[None]:
                 attributes[name] = value
 
 
-def _off(name: str, value: Any, words: list[str]) -> Any:
+def _off(name: str, value: Any, words: tuple[str, ...]) -> Any:
     """What a flag or word that says "training" is while a net is used; _ABSENT where it says nothing of that."""
     if not isinstance(name, str) or type(value) not in (bool, int, str):
         return _ABSENT
@@ -85,12 +85,17 @@ def _of_class(item: Any) -> dict[str, Any]:
 def _words_of(cls: type) -> Iterator[str]:
     """The words for a net that is used, which the methods of a class know."""
     for method in (item for one in mro_of(cls) for item in vars_of(one).values() if type(item) is FunctionType):
-        for held in method.__code__.co_consts:
-            words = held if isinstance(held, tuple | frozenset) else (held,)
-            yield from (word for word in _WORDS if word in words)
+        yield from _words_in(method.__code__)
 
 
-def _flags_of(method: Any, words: list[str]) -> dict[str, tuple[float, Any]]:
+@lru_cache(maxsize=1000)
+def _words_in(code: CodeType) -> tuple[str, ...]:
+    known = [held if isinstance(held, tuple | frozenset) else (held,) for held in code.co_consts]
+    return tuple(word for words in known for word in _WORDS if word in words)
+
+
+@lru_cache(maxsize=1000)
+def _flags_of(method: Any, words: tuple[str, ...]) -> dict[str, tuple[float, Any]]:
     """The arguments of a method that say whether it trains: the place of each, and its value while the net is used."""
     if type(method) is not FunctionType:
         return {}
@@ -127,11 +132,11 @@ def _has_modes(cls: type) -> bool:
 
 def _called_off(item: Any, items: list[Any]) -> list[tuple[dict[str, Any], str, Any]]:
     """Call `eval()`, and tell which flags it has changed, and what they were."""
-    before = [(attributes_of(one), dict(attributes_of(one))) for one in items]
+    before = [(one, dict(attributes_of(one))) for one in items]
     with suppress(Exception):  # another method of this name
         item.eval()
     return [
         (attributes, name, held.get(name, _ABSENT))
-        for attributes, held in before for name, value in attributes.items()
+        for one, held in before for attributes in (attributes_of(one),) for name, value in attributes.items()
         if value is not held.get(name, _ABSENT)
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dout.ops import StandIn
-from dout.run.attributes import attributes_of, filled_cells, is_class, mro_of
+from dout.run.attributes import attributes_of, filled_cells, is_class, mro_of, slots_of
 from dout.run.random_states import has_random_state
 
 MOST = 10_000  # places looked at
@@ -56,11 +56,6 @@ def _inside(path: str, holder: Any, ours: bool) -> Iterator[HeldPlace]:
         for key, item in list(attributes.items()):
             if ours or not key.startswith("_dout_"):  # an adapter's: what the caller of such a layer keeps
                 yield HeldPlace(f"{path}.{key}", item, partial(attributes.__setitem__, key))
-        for cls in users_classes(holder):
-            slots = cls.__dict__.get("__slots__", ())
-            for key in (slots,) if issubclass(type(slots), str) else slots:
-                if not key.startswith("__") and hasattr(holder, key) and key not in attributes:
-                    yield HeldPlace(f"{path}.{key}", getattr(holder, key), partial(setattr, holder, key))
 
 
 def _nowhere(new: Any) -> None:
@@ -226,7 +221,8 @@ def named_objects(**roots: Any) -> Iterator[tuple[str, Any]]:
 
 def _has_attributes(item: Any) -> bool:
     closed = (*_NOT_OPENED, list, tuple, dict)
-    return bool(type(item).__dictoffset__) and not issubclass(type(item), closed)
+    has_some = bool(type(item).__dictoffset__) or bool(slots_of(type(item)))
+    return has_some and not issubclass(type(item), closed)
 
 
 class HeldMemory:
@@ -235,7 +231,7 @@ class HeldMemory:
     def __init__(self, *holders: Any) -> None:
         self.arrays: list[tuple[Any, Any]] = []
         self.lists: list[tuple[list[Any], list[Any]]] = []
-        self.names: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
+        self.names: list[tuple[Any, dict[Any, Any]]] = []
         for item in held_by(*holders):
             if isinstance(item, np.ndarray):
                 if item.flags.writeable and item.dtype != object:
@@ -243,8 +239,7 @@ class HeldMemory:
             elif isinstance(item, list):
                 self.lists.append((item, list(item)))
             elif not isinstance(item, type | ModuleType):
-                names = item if isinstance(item, dict) else attributes_of(item)
-                self.names.append((names, dict(names)))
+                self.names.append((item, dict(_names_in_place(item))))
 
     def put_back(self) -> None:
         """Everything as it was."""
@@ -252,7 +247,12 @@ class HeldMemory:
             array[...] = kept
         for items, kept_items in self.lists:
             items[:] = kept_items
-        for names, before in self.names:
+        for item, before in self.names:
+            names = _names_in_place(item)
             if len(names) != len(before) or any(names.get(key, names) is not item for key, item in before.items()):
                 names.clear()
                 names.update(before)
+
+
+def _names_in_place(item: Any) -> dict[Any, Any]:
+    return item if isinstance(item, dict) else attributes_of(item)

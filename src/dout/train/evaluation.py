@@ -13,8 +13,8 @@ from dout.train.batches import Batches, batches_of, opened, owned
 from dout.train.fit_settings import metrics_of
 from dout.train.history import Row
 from dout.train.metrics import Metric, measures
-from dout.train.nets.layer_graphs import LayerGraph, Sequential
-from dout.train.nets.other_manners import is_in_other_manner
+from dout.train.nets.layer_graphs import Sequential
+from dout.train.nets.net_round import is_in_other_manner, settled_net
 from dout.train.nets.train_step import TrainStep
 
 
@@ -31,8 +31,7 @@ def predict(net: Any, x: Any, *, batch: int = 1000) -> Any:
     several = tuple(map(opened, x)) if isinstance(x, tuple) else (opened(x),)
     if not len(several[0]):
         raise TrainingError("there is no sample: x is empty")
-    if isinstance(net, LayerGraph):
-        net.settle(*several)
+    net = settled_net(net, several)
     with evaluating(net):
         call = net.predict if callable(getattr(net, "predict", None)) else net.forward
         starts = range(0, len(several[0]), batch)
@@ -42,7 +41,7 @@ def predict(net: Any, x: Any, *, batch: int = 1000) -> Any:
 def measured(step: TrainStep, batches: Batches, metrics: Sequence[Metric], together: int = 1) -> Row:
     """The means over all batches, each by its samples; metrics are given at least so many samples `together`."""
     if step.round.is_open():
-        step.round.settle(batches.first()[0])
+        step.settle(*batches.first())
     sums: dict[str, float] = {}
     samples, waiting = 0, _Waiting(metrics, together)
     with evaluating(*step.roots.values()):

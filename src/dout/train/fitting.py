@@ -99,11 +99,12 @@ def fit(
     )  # fmt: skip
     training = NetTraining(step, Adam() if optimizer is None else optimizer, plan)
     training.take(x, t, validation, seed, shuffle)
-    if check or step.round.is_open():
-        first = training.batches.first()
-        step.round.settle(first[0])
-        if check:
-            check_layers(step, first)
+    if step.round.is_open():
+        with training.shown.hidden():
+            step.settle(*training.batches.first())
+        training.state = NetState(**step.roots, optimizer=training.optimizer)
+    if check:
+        check_layers(step, training.batches.first())
     samples = training.batches.samples if isinstance(training.batches, ArrayBatches) else None
     looked_at = training.validation.samples if isinstance(training.validation, ArrayBatches) else 0
     keeps_bits = folder is not None and compiled != "fast"

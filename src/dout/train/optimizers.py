@@ -23,6 +23,7 @@ from dout.run import deep_copy, places
 
 Array = np.ndarray[Any, Any]
 _TRIED = 100  # calls of an optimizer, to see which it takes
+_SMALL = 1 << 14  # numbers: in smaller parameters, calls of NumPy take longer than what they compute
 COUNT = "t"  # in what is remembered of a parameter: how many updates it has had
 Arrays = Mapping[Any, Array] | Sequence[Array]
 
@@ -42,15 +43,55 @@ class Optimizer:
     def update(self, params: Arrays, grads: Arrays) -> None:
         """Change each parameter that has a gradient, in place."""
         self.t += 1
+        first = next(iter(self.state.values()), None)
+        small: dict[Any, list[Any]] = {}
         for key in keys_of(params):
             grad = grads.get(key) if isinstance(grads, Mapping) else grads[key]
-            if grad is not None:
-                param = params[key]
-                first = next(iter(self.state.values()), None)
-                if first is not None and (key not in first or first[key].shape != param.shape):
-                    for name, held in self.state.items():
-                        held[key] = np.zeros((), np.int64) if name == COUNT else np.zeros_like(param)
+            if grad is None:
+                continue
+            param = params[key]
+            if first is not None and (key not in first or first[key].shape != param.shape):
+                for name, held in self.state.items():
+                    held[key] = np.zeros((), np.int64) if name == COUNT else np.zeros_like(param)
+            if param.size < _SMALL and type(self).step.__module__ == __name__:
+                counts = int(self.state[COUNT][key]) if COUNT in self.state else 0
+                small.setdefault((param.dtype, grad.dtype, counts), []).append((key, param, grad))
+            else:
                 self.step(param, self.decayed(param, grad), *(held[key] for held in self.state.values()))
+        for group in small.values():
+            self._step_together(group)
+
+    def _step_together(self, group: list[tuple[Any, Array, Array]]) -> None:
+        """One step of small parameters laid end to end: the same numbers as of each alone, in fewer calls of NumPy."""
+        keys = [key for key, _, _ in group]
+        if len(keys) == 1:
+            ((key, param, grad),) = group
+            self.step(param, self.decayed(param, grad), *(held[key] for held in self.state.values()))
+            return
+        every = np.concatenate([param.ravel() for _, param, _ in group])
+        slope = np.concatenate([grad.ravel() for _, _, grad in group])
+        memory = [self.state[name][keys[0]] if name == COUNT else self._laid_out(name, keys) for name in self.state]
+        self.step(every, self.decayed(every, slope), *memory)
+        for key in keys[1:] if COUNT in self.state else ():
+            self.state[COUNT][key][...] = self.state[COUNT][keys[0]]
+        at = 0
+        for _, param, _ in group:
+            param[...] = every[at : at + param.size].reshape(param.shape)
+            at += param.size
+
+    def _laid_out(self, name: str, keys: list[Any]) -> Array:
+        """What is remembered of these parameters, end to end: the array of each is a part of it."""
+        held, known = self.state[name], self.__dict__.setdefault("_dout_laid_out", {})
+        every, order = known.get(name, (None, None))
+        if order != keys or any(held[key].base is not every for key in keys):
+            every = np.concatenate([held[key].ravel() for key in keys])
+            at = 0
+            for key in keys:
+                size = held[key].size
+                held[key] = every[at : at + size].reshape(held[key].shape)
+                at += size
+            known[name] = every, keys
+        return every  # type: ignore[no-any-return]
 
     def decayed(self, param: Array, grad: Array) -> Array:
         """The gradient with that of the penalty on large weights."""

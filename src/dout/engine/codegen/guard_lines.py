@@ -24,7 +24,7 @@ from dout.engine.guards.reachable_state import Read
 from dout.engine.memory.overlaps import Overlaps, are_apart
 from dout.errors import UnsupportedError
 from dout.graph import INPUT, Node
-from dout.run import attributes_of
+from dout.run import dict_of
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.lenient_tracer import error_settings, errors_are_heard
 from dout.trace.capture.templates import (
@@ -76,7 +76,7 @@ class Guards:
                 self.at.setdefault(id(spot.place.put.args[0]), []).append(spot)  # type: ignore[attr-defined]
             if self._moves(spot.holder):
                 text.movable[id(spot.holder)] = spot.holder
-                text.movable[id(attributes_of(spot.holder))] = attributes_of(spot.holder)
+                text.movable[id(dict_of(spot.holder))] = dict_of(spot.holder)
 
     def _shared(self, templates: list[Template | None]) -> set[Node]:
         """Arrays that stand at several places, one of them in a list or dict: the run may have put them there again."""
@@ -166,7 +166,7 @@ class Guards:
         ):
             raise UnsupportedError(f"it looks into a {type(item).__qualname__}, which may change unseen")
         elif id(item) not in self.at and not is_settled(item):
-            for name in attributes_of(item):
+            for name in dict_of(item):
                 if name in self.names or self.names.stores(name):
                     raise UnsupportedError(f"it uses {type(item).__qualname__}.{name}, which may change unseen")
 
@@ -284,7 +284,7 @@ class Guards:
             name = self._named(expression, item)
             attributes = self.text.name(f"{name}_attributes")
             self.text.line(f"{attributes} = {name}.__dict__")
-            self.text.containers[id(attributes_of(item))] = attributes
+            self.text.containers[id(dict_of(item))] = attributes
             self._holder(item)
 
     def _holder(self, holder: Any) -> None:
@@ -316,13 +316,13 @@ class Guards:
                     self._answer(holder, name, value)
 
     def _answer(self, holder: Any, name: str, value: Any) -> None:
-        self.text.leave_unless(f"{name!r} not in {self.text.constant(attributes_of(holder))}")
+        self.text.leave_unless(f"{name!r} not in {self.text.constant(dict_of(holder))}")
         for cls in type(holder).__mro__:
             self._holder(cls)
 
     def _own(self, holder: Any) -> set[Any]:
         """The names that an object may answer to itself."""
-        return {*attributes_of(holder), *(spot.place.key for spot in self.at.get(id(holder), []))}
+        return {*dict_of(holder), *(spot.place.key for spot in self.at.get(id(holder), []))}
 
     def _code_for(self, holder: Any) -> None:
         """Guard the methods with which the class of an object answers for it."""
@@ -334,10 +334,10 @@ class Guards:
                 self._holder(function)
         for name in methods:
             if kind.__dictoffset__ and not is_special(name):
-                self.text.leave_unless(f"{name!r} not in {self.text.constant(attributes_of(holder))}")
+                self.text.leave_unless(f"{name!r} not in {self.text.constant(dict_of(holder))}")
         if kind.__dictoffset__ and ("__getattr__" in methods or self.names.all):  # they may ask for what it has not
-            had = frozenset(attributes_of(holder)) - {s.place.key for s in self.at.get(id(holder), []) if not s.before}
-            attributes = self.text.constant(attributes_of(holder))
+            had = frozenset(dict_of(holder)) - {s.place.key for s in self.at.get(id(holder), []) if not s.before}
+            attributes = self.text.constant(dict_of(holder))
             self.text.leave_unless(f"{attributes}.keys() == {self.text.constant(had, 'attributes')}")
         self._code(kind)
 

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from dout.layers.form import Value, arriving, either, fresh, keep_form, sigmoid
+from dout.layers.form import Value, arriving, either, erf, fresh, keep_form, sigmoid
 
 
 class Tanh:
@@ -274,20 +274,38 @@ class Mish:
 
 
 class Gelu:
-    """`x` weighed by the chance that a normal number is smaller, in the form with tanh. PyTorch: `torch.nn.GELU`.
+    """`x` weighed by the chance that a normal number is smaller. PyTorch: `torch.nn.GELU`.
 
-    `y = x · (1 + t) / 2` with `t = tanh(u)` and `u = √(2/π)·(x + 0.044715·x³)`, and
-    `dx = dout · ((1 + t) / 2 + x · (1 - t²) / 2 · √(2/π)·(1 + 0.134145·x²))`. This is PyTorch's `approximate="tanh"`;
-    the exact form needs the error function, which NumPy does not have.
-    `x` has any shape, and so has `dx`.
+    `approximate="none"` is exact: `y = x · Φ` with `Φ = (1 + erf(x/√2)) / 2`, and `dx = dout · (Φ + x · φ)` with
+    `φ = exp(-x²/2) / √(2π)`. NumPy has no error function: SciPy's is taken, or, where it is not installed, Python's,
+    which is twenty times slower.
+    `approximate="tanh"` is close: `y = x · (1 + t) / 2` with `t = tanh(u)` and `u = √(2/π)·(x + 0.044715·x³)`, and
+    `dx = dout · ((1 + t) / 2 + x · (1 - t²) / 2 · √(2/π)·(1 + 0.134145·x²))`.
+    `x` has any shape, and so has `dx`. Another word for `approximate` raises ValueError.
     Source: Hendrycks and Gimpel (2016), "Gaussian error linear units".
+
+    >>> import numpy as np
+    >>> layer = Gelu()
+    >>> np.round(layer.forward(np.array([-1.0, 0.0, 1.0])), 6)
+    array([-0.158655,  0.      ,  0.841345])
+    >>> np.round(layer.backward(np.array([1.0, 1.0, 1.0])), 6)
+    array([-0.083315,  0.5     ,  1.083315])
     """
 
+    def __init__(self, approximate: str = "none") -> None:
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f'Gelu: approximate is {approximate!r}; write "none" or "tanh"')
+        self.approximate = approximate
+
     def forward(self, x: Value) -> Value:
-        """Return `x` times its share, about the distribution function of the normal distribution."""
+        """Return `x` times its share, the distribution function of the normal distribution."""
         self.x = x
-        self.tanh = np.tanh(_ROOT * (x + 0.044715 * (x * x * x)))
-        out = x * (1 + self.tanh) / 2
+        if self.approximate == "tanh":
+            self.tanh = np.tanh(_ROOT * (x + 0.044715 * (x * x * x)))
+            out = x * (1 + self.tanh) / 2
+        else:
+            self.share = (1 + erf(x / _ROOT_OF_2)) / 2
+            out = x * self.share
         keep_form(self, out)
 
         return out
@@ -295,12 +313,16 @@ class Gelu:
     def backward(self, dout: Value) -> Value:
         """Return `dx` by the product rule and the chain rule."""
         dout = arriving(self, dout)
-        du = _ROOT * (1 + 3 * 0.044715 * (self.x * self.x))
-        dtanh = (1 - self.tanh * self.tanh) * du
+        if self.approximate == "tanh":
+            du = _ROOT * (1 + 3 * 0.044715 * (self.x * self.x))
+            dtanh = (1 - self.tanh * self.tanh) * du
+            return dout * (1 + self.tanh + self.x * dtanh) / 2
+        bell = np.exp(self.x * self.x / -2) / _ROOT_OF_2PI
 
-        return dout * (1 + self.tanh + self.x * dtanh) / 2
+        return dout * (self.share + self.x * bell)
 
 
+_ROOT_OF_2, _ROOT_OF_2PI = math.sqrt(2), math.sqrt(2 * math.pi)
 _ROOT = math.sqrt(2 / math.pi)
 
 

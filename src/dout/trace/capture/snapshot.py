@@ -11,7 +11,7 @@ import numpy as np
 
 from dout.graph import Node
 from dout.ops import PRIMITIVES
-from dout.run import attributes_of
+from dout.run import dict_of
 from dout.trace.capture.templates import (
     Built,
     Held,
@@ -99,7 +99,7 @@ class Holdings:
             self.built[id(item)] = item, made
             return made
         if depth < _DEEP and self.is_users(kind) and can_be_made(kind):
-            attributes = attributes_of(item)
+            attributes = dict_of(item)
             parts = tuple(self.template(part, depth + 1) for part in attributes.values())
             made = Built(kind, parts, tuple(attributes))
             made_anew.add(kind)

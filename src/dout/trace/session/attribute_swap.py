@@ -12,12 +12,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache, partial
 from threading import local
-from types import FunctionType, MappingProxyType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
+from types import FunctionType, MappingProxyType, MethodType, ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.run import attributes_of, filled_cells, module_of, mro_of, vars_of
+from dout.run import dict_of, filled_cells, module_of, mro_of, slots_of, vars_of
 from dout.trace.model.user_source import is_user_code
 from dout.trace.session.user_modules import is_of_user
 
@@ -134,7 +134,7 @@ class Reach:
             yield from (Place("", "", inside, nowhere) for inside in remembered(holder))
         elif issubclass(kind, BaseException):
             yield Place("args", "args", holder.args, partial(BaseException.args.__set__, holder))  # type: ignore[attr-defined]
-        attributes = attributes_of(holder)
+        attributes = dict_of(holder)
         put = partial(dict.__setitem__, attributes)
         if kind is Namespace and holder.words is not None:
             attributes = {word: attributes[word] for word in list(holder.words) if word in attributes}
@@ -143,7 +143,7 @@ class Reach:
         dunder = not issubclass(kind, ModuleType) and kind is not Namespace
         yield from _attributes(attributes, put, dunder=dunder)
         if self.is_users(kind):
-            for slot in (slot for slot in slots_of(kind) if self.is_users(slot.__objclass__)):
+            for slot in (slot for slot in slots_of(kind).values() if self.is_users(slot.__objclass__)):
                 if not is_empty(slot, holder):
                     item, put = slot.__get__(holder), partial(slot.__set__, holder)
                     yield Place(slot.__name__, _unmangled(slot.__name__), item, put)
@@ -184,7 +184,7 @@ def is_special(name: str) -> bool:
 
 def identity_of(holder: Any) -> int:
     """The identity of an object; of a module that of its names, which other modules may have."""
-    return id(attributes_of(holder)) if issubclass(type(holder), ModuleType | Namespace) else id(holder)
+    return id(dict_of(holder)) if issubclass(type(holder), ModuleType | Namespace) else id(holder)
 
 
 def is_ordered(holder: Any) -> bool:
@@ -219,13 +219,6 @@ def _of_class(cls: type) -> Iterator[Place]:
     yield from _attributes({k: v for k, v in methods.items() if k not in _OF_TYPES}, put, dunder=True)
 
 
-def slots_of(kind: type) -> Iterator[Any]:
-    """The slots that a class and its bases name in `__slots__`; those of C cannot be put."""
-    for cls in mro_of(kind):
-        if "__slots__" in vars_of(cls):
-            yield from (item for item in list(vars_of(cls).values()) if type(item) is MemberDescriptorType)
-
-
 def is_empty(slot: Any, holder: Any) -> bool:
     """Whether nothing was put into a slot yet."""
     try:
@@ -250,7 +243,7 @@ def remembered(cached: Any) -> Iterator[Any]:
 
 
 def _state(call: Any, args: Any) -> tuple[Any, ...]:
-    return call.func, args, call.keywords, attributes_of(call)
+    return call.func, args, call.keywords, dict_of(call)
 
 
 def _text(key: Any) -> str:

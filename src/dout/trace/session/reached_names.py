@@ -12,7 +12,7 @@ from weakref import ReferenceType
 
 import numpy as np
 
-from dout.run import attributes_of, filled_cells, mro_of, names_of, vars_of
+from dout.run import dict_of, filled_cells, mro_of, names_of, vars_of
 from dout.trace.model.user_source import TAUGHT, is_user_code
 from dout.trace.session.attribute_swap import CACHE, PLAIN, Namespace, is_special
 from dout.trace.session.user_modules import FINDERS, is_of_user, last_part
@@ -126,7 +126,7 @@ class ReachedNames:
             more = gc.get_referents(item)[:_LONG] if kind not in _EXACT else ()  # a defaultdict's factory
             return *few, *more, kind
         if self._is_users(kind):
-            return *attributes_of(item).values(), *gc.get_referents(item), kind
+            return *dict_of(item).values(), *gc.get_referents(item), kind
         if issubclass(kind, ReferenceType):
             return (ReferenceType.__call__(item),)
         if issubclass(kind, _WRAPPERS):

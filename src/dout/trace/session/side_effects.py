@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.run import attributes_of, is_generator, put_state, state_of, vars_of
-from dout.trace.session.attribute_swap import MOST, Namespace, Reach, is_empty, kind_of_dict, refill, slots_of
+from dout.run import dict_of, is_generator, put_state, slots_of, state_of, vars_of
+from dout.trace.session.attribute_swap import MOST, Namespace, Reach, is_empty, kind_of_dict, refill
 from dout.trace.tracer.traced_modules import traced_modules
 
 _LARGE = 1 << 20  # bytes; a larger array is made read-only instead of being copied
@@ -82,8 +82,8 @@ def containers(holder: Any) -> Iterator[Callable[[], Any]]:
         names = set(vars_of(holder))
         yield lambda: [type.__delattr__(holder, name) for name in set(vars_of(holder)) - names]
     elif kind.__dictoffset__ != 0 or kind is Namespace:
-        yield _dict(attributes_of(holder))
-    for slot in slots_of(kind):
+        yield _dict(dict_of(holder))
+    for slot in slots_of(kind).values():
         if is_empty(slot, holder):
             yield partial(_empty, slot, holder)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dout.run import attributes_of, is_generator
+from dout.run import dict_of, is_generator
 from dout.trace.session.attribute_swap import (
     CACHE,
     MOST,
@@ -224,7 +224,7 @@ def _like(whole: Any, parts: list[Any]) -> Any:
         changed = [(part, real) for part, real in zip(whole, parts, strict=True) if part is not real]
         kept = frozenset(whole).difference({part for part, _ in changed})
         new = frozenset.__new__(type(whole), kept.union({real for _, real in changed}))
-    attributes_of(new).update(attributes_of(whole))
+    dict_of(new).update(dict_of(whole))
     return new
 
 

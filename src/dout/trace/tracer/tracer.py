@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
@@ -13,7 +14,7 @@ import numpy as np
 
 from dout.errors import DoutError
 from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, Primitive
-from dout.ops import CALLS, METHODS, PRIMITIVES
+from dout.ops import CALLS, METHODS, PRIMITIVES, special
 from dout.ops.operators import numpy_name
 from dout.run import flat, is_generator
 from dout.trace.model.replay import same_bits_deep
@@ -119,6 +120,8 @@ class Tracer(Recording):
             where = options.pop("where", True) if isinstance(function, np.ufunc) else True
             return self._into(out, self._chosen(where, out, function, args, options), function, args, kwargs)
         traced = holds_traced(args) or holds_traced(kwargs)
+        if traced and isinstance(function, np.ufunc) and function not in CALLS:
+            special.learn(sys.modules.get("scipy.special"))  # forward itself may have imported it
         if function in CALLS:
             return self._row(function, args, kwargs)
         if function in BUILD or (traced and function in COMPOSED):

@@ -13,7 +13,7 @@ import numpy as np
 
 from dout.errors import TrainingError
 from dout.run import arrays, attributes_of, copied, objects_in, places
-from dout.train.nets.other_manners import is_otherwise
+from dout.train.nets.other_manners import has_both, is_of_user, may_be_layer
 from dout.train.nets.parameters import Registry, before_a_step
 
 Names = str | tuple[str, ...]
@@ -43,14 +43,15 @@ class LayerGraph:
         used = dict.fromkeys(source for _, _, sources in self.steps for source in sources)
         self.inputs = tuple(name for name in used if name not in made)
         known = set(self.inputs)
-        self.open: list[int] = []  # places of layers in another manner, as long as it is not known which
+        self.open: list[int] = []  # places of the user's layers, as long as no run has shown how they are called
+        self.returns_more = False  # whether a backward gives gradients of what its layer is not given
         for name, place, sources in self.steps:
             layer = self.layers[place]
             if isinstance(layer, type):
                 raise TrainingError(f"a layer of the net is the class {layer.__name__}: make an object of it")
-            if is_otherwise(layer, len(sources)):
+            if is_of_user(layer) and place not in self.open:
                 self.open.append(place)
-            elif not all(callable(getattr(layer, way, None)) for way in ("forward", "backward")):
+            if not has_both(layer) and not may_be_layer(layer):
                 raise TrainingError(f"{name!r}: {type(layer).__name__} is no layer: it has no forward and backward")
             if missing := [source for source in sources if source not in known]:
                 raise TrainingError(f"{name!r} uses {missing[0]!r} before it is made: write that layer above")
@@ -60,24 +61,25 @@ class LayerGraph:
         self.shared = [SharedLayer(layer) if count[place] > 1 else None for place, layer in enumerate(self.layers)]
 
     def is_open(self) -> bool:
-        """Whether there are layers in another manner, here or in a net within, and it is not known yet in which."""
+        """Whether there are layers, here or in a net within, of which no run has shown how they are called."""
         return bool(self.open) or any(isinstance(layer, LayerGraph) and layer.is_open() for layer in self.layers)
 
     def settle(self, *inputs: Any) -> None:
-        """Find out how layers in another manner are called, by a forward of copies with a few samples of these."""
+        """Find out how the user's layers are called, by a run of copies with a few samples of these."""
         if not self.is_open() or len(inputs) != len(self.inputs):
             return
-        from dout.train.nets.other_manners import settled  # here: it is no code of the net that runs in a step
+        from dout.train.nets.other_manners import as_manner, settled  # here: no code that runs in a step
 
         def inner(layer: Any, given: list[Any]) -> None:
             if isinstance(layer, LayerGraph):
                 layer.settle(*given)
 
         found = settled(self.layers, self.steps, dict(zip(self.inputs, inputs, strict=True)), self.open, inner)
-        for place, layer in found.items():
-            self.layers[place] = layer
+        for place, manner in found.manners.items():
+            layer = self.layers[place] = as_manner(self.layers[place], manner)
             self.shared[place] = SharedLayer(layer) if self.shared[place] else None
-        self.open = [place for place in self.open if place not in found]
+        self.open = [place for place in self.open if place not in found.known]
+        self.returns_more |= found.returns_more
 
     def forward(self, *inputs: Any) -> Any:
         """What the layers make of the inputs."""
@@ -136,18 +138,18 @@ class Sequential(LayerGraph):
     def __init__(self, *layers: Any) -> None:
         super().__init__({f"{i + 1}": (layer, str(i) if i else "x") for i, layer in enumerate(layers)})
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, x: Any) -> Any:
         """What the layers make of the input, one after the other."""
-        if len(self.layers) < len(self.steps) or len(inputs) != 1 or self.open:
-            return super().forward(*inputs)
-        (x,) = inputs
+        if len(self.layers) < len(self.steps) or self.open:
+            return super().forward(x)
+        out = x
         for layer in self.layers:  # as people write it: the engine compiles each turn where the whole is too long
-            x = layer.forward(x)
-        return x
+            out = layer.forward(out)
+        return out
 
     def backward(self, dout: Any = 1) -> Any:
         """The gradient of the input, and those of all parameters in their layers."""
-        if len(self.layers) < len(self.steps):
+        if len(self.layers) < len(self.steps) or self.returns_more:
             return super().backward(dout)
         for layer in reversed(self.layers):
             dout = layer.backward(dout)

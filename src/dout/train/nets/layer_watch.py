@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -28,7 +29,7 @@ class LayerPass:
 
 def called(path: str, layer: Any) -> str:
     """A layer by its place in the net and its class."""
-    return f"{type(layer).__name__} ({path})"
+    return f"{getattr(layer, 'dout_name', type(layer).__name__)} ({path})"
 
 
 def layers_of(**roots: Any) -> list[tuple[str, Any]]:
@@ -41,19 +42,40 @@ def layers_of(**roots: Any) -> list[tuple[str, Any]]:
 
 @contextmanager
 def watched_layers(layers: list[tuple[str, Any]], hear: Heard) -> Iterator[None]:
-    """Tell what goes through the layers while it lasts. Their instances get a forward and a backward of their own."""
-    put: list[tuple[dict[str, Any], str]] = []
+    """Tell what goes through the layers while it lasts. Their instances get a forward and a backward of their own.
+
+    An object without a dict can have none: there its class gets them, which ask whose they are.
+    """
+    put: list[tuple[Any, str, Any]] = []
+    paths = {id(layer): path for path, layer in layers}
     try:
         for path, layer in layers:
-            attributes = attributes_of(layer)
             for way in ("forward", "backward"):
-                if way not in attributes and type(layer).__dictoffset__:
+                attributes, cls = attributes_of(layer), type(layer)
+                if cls.__dictoffset__ and way not in attributes:
                     attributes[way] = _heard(getattr(layer, way), path, layer, way, hear)
-                    put.append((attributes, way))
+                    put.append((attributes, way, None))
+                elif not cls.__dictoffset__ and not any(cls is one and way == other for one, other, _ in put):
+                    put.append((cls, way, vars(cls).get(way)))
+                    setattr(cls, way, _heard_of_class(getattr(cls, way), paths, way, hear))
         yield
     finally:
-        for attributes, way in put:
-            attributes.pop(way, None)
+        for holder, way, own in put:
+            if isinstance(holder, dict):
+                holder.pop(way, None)
+            elif own is None:
+                delattr(holder, way)
+            else:
+                setattr(holder, way, own)
+
+
+def _heard_of_class(method: Callable[..., Any], paths: Mapping[int, str], way: str, hear: Heard) -> Callable[..., Any]:
+    def call(layer: Any, *given: Any, **named: Any) -> Any:
+        if id(layer) not in paths:
+            return method(layer, *given, **named)
+        return _heard(partial(method, layer), paths[id(layer)], layer, way, hear)(*given, **named)
+
+    return call
 
 
 def _heard(method: Callable[..., Any], path: str, layer: Any, way: str, hear: Heard) -> Callable[..., Any]:

@@ -10,15 +10,22 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from dout.errors import TrainingError
+from dout.run import deep_copy
 from dout.train.nets.layer_graphs import LayerGraph, Sequential
-from dout.train.nets.other_manners import is_in_other_manner
+from dout.train.nets.other_losses import is_loss, loss_in_manner
+from dout.train.nets.other_manners import as_manner, aside, has_both, is_of_user, may_be_layer, net_in_manner
 
 HOW = (
     "a net is an object with forward and backward, a list of such layers, or one with params and gradient(x, t), or "
     "with params and a loss(x, t) that returns the loss and a dict of gradients; "
     "give the loss beside it, unless its forward takes the target: fit(net, x, t, loss=SoftmaxWithLoss())"
 )
+
+
+_FEW = 4  # samples of a batch, on which a loss is tried first
 
 
 class NetRound:
@@ -29,6 +36,7 @@ class NetRound:
         self.loss = loss() if isinstance(loss, type) else loss
         if self.loss is not None and is_in_other_manner(net):
             self.net = Sequential(net)
+        self.is_settled = False  # whether runs have shown how the user's net and loss are called
         self.returned = SimpleNamespace(grads=None)  # gradients of a net that returns them; beside its params
         self.begins: Sequence[Any] = ()  # what the first backward is given
         self.run = self._way()
@@ -37,12 +45,12 @@ class NetRound:
         net, name = self.net, type(self.net).__name__
         if isinstance(net, type):
             raise TrainingError(f"{net.__name__} is a class: make an object of it")
-        layered = all(callable(getattr(net, way, None)) for way in ("forward", "backward"))
+        layered = has_both(net)
         if layered and self.loss is not None:
-            for way in ("forward", "backward"):
-                if not callable(getattr(self.loss, way, None)):
-                    raise TrainingError(f"the loss, {type(self.loss).__name__}, has no {way}: a loss is a layer, too")
-            self.begins = _upstream(self.loss.backward)
+            if not is_loss(self.loss):
+                way = "backward" if callable(getattr(self.loss, "forward", None)) else "forward"
+                raise TrainingError(f"the loss, {type(self.loss).__name__}, has no {way}: a loss is a layer, too")
+            self.begins = _upstream(self.loss.backward) if has_both(self.loss) else ()
             return self._with_loss
         if layered and _takes_target(net):
             self.begins = _upstream(net.backward)
@@ -56,13 +64,38 @@ class NetRound:
         raise TrainingError(f"{name} cannot be trained: {HOW}")
 
     def is_open(self) -> bool:
-        """Whether layers are in another manner, and it is not known yet in which."""
-        return isinstance(self.net, LayerGraph) and self.net.is_open()
+        """Whether no run has shown yet how the user's net, one of its layers or the loss is called."""
+        if isinstance(self.net, LayerGraph) and self.net.is_open():
+            return True
+        users = is_of_user(self.net) or (self.loss is not None and is_of_user(self.loss))
+        return not self.is_settled and self.run == self._with_loss and users
 
-    def settle(self, x: Any) -> None:
-        """Find out how layers in another manner are called, before the first round."""
-        if self.is_open():
-            self.net.settle(*(x if type(x) is tuple else (x,)))
+    def settle(self, x: Any, t: Any) -> None:
+        """Find out, before the first round, how the user's net and loss are called: copies run with a few samples.
+
+        The net or the loss may be another object afterwards, which holds the user's.
+        """
+        inputs = x if type(x) is tuple else (x,)
+        if self.run == self._with_loss and not self.is_settled:
+            self.is_settled = True
+            self.net = settled_net(self.net, inputs)
+            if is_of_user(self.loss):
+                self._settle_loss(x, t)
+        elif isinstance(self.net, LayerGraph):
+            self.net.settle(*inputs)
+
+    def _settle_loss(self, x: Any, t: Any) -> None:
+        count = len(t) if np.ndim(t) else 1
+        for few in dict.fromkeys((min(_FEW, count), count)):
+            parts = [one[:few] for one in x] if type(x) is tuple else x[:few] if np.ndim(x) else x
+            try:
+                with aside(self.net):
+                    scores = deep_copy(self).scores_of(tuple(parts) if type(x) is tuple else parts)
+            except Exception:  # the user's code, on what it may not be made for: the round tells the error
+                continue
+            self.loss = loss_in_manner(self.loss, self.begins, scores, t[:few] if np.ndim(t) else t)
+            self.begins = _upstream(self.loss.backward)
+            return
 
     # Each way to call a net:
 
@@ -148,6 +181,21 @@ class NetRound:
         loss = self.net.forward if self.run == self._with_own_loss else self.net.loss
         found = loss(*x, t) if type(x) is tuple else loss(x, t)
         return (found[0] if self.run == self._with_returned_loss else found), scores
+
+
+def is_in_other_manner(net: Any) -> bool:
+    """Whether a whole net is a layer in another manner: neither forward and backward nor calls of a net's own."""
+    has_calls = isinstance(getattr(net, "params", None), dict) or callable(getattr(net, "predict", None))
+    return not isinstance(net, type | list | tuple) and not has_calls and not has_both(net) and may_be_layer(net)
+
+
+def settled_net(net: Any, inputs: Sequence[Any]) -> Any:
+    """The net, or one that calls it in its manner: a run of copies with a few samples tells."""
+    if isinstance(net, LayerGraph):
+        net.settle(*inputs)
+        return net
+    manner = net_in_manner(net, inputs)
+    return net if manner is None else Sequential(as_manner(net, manner))
 
 
 def _one_for_each(dout: Any, scores: Any) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from dout.errors import TrainingError
 from dout.run import attributes_of, named_objects, places
 from dout.trace.session.pairing import Pair, pairs
+from dout.train.nets.gradient_shapes import misfit
 
 Array = np.ndarray[Any, Any]
 Before = list[tuple[str, Any, dict[str, Any]]]  # the path of each object, the object, and what its attributes were
@@ -110,7 +111,7 @@ class Registry:
     def gradients(self) -> dict[str, Array]:
         """The gradient of each parameter that has one now. Raises TrainingError where one has another shape."""
         found = ((name, parameter, parameter.gradient()) for name, parameter in self.parameters.items())
-        return {name: _fitting(name, one.array, gradient) for name, one, gradient in found if gradient is not None}
+        return {name: _fitting(name, one, gradient) for name, one, gradient in found if gradient is not None}
 
     def put_numbers(self) -> None:
         """Give parameters that are plain numbers in the net what an update has made of their arrays."""
@@ -124,14 +125,15 @@ class Registry:
         return sum(parameter.array.size for parameter in self.parameters.values())
 
 
-def _fitting(name: str, parameter: Array, gradient: Array) -> Array:
+def _fitting(name: str, parameter: LearnedArray, gradient: Array) -> Array:
     """A gradient in the shape of its parameter: (3,) is one for (1, 3), but a number is none for three."""
-    if gradient.shape == parameter.shape:
+    shape = parameter.array.shape
+    if gradient.shape == shape:
         return gradient
-    if [n for n in gradient.shape if n != 1] != [n for n in parameter.shape if n != 1]:
-        said = "backward has to leave one number for each number of the parameter, summed over the samples"
-        raise TrainingError(f"{name} has shape {parameter.shape}, its gradient has shape {gradient.shape}: {said}")
-    return gradient.reshape(parameter.shape)
+    if [n for n in gradient.shape if n != 1] != [n for n in shape if n != 1]:
+        owner, pair = parameter.owners[0]
+        raise misfit(name, owner, parameter.array, pair.gradient, gradient)
+    return gradient.reshape(shape)
 
 
 def _memory_of(item: Any, pair: Pair) -> Any:

@@ -59,6 +59,11 @@ class TrainStep:
         self.roots = self.round.roots()
         self.added = AddedGradients({})
 
+    def settle(self, x: Any, t: Any) -> None:
+        """Find out, before the first step, how the user's net, layers and loss are called."""
+        self.round.settle(x, t)
+        self.net, self.loss, self.roots = self.round.net, self.round.loss, self.round.roots()
+
     def compile(self, wanted: bool | None, *, keeps_bits: bool, samples: int | None, looked_at: int = 0) -> None:
         """Let `call` be the compiled step; with None, if that pays for so many samples in all.
 
@@ -118,7 +123,8 @@ class TrainStep:
         Raises TrainingError, before anything is updated, where a layer does not take what it is given, a label is none
         of a class, the loss is no number, or something is not finite.
         """
-        self.round.settle(x)
+        if self.looks and self.round.is_open():
+            self.settle(x, t)
         before = before_a_step(**self.roots) if self.looks else None
         values = {name: np.array(array) for name, array in self.registry.arrays().items()} if self.looks else {}
         self.remember(x, t)
@@ -241,7 +247,8 @@ class TrainStep:
             check_labels(given, t, self.loss, where, self.rows)
             if isinstance(error, IndexError) and np.asarray(t).dtype.kind == "f":
                 hint = f"; t holds {np.asarray(t).dtype}, and labels are whole numbers: give t.astype(int)"
-        held = {name: np.shape(item) for name, item in attributes_of(layer).items() if isinstance(item, np.ndarray)}
+        arrays_held = ((name, item) for name, item in attributes_of(layer).items() if isinstance(item, np.ndarray))
+        held = {name: np.shape(item) for name, item in arrays_held if not is_named_as_gradient(name)}
         own = [name.rpartition(".")[2] for name in self.registry.parameters]
         names = [name for name in held if not self.registry or name in own]
         shapes = ", ".join(f"{name} has shape {held[name]}" for name in names[:4])
