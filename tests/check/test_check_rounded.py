@@ -59,3 +59,40 @@ class ManyDigits(Gate):
 
 def test_literals_of_many_digits_excuse_no_more_than_two_to_the_minus_46():
     assert [f.code for f in check(ManyDigits(), X).findings if f.severity == "error"] == ["D101"]
+
+
+class Rounding:
+    """Returns float64 that has the digits of another dtype."""
+
+    dtype = np.float32
+
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dout):
+        return (2 * self.x * dout).astype(self.dtype).astype(np.float64)
+
+
+class Coarse(Rounding):
+    dtype = np.float16
+
+
+class CoarseAhead(Coarse):
+    def forward(self, x):
+        return super().forward(x.astype(np.float16).astype(np.float64))
+
+
+def of_dtype(layer):
+    return [one for one in check(layer, np.array([0.3, -1.7])).findings if one.code == "D302"]
+
+
+@pytest.mark.parametrize(("layer", "severity"), [(Rounding, "warning"), (Coarse, "error")])
+def test_a_gradient_is_not_rounded_on_the_way(layer, severity):
+    (finding,) = of_dtype(layer)
+    assert finding.severity == severity
+    assert f"is rounded to {np.dtype(layer.dtype)} on the way" in finding.message
+
+
+def test_where_forward_rounds_as_well_it_is_the_precision_of_the_layer():
+    assert not of_dtype(CoarseAhead)
