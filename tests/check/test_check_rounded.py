@@ -83,6 +83,21 @@ class CoarseAhead(Coarse):
         return super().forward(x.astype(np.float16).astype(np.float64))
 
 
+class OwnPrecision:
+    """Its parameter is float32, and so is the gradient of that."""
+
+    def __init__(self):
+        self.w, self.dw = np.float32([0.5, -1.5]), np.zeros(2, np.float32)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.w
+
+    def backward(self, dout):
+        self.dw[...] = dout * self.x
+        return dout * self.w
+
+
 def of_dtype(layer):
     return [one for one in check(layer, np.array([0.3, -1.7])).findings if one.code == "D302"]
 
@@ -94,5 +109,6 @@ def test_a_gradient_is_not_rounded_on_the_way(layer, severity):
     assert f"is rounded to {np.dtype(layer.dtype)} on the way" in finding.message
 
 
-def test_where_forward_rounds_as_well_it_is_the_precision_of_the_layer():
-    assert not of_dtype(CoarseAhead)
+@pytest.mark.parametrize("layer", [CoarseAhead, OwnPrecision])
+def test_a_gradient_in_the_precision_of_the_layer_is_not_rounded(layer):
+    assert not of_dtype(layer)

@@ -46,8 +46,9 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         return
     for judged in examination.judged:
         rounding = next(filter(_is_rounding, topological([judged.gradient])), None)
-        if rounding is not None and judged.gradient.dtype == judged.node.dtype:
-            narrow, wide = np.dtype(rounding.dtype), np.dtype(judged.node.dtype)
+        wide = np.dtype(judged.node.dtype)
+        narrow = wide if rounding is None else np.dtype(rounding.dtype)
+        if rounding is not None and judged.gradient.dtype == wide and narrow.itemsize < wide.itemsize:
             message = f"the gradient of {judged.name} is rounded to {narrow} on the way: keep it {wide}"
             severity = "error" if narrow == _COARSE else RULE.severity
             yield RULE.about(subject, message, rounding.where, argument=judged.name, cause="dtype", severity=severity)
