@@ -236,6 +236,12 @@ class GateOfNames:
         return self.mask
 
 
+class NamedGate(GateOfNames):
+    def backward(self, grad):
+        dx = self.mask > 0
+        return dx
+
+
 class SlopeOfNames(GateOfNames):
     def forward(self, x):
         self.x = x
@@ -247,7 +253,11 @@ class SlopeOfNames(GateOfNames):
 
 @pytest.mark.parametrize(
     ("layer", "line"),
-    [(GateOfNames, "return grad * self.mask"), (SlopeOfNames, "return 3 * self.x**2 * grad")],
+    [
+        (GateOfNames, "return grad * self.mask"),
+        (NamedGate, "return grad * dx"),
+        (SlopeOfNames, "return 3 * self.x**2 * grad"),
+    ],
 )
 def test_a_local_derivative_lacks_the_upstream_gradient_whatever_its_name(layer, line):
     (finding,) = [one for one in check(layer, np.array([0.5, -1.25, 2.0])).findings if one.severity == "error"]
