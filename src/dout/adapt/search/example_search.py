@@ -78,6 +78,7 @@ class ExampleSearch:
         self.refused: list[tuple[Example, Exception]] = []  # by backward: forward gave finite numbers
         self.known: dict[int, tuple[Example, Fit]] = {}  # how examples fit, by their identity
         self.misshapen: Example | None = None  # the first that ran back to a gradient of another shape
+        self.before: Example | None = None  # the first of those refused before that one
         self.turn, self.seconds = 0, 0.0  # examples that were tried, and about how long one takes
         self.budget = WorkBudget(MOST_SECONDS)
         self.defaults = {
@@ -96,8 +97,7 @@ class ExampleSearch:
             refused = self._refused_with_more_axes(one)
             return one if refused is None else replace(one, refused=refused)
         if fit in (Fit.SHAPES, Fit.INPUTS) and one is not None:
-            before = next((choice for choice, _ in self.refused), None)
-            one = replace(self._as_returned(one) or one, before=before)
+            one = replace(self._as_returned(one) or one, before=self.before)
         if fit == Fit.FORWARD and one is not None and any(names_label(name) for name in one.chosen_inputs):
             other = self._mended()  # with one sample alone, labels of another kind may only seem to do
             if other is not None and self.run(other).fit == Fit.ALL:
@@ -251,6 +251,7 @@ class ExampleSearch:
                 self.refused += [(known, tried.error)] if tried.fit == Fit.FORWARD else []
             if tried.fit == Fit.SHAPES and self.misshapen is None:
                 self.misshapen = replace(choice, interface=tried.interface)
+                self.before = next((one for one, _ in self.refused), None)
             if tried.fit > best[0] and not _tries_away(best, choice):
                 best = tried.fit, (one := replace(choice, interface=tried.interface))
                 self.known[id(one)] = one, tried.fit
