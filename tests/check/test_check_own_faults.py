@@ -291,3 +291,24 @@ def test_gradients_in_another_order_are_an_error_where_a_caller_unpacks_them_in_
     (tmp_path / "net.py").write_text(f"from mine import *\ndef step(self, dout, cache, grads):\n{body}")
     (shown,) = layers(document("mine.py", cwd=tmp_path)).values()
     assert [f["severity"] for f in shown["findings"] if f["code"] == "D501"] == [CALLERS[caller]]
+
+
+LOSS_BESIDE_SHARES = """
+import numpy as np
+class Loss:
+    def forward(self, x, t):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y, self.t = e / e.sum(axis=1, keepdims=True), t
+        return self.y, -np.log(self.y[np.arange(len(x)), t]).mean()
+    def backward(self):
+        dx = self.y.copy()
+        dx[np.arange(len(dx)), self.t] {sign}= 1
+        return dx / len(dx)
+"""
+
+
+@pytest.mark.parametrize(("sign", "errors"), [("-", []), ("+", ["D101"])])
+def test_a_backward_that_is_given_nothing_is_that_of_the_number_beside_arrays(sign, errors, tmp_path):
+    write(tmp_path, LOSS_BESIDE_SHARES.format(sign=sign))
+    (shown,) = layers(document("mine.py", cwd=tmp_path)).values()
+    assert [one["code"] for one in shown["findings"] if one["severity"] == "error"] == errors

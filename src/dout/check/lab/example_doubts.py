@@ -47,7 +47,7 @@ def doubt_of(subject: Subject) -> str:
         return f"it is right for self.{name}, which other code reads: the caller may multiply by the activation's slope"
     if (name := _left_out(subject, run)) is not None:
         return f"forward was not given {name}, and the gradient may be that of {name}"
-    if subject.ends and len(run.outputs) > 1:
+    if subject.ends and len(run.outputs) > 1 and sum(np.ndim(output) == 0 for output in run.outputs) != 1:
         return "backward takes no upstream gradient, and it may be that of one output alone"
     if _is_loss_of_repeated(subject, run):
         return "one of the two is repeated to be as long as the other, and it is right where they are alike"
