@@ -312,3 +312,25 @@ def test_a_backward_that_is_given_nothing_is_that_of_the_number_beside_arrays(si
     write(tmp_path, LOSS_BESIDE_SHARES.format(sign=sign))
     (shown,) = layers(document("mine.py", cwd=tmp_path)).values()
     assert [one["code"] for one in shown["findings"] if one["severity"] == "error"] == errors
+
+
+LACKS_A_TRANSPOSE = """
+import numpy as np
+class Linear:
+    def __init__(self, in_dims, neurons_num):
+        self.W, self.b = np.random.randn(in_dims, neurons_num), np.zeros((1, neurons_num))
+    def forward(self, X):
+        self.X = X
+        return X @ self.W + self.b
+    def backward(self, dZ):
+        self.dW = self.X @ dZ
+        self.db = dZ.sum(axis=0, keepdims=True)
+        return dZ @ self.W.T
+"""
+
+
+def test_a_product_that_lacks_a_transpose_is_an_error_though_square_matrices_alone_run(tmp_path):
+    write(tmp_path, LACKS_A_TRANSPOSE)
+    (shown,) = layers(document("mine.py", cwd=tmp_path)).values()
+    (wrong,) = [one for one in shown["findings"] if one["severity"] == "error"]
+    assert "`self.X @ dZ` should be `self.X.T @ dZ`" in wrong["message"]
