@@ -223,3 +223,44 @@ def test_the_cause_in_loops_that_add_to_one_array_is_found_in_the_time_of_their_
     x = np.random.default_rng(0).normal(size=(10, 12)).round(3)
     (found,) = [f for f in check(PoolsByLoops(), x).findings if f.code == "D101"]
     assert (found.cause, "`np.min(patch)` should be `np.max(patch)`" in found.message) == ("formula", True)
+
+
+class GateOfNames:
+    """Its upstream gradient has a name of its own, and nothing uses it."""
+
+    def forward(self, x):
+        self.mask = x > 0
+        return np.maximum(x, 0)
+
+    def backward(self, grad):
+        return self.mask
+
+
+class NamedGate(GateOfNames):
+    def backward(self, grad):
+        dx = self.mask > 0
+        return dx
+
+
+class SlopeOfNames(GateOfNames):
+    def forward(self, x):
+        self.x = x
+        return x**3
+
+    def backward(self, grad):
+        return 3 * self.x**2
+
+
+@pytest.mark.parametrize(
+    ("layer", "line"),
+    [
+        (GateOfNames, "return grad * self.mask"),
+        (NamedGate, "return grad * dx"),
+        (SlopeOfNames, "return 3 * self.x**2 * grad"),
+    ],
+)
+def test_a_local_derivative_lacks_the_upstream_gradient_whatever_its_name(layer, line):
+    (finding,) = [one for one in check(layer, np.array([0.5, -1.25, 2.0])).findings if one.severity == "error"]
+    assert finding.cause == "ignores dout"
+    assert "the factor dout is missing" in finding.message
+    assert f"+        {line}" in str(finding.fix)

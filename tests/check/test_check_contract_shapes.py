@@ -278,6 +278,40 @@ def test_all_rows_are_used():
     assert not alarming(found(Quaternion, WIDE))
 
 
+class SwappedAxes:
+    """Its backward takes the rows for columns: it runs where there are as many."""
+
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.reshape(-1, len(self.x)).T @ dout
+        return dout @ self.W.T
+
+
+class NoOtherRows(LossByFour):
+    """Forward itself takes four rows alone."""
+
+    def forward(self, x, t):
+        return super().forward(x + np.zeros((4, 1)), t)
+
+
+def test_a_backward_that_raises_on_other_rows_is_wrong_where_forward_takes_them():
+    square = np.array([[0.5, -1.0, 2.0], [1.5, 0.3, -0.7], [-0.2, 0.9, 1.1]])
+    finding = found(SwappedAxes(np.array([[0.3, -1.2], [0.8, 0.4], [-0.6, 1.7]])), square)["D506"]
+    assert finding.severity == "error"
+    assert "with 4 backward raises ValueError" in finding.message
+    assert "and forward runs" in finding.message
+
+
+def test_what_forward_does_not_take_either_is_no_error():
+    assert found(NoOtherRows, WIDE, np.array([0, 2, 1, 0]))["D506"].severity == "warning"
+
+
 class Flat:
     def forward(self, x):
         self.shape = x.shape

@@ -5,6 +5,7 @@ from contract_findings import X, alarming, found
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.function_pairs import pair_class
 from dout.adapt.interface.interface import Interface
+from dout.check.verb.check_layer import check
 
 
 class Square:
@@ -174,6 +175,25 @@ def test_backward_must_not_make_the_step():
     assert (finding.severity, finding.argument) == ("warning", "W")
     assert "D210" not in found(Affine, X)
     assert "D210" not in found(Adding, X)
+
+
+class OverItself(Affine):
+    """Keeps the gradient where the parameter was."""
+
+    def backward(self, dout):
+        dx = dout @ self.W.T
+        self.W[...] = self.x.T @ dout
+        return dx
+
+
+def test_a_gradient_must_not_take_the_place_of_its_parameter():
+    (finding,) = [one for one in check(OverItself(), X).findings if one.code == "D105"]
+    assert (finding.severity, finding.argument) == ("error", "W")
+    assert "writes the gradient of W over W" in finding.message
+
+
+def test_a_step_that_backward_makes_is_no_gradient_in_the_place_of_its_parameter():
+    assert not any(one.severity == "error" for one in check(Training(), X).findings)
 
 
 class ByClassAttribute:

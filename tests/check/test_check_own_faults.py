@@ -29,6 +29,12 @@ def verdict(folder, *, arguments="", inner="Square()", forward="pass", backward=
     return (said[0]["severity"], said[0]["message"]) if said else shown["verdicts"][0]["word"]
 
 
+def verdict_of(folder, text, layer="Loss"):
+    write(folder, text)
+    (found,) = [one for one in layers(document("mine.py", cwd=folder))[layer]["findings"] if one["code"] == "D001"]
+    return found["severity"], found["message"]
+
+
 OWN = {
     "a call with an argument too many": {"backward": "return dout * self.inner.slope(dout)"},
     "a call with one too few": {"forward": "x = self.inner.forward()"},
@@ -207,3 +213,141 @@ def test_a_constructor_without_a_place_for_the_instance_is_the_layers_own_fault(
     write(tmp_path, NO_PLACE)
     (found,) = layers(document("mine.py", cwd=tmp_path))["Layer"]["findings"]
     assert (found["code"], found["severity"]) == ("D001", "error")
+
+
+LOSS_OF_BOTH = """
+import numpy as np
+class Loss:
+    def forward(self, x, t):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y, self.t = e / e.sum(axis=1, keepdims=True), t.argmax(axis=1) if t.ndim == 2 else t
+        return -np.log(self.y[np.arange(len(x)), self.t]).mean()
+    def backward(self, dout=1):
+        dx = self.t.copy()
+        dx[np.arange(len(dx)), self.t] -= 1
+        return dx * dout / len(dx)
+"""
+
+
+def test_a_backward_that_raises_on_labels_of_either_kind_is_an_error(tmp_path):
+    assert verdict_of(tmp_path, LOSS_OF_BOTH)[0] == "error"
+
+
+COMPOSED = """
+import numpy as np
+def affine_forward(x, w):
+    return x @ w, (x, w)
+def affine_backward(dout, cache):
+    x, w = cache
+    return dout @ w.T, x.T @ dout
+def relu_forward(x):
+    return np.maximum(x, 0), x
+def relu_backward(dout, x):
+    return dout * (x > 0)
+def both_forward(x, w):
+    a, first = affine_forward(x, w)
+    out, second = relu_forward(a)
+    return out, (first, second)
+def both_backward(dout, cache):
+    second, first = cache
+    return affine_backward(relu_backward(dout, second), first)
+"""
+
+
+def test_what_backward_does_with_a_tuple_that_forward_made_is_its_own_fault(tmp_path):
+    severity, message = verdict_of(tmp_path, COMPOSED, "both_forward")
+    assert severity == "error"
+    assert "'tuple'" in message
+
+
+DEMONSTRATED = """
+import numpy as np
+class MatMul:
+    def __init__(self, W):
+        self.params, self.grads = [W], [np.zeros_like(W)]
+    def forward(self, x):
+        self.x = x
+        return x @ self.params[0]
+    def backward(self, dout):
+        self.grads[0][...] = self.x.T @ dout
+        return dout @ self.params[0]
+if __name__ == "__main__":
+    layer = MatMul(np.random.randn(3, 4))
+    print(layer.backward(layer.forward(np.random.randn(5, 3))).shape)
+"""
+
+
+def test_a_program_in_which_backward_raises_as_well_says_nothing_for_it(tmp_path):
+    severity, message = verdict_of(tmp_path, DEMONSTRATED, "MatMul")
+    assert severity == "error"
+    assert "chosen" not in message
+
+
+AFFINE = """
+import numpy as np
+def affine_forward(x, w, b):
+    return x @ w + b, (x, w)
+def affine_backward(dout, cache):
+    x, w = cache
+    return dout @ w.T, dout.sum(axis=0), x.T @ dout
+"""
+CALLERS = {
+    "": "warning",
+    "dx, dw, db = affine_backward(dout, cache)": "error",
+    "dx, grads['W2'], self.grad_b = affine_backward(dout, cache)": "error",
+    "dx, db, dw = affine_backward(dout, cache)": "warning",
+    "dx, *others = affine_backward(dout, cache)": "warning",
+    "one, two, three = affine_backward(dout, cache)": "warning",
+}
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_gradients_in_another_order_are_an_error_where_a_caller_unpacks_them_in_that_of_the_inputs(caller, tmp_path):
+    write(tmp_path, AFFINE)
+    body = f"    {caller or 'pass'}\n"
+    (tmp_path / "net.py").write_text(f"from mine import *\ndef step(self, dout, cache, grads):\n{body}")
+    (shown,) = layers(document("mine.py", cwd=tmp_path)).values()
+    assert [f["severity"] for f in shown["findings"] if f["code"] == "D501"] == [CALLERS[caller]]
+
+
+LOSS_BESIDE_SHARES = """
+import numpy as np
+class Loss:
+    def forward(self, x, t):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y, self.t = e / e.sum(axis=1, keepdims=True), t
+        return self.y, -np.log(self.y[np.arange(len(x)), t]).mean()
+    def backward(self):
+        dx = self.y.copy()
+        dx[np.arange(len(dx)), self.t] {sign}= 1
+        return dx / len(dx)
+"""
+
+
+@pytest.mark.parametrize(("sign", "errors"), [("-", []), ("+", ["D101"])])
+def test_a_backward_that_is_given_nothing_is_that_of_the_number_beside_arrays(sign, errors, tmp_path):
+    write(tmp_path, LOSS_BESIDE_SHARES.format(sign=sign))
+    (shown,) = layers(document("mine.py", cwd=tmp_path)).values()
+    assert [one["code"] for one in shown["findings"] if one["severity"] == "error"] == errors
+
+
+LACKS_A_TRANSPOSE = """
+import numpy as np
+class Linear:
+    def __init__(self, in_dims, neurons_num):
+        self.W, self.b = np.random.randn(in_dims, neurons_num), np.zeros((1, neurons_num))
+    def forward(self, X):
+        self.X = X
+        return X @ self.W + self.b
+    def backward(self, dZ):
+        self.dW = self.X @ dZ
+        self.db = dZ.sum(axis=0, keepdims=True)
+        return dZ @ self.W.T
+"""
+
+
+def test_a_product_that_lacks_a_transpose_is_an_error_though_square_matrices_alone_run(tmp_path):
+    write(tmp_path, LACKS_A_TRANSPOSE)
+    (shown,) = layers(document("mine.py", cwd=tmp_path)).values()
+    (wrong,) = [one for one in shown["findings"] if one["severity"] == "error"]
+    assert "`self.X @ dZ` should be `self.X.T @ dZ`" in wrong["message"]

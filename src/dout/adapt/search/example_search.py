@@ -40,7 +40,8 @@ _FACTORS = ((3, 4), (4, 2))  # of two whose product is taken
 class Example:
     """Constructor arguments and inputs that a layer takes; `chosen` names those that nobody gave.
 
-    `refused` are inputs with more axes that forward takes, and what a backward raises that takes `dout` alone.
+    `refused` are inputs with more axes that forward takes, and what a backward raises that takes `dout` alone. `before`
+    is the first example that forward took, where backward raised on that, and gives another shape on this one.
     """
 
     init: Mapping[str, Any]
@@ -49,6 +50,7 @@ class Example:
     interface: Interface | None = None
     mended: bool = False  # whether it was found by the errors that a layer raised, or is one sample alone
     refused: tuple[Mapping[str, Any], Exception] | None = None
+    before: Example | None = None
 
     @property
     def chosen_init(self) -> dict[str, Any]:
@@ -77,6 +79,7 @@ class ExampleSearch:
         self.refused: list[tuple[Example, Exception]] = []  # by backward: forward gave finite numbers
         self.known: dict[int, tuple[Example, Fit]] = {}  # how examples fit, by their identity
         self.misshapen: Example | None = None  # the first that ran back to a gradient of another shape
+        self.before: Example | None = None  # the first of those refused before that one
         self.turn, self.seconds = 0, 0.0  # examples that were tried, and about how long one takes
         self.budget = WorkBudget(MOST_SECONDS)
         self.defaults = {
@@ -95,7 +98,7 @@ class ExampleSearch:
             refused = self._refused_with_more_axes(one)
             return one if refused is None else replace(one, refused=refused)
         if fit in (Fit.SHAPES, Fit.INPUTS) and one is not None:
-            one = self._as_returned(one) or one
+            one = replace(self._as_returned(one) or one, before=self.before)
         if fit == Fit.FORWARD and one is not None and any(names_label(name) for name in one.chosen_inputs):
             other = self._mended()  # with one sample alone, labels of another kind may only seem to do
             if other is not None and self.run(other).fit == Fit.ALL:
@@ -248,9 +251,11 @@ class ExampleSearch:
             if tried.error is not None:
                 failure = self._failure(choice, tried)
                 self.failures.setdefault(failure.key, failure)
-                self.refused += [(choice, tried.error)] if tried.fit == Fit.FORWARD else []
+                known = replace(choice, interface=tried.interface)
+                self.refused += [(known, tried.error)] if tried.fit == Fit.FORWARD else []
             if tried.fit == Fit.SHAPES and self.misshapen is None:
                 self.misshapen = replace(choice, interface=tried.interface)
+                self.before = next((one for one, _ in self.refused), None)
             if tried.fit > best[0] and not _tries_away(best, choice):
                 best = tried.fit, (one := replace(choice, interface=tried.interface))
                 self.known[id(one)] = one, tried.fit

@@ -47,7 +47,7 @@ def doubt_of(subject: Subject) -> str:
         return f"it is right for self.{name}, which other code reads: the caller may multiply by the activation's slope"
     if (name := _left_out(subject, run)) is not None:
         return f"forward was not given {name}, and the gradient may be that of {name}"
-    if subject.ends and len(run.outputs) > 1:
+    if subject.ends and len(run.outputs) > 1 and sum(np.ndim(output) == 0 for output in run.outputs) != 1:
         return "backward takes no upstream gradient, and it may be that of one output alone"
     if _is_loss_of_repeated(subject, run):
         return "one of the two is repeated to be as long as the other, and it is right where they are alike"
@@ -345,11 +345,11 @@ def fits_by_chance(subject: Subject) -> bool:
     rows = {len(x) for x in arrays.values()}
     squares = len(arrays) == 2 and {x.shape for x in arrays.values()} == {(*rows, *rows)}
     picks = squares and any(x.dtype.kind in "iu" for x in arrays.values())
-    doubtful = {"forward": picks, "backward": rows == {2}, "": False}
+    has_squares = any(len({*x.shape}) < x.ndim for x in arrays.values())
+    doubtful = {"forward": picks, "backward": rows == {2} and not has_squares, "": False}
     if len(rows) == 1 and any(doubtful.values()) and doubtful[_raises_in(subject, [*arrays])]:
         return True
     lengths = {i: {n for j, x in arrays.items() if j != i for n in x.shape[1:]} for i in arrays}
-    has_squares = any(len({*x.shape}) < x.ndim for x in arrays.values())
     doubted = [i for i, x in arrays.items() if len(x) in lengths[i] and not has_squares]
     return any(_raises_in(subject, [i]) == "backward" for i in doubted)
 

@@ -264,7 +264,16 @@ def _of_other_sizes(subject: Subject, numbers: Iterable[float]) -> Iterator[Subj
 
 
 def _of_labels_as_rows(subject: Subject) -> Iterator[Subject]:
-    """Labels that are whole numbers as rows with one 1, and the other way, if forward makes the same of them.
+    """Labels that are whole numbers as rows with one 1, and the other way, if forward makes the same of them."""
+    for found in with_labels_otherwise(subject):
+        with suppress(Exception):  # the layer's own: it does not take these
+            pairs = zip(subject.run().outputs, found.run().outputs, strict=True)
+            if all(np.allclose(a, b) for a, b in pairs):
+                yield found
+
+
+def with_labels_otherwise(subject: Subject) -> Iterator[Subject]:
+    """Labels that are whole numbers as rows with one 1, and the other way.
 
     They stand beside scores with a number for each class.
     """
@@ -279,13 +288,7 @@ def _of_labels_as_rows(subject: Subject) -> Iterator[Subject]:
         if other is None:
             continue
         inputs = (*subject.fresh_inputs()[:i], other, *subject.fresh_inputs()[i + 1 :])
-        found = replace(subject, inputs=inputs)
-        try:
-            pairs = zip(subject.run().outputs, found.run().outputs, strict=True)
-            if all(np.allclose(a, b) for a, b in pairs):
-                yield found
-        except Exception:  # the layer's own: it does not take these
-            continue
+        yield replace(subject, inputs=inputs)
 
 
 def _of_other_ranks(subject: Subject) -> Iterator[Subject]:

@@ -7,6 +7,7 @@ its forward the arguments are copied, and of the layer itself as it stands then,
 from __future__ import annotations
 
 import contextlib
+import dis
 import inspect
 import os
 from collections.abc import Sequence
@@ -44,6 +45,7 @@ class LayerUse:
     `init` is None where the constructor was not seen, or takes what cannot be given again by name. `layer` is a copy,
     None of a pair of functions and where there is no copy. `called_at` is the program's line. `turn` says when a
     backward of its class was first called: it counts the classes that had theirs before; it is -1 where none was.
+    `came_back` says that a backward of its class returned: one that raises says nothing for the layer.
     `is_asked` says that the program did something with what a backward of its class returned, and `dout_of` the
     loss whose forward was given what a forward of its class returned, and whose backward gave each backward its dout.
     `instead_of` is the class that was used, where this one takes the same.
@@ -56,6 +58,7 @@ class LayerUse:
     forward: str = ""
     called_at: Where | None = None
     turn: int = -1
+    came_back: bool = False
     is_asked: bool = False
     dout_of: str = ""
     instead_of: str = ""
@@ -124,7 +127,7 @@ class Observer:
 
     def hear(self, frame: FrameType, event: str, argument: Any) -> None:
         """Be told of a call, as by `sys.setprofile`. Raises EndOfRun where the program has shown enough."""
-        if event == "return" and (going := self._going.pop(frame, None)) is not None:
+        if event == "return" and (going := self._going.pop(frame, None)) is not None and _returns(frame):
             self._ended(*going, argument if isinstance(argument, tuple) else (argument,))
         if event != "call":
             return
@@ -142,6 +145,8 @@ class Observer:
             watch.gave = returned
         if kind != "forward":
             self._returned[watch.use.target] = watch, returned
+            for one in self.uses.get(watch.use.target, ()):
+                one.came_back = True
 
     def _giver(self, watch: _LayerWatch, given: Sequence[Any]) -> str:
         """The loss whose backward returned what a backward is given, if its forward was given what that one's gave."""
@@ -245,6 +250,7 @@ class Observer:
         use.layer = _copy(watch.layer) if is_new or is_known else None  # of many layers of one manner, the first alone
         if is_new:
             use.turn, use.is_asked = self._turns.get(use.target, -1), use.target in self._asked
+            use.came_back = use.target in self._returned
             others.append(use)
             self._quiet = 0
 
@@ -312,6 +318,11 @@ class Observer:
 def _arrays_in(frame: FrameType) -> tuple[Any, ...]:
     """The arrays that a function was given, where it begins."""
     return tuple(item for item in frame.f_locals.values() if isinstance(item, np.ndarray))
+
+
+def _returns(frame: FrameType) -> bool:
+    """Whether a function that ends stands at a `return`, and does not raise."""
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]] in ("RETURN_VALUE", "RETURN_CONST")
 
 
 def _shares(some: Sequence[Any], others: Sequence[Any]) -> bool:

@@ -54,7 +54,8 @@ def named_gradients(examination: Examination) -> list[NamedGradient]:
     for name, mine in last.items():
         bases = [forward[base] for base in _meant(name) if base in forward][:1]
         value = bases[0][0] if bases and len(bases[0]) == 1 else None  # of several of one name none is meant
-        if value is not None and value in examination.derived and value.shape == mine.shape:
+        has_sign = mine.kind != "b"  # NumPy negates no mask
+        if value is not None and value in examination.derived and value.shape == mine.shape and has_sign:
             derived = examination.derived[value]
             negative = Node(PRIMITIVES["negative"], (mine,), {}, mine.shape, mine.dtype)
             judged.append((Judged(name, value, mine, derived=derived), Judged(name, value, negative, derived=derived)))

@@ -88,7 +88,11 @@ def checked_on(grounds: Grounds) -> Report:
     report = _examined(subject_of(layer, grounds.ordered, init), layer, init)
     is_refuted = any(isinstance(finding.reason, Refuted) for finding in report.findings)
     other = grounds.with_classes_in_columns(report) if is_refuted else None
-    return grounds.weighed(report) if other is None else checked_on(other)
+    if other is None:
+        weighed = grounds.weighed(report)
+        other = grounds.where_backward_raises(report) if is_refuted and weighed.ok else None
+        return weighed if other is None else checked_on(other)
+    return checked_on(other)
 
 
 def _examined(subject: Subject, target: Any, init: Mapping[str, Any]) -> Report:

@@ -87,7 +87,7 @@ class JobOutcome:
     acts that the check did not allow, and `remarks` what else happened: a statement of the file failed. `data` says
     which data of a program were stood for, and `network` where its gradients are wrong first.
 
-    `went_back` are the layers, as `file:name`, whose backward a program called.
+    `went_back` are the layers, as `file:name`, whose backward returned in a program.
     `read` are the paths that were read for it. It `stands` where the same would come out again: no process that ended
     had a part in it, and no limit of time but those of work.
     """

@@ -103,7 +103,7 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
         use, examples = uses[key][0], _examples_of(uses[key])
         check = partial(_check_one, loading, use.name, given=given, old_names=old_names)
         checked = _first_wrong_of(examples, check) if examples else None
-        if use.turn >= 0:
+        if use.came_back:
             send("went_back", key)
         if checked is not None and (given.unjudged or checked.report.verdicts or not checked.report.ok):
             send("done", checked)

@@ -212,7 +212,9 @@ def _upstream(place: ExpressionPlace) -> str:
 
 def _word_of_factor(place: ExpressionPlace, text: str, value: Any) -> str:
     """The word for this factor being missing."""
-    if text == "dout" and not any(isinstance(n, ast.Name) and n.id == text for n in ast.walk(place.statement)):
+    if text == _upstream(place) and not any(
+        isinstance(n, ast.Name) and n.id == text for n in ast.walk(place.statement)
+    ):
         return "ignores dout"
     array = np.asarray(value)
     masks = array.dtype == bool or (array.size > 1 and bool(np.all((array == 0) | (array == 1))))

@@ -168,6 +168,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.0, "mask", "~a", "{a}"),
     RepairKind(1.0, "mask", "not a", "{a}"),
     RepairKind(1.1, "mask", CONDITION, "~{x}"),
+    RepairKind(1.2, "ignores dout", CONDITION, "{d} * {p}"),
     RepairKind(1.7, "mask", EditedSpot.FLAG, "not {x}"),
     RepairKind(1.8, "mask", CONDITION, "{x} & {t}", MASK),
     RepairKind(1.9, "mask", CONDITION, "{x} | {t}", MASK),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any
+
+import numpy as np
 
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.source import has_no_return, own_attributes, parts_in
@@ -16,6 +19,8 @@ from dout.check.lab.other_values import same
 from dout.check.repair.run_repairs import forgotten_return
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.formula.discarded_gradients import discarded_gradients
+from dout.graph import Node, topological
+from dout.judge.float_judge import in_float64
 from dout.run import attributes_of, copied, mro_of, otherwise
 from dout.run.held_objects import places, snapshot
 
@@ -24,6 +29,8 @@ RULE = Rule("D105", "note", "no gradient for an input or a parameter")
 
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield an error if backward keeps nothing and has no `return`; else a note for each missing gradient.
+
+    It is an error for a parameter that backward replaces by its gradient: the next forward computes with that.
 
     It is a warning for a parameter beside others that have one, or if backward leaves an array of its shape, and for an
     input whose gradient backward computes; an error for an input if backward has no `return`, unless it is a whole
@@ -58,6 +65,10 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     for name, node, is_parameter in missing:
         if name in forgotten and is_parameter:
             continue
+        if is_parameter and _is_replaced(name, node, left(), examination):
+            message = f"{subject.name}.backward writes the gradient of {name} over {name}: keep it apart from {name}"
+            yield RULE.about(subject, message, argument=name, severity="error", cause="stale")
+            continue
         message = f"no gradient found for {name}: {subject.name}'s output depends on it"
         if name in forgotten:
             message = f"{subject.name}.backward computes the gradient of {name} and does not return it"
@@ -83,6 +94,15 @@ def _left(subject: Subject, examination: Examination) -> dict[str, Any]:
     subject.runner.backward(layer, [*map(copied, _arriving(examination))], seed=0)
     after = snapshot(layer).items()
     return {path.removeprefix("self."): array for path, array in after if not same(before.get(path), array)}
+
+
+def _is_replaced(name: str, node: Node, left: Mapping[str, Any], examination: Examination) -> bool:
+    """Whether backward leaves the gradient of a parameter where the parameter was."""
+    array, derived = left.get(name), examination.derived.get(node)
+    if array is None or derived is None:
+        return False
+    right = in_float64(topological([derived]), examination.recorded)[derived]
+    return np.shape(right) == array.shape and bool(np.any(array)) and np.allclose(array, right, rtol=1e-9, atol=0.0)
 
 
 def _arriving(examination: Examination) -> list[Any]:

@@ -6,15 +6,19 @@ import ast
 import math
 import re
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 
+from dout.adapt.interface.function_pairs import PAIR
+from dout.adapt.repository.calling_code import called, calling_files
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import OtherOrder
 from dout.check.rules.formula.wrong_gradients import is_summed_later, other_methods, wrong_finding, wrong_gradients
-from dout.graph import Shape
+from dout.files import shown_place
+from dout.graph import Shape, Where
 from dout.run import otherwise, places
 
 RULE = Rule("D501", "error", "a gradient's shape is not its input's")
@@ -24,7 +28,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield a finding for each gradient of another shape.
 
     It is a warning if only axes of length 1 are too many or missing, and a step spreads no parameter over more numbers,
-    or a method of the layer may reshape the gradient first; or if the gradients come in another order.
+    or a method of the layer may reshape the gradient first; or if the gradients come in another order, and no line of
+    the repository unpacks them in that of the inputs.
     """
     yield from _in_another_order(subject)
     for wrong in wrong_gradients(subject, judgement):
@@ -85,5 +90,37 @@ def _in_another_order(subject: Subject) -> Findings:
         "a caller that unpacks them in that order gets the gradient of another input"
     )
     moved = tuple(taken for taken, given in zip(subject.names, order, strict=False) if taken != given)
-    reason = OtherOrder(moved)
-    yield RULE.about(subject, message, severity="warning", argument=moved[0], cause="swapped", reason=reason)
+    reason, caller = OtherOrder(moved), _unpacked_in_order(subject, order)
+    severity = "warning" if caller is None else "error"
+    message = message if caller is None else f"{message}, as {shown_place(caller.file, caller.line)} does"
+    yield RULE.about(subject, message, severity=severity, argument=moved[0], cause="swapped", reason=reason)
+
+
+@otherwise(None)
+def _unpacked_in_order(subject: Subject, order: Sequence[str]) -> Where | None:
+    """The line of the repository that unpacks what a function returns in the order of forward's inputs, by its names.
+
+    Methods of one name belong to many classes.
+    """
+    interface, place = subject.interface, subject.place
+    if interface is None or place is None or not hasattr(type(subject.again()), PAIR):
+        return None
+    for file in calling_files(place.file, interface.backward):
+        for node in file.nodes:
+            match node:
+                case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Call() as call):
+                    named = [*zip(targets, subject.names, order, strict=False)]
+                    told = [(own, given) for target, own, given in named if _is_gradient_of(target, own)]
+                    is_told = len(told) == len(targets) == len(order) and called(call) == interface.backward
+                    if is_told and any(own != given for own, given in told):
+                        return Where(str(file.path), node.lineno)
+    return None
+
+
+def _is_gradient_of(target: ast.expr, name: str) -> bool:
+    """Whether a name, an attribute or a key is that of the gradient of an input: `dw`, `self.grad_w`, `grads["W1"]`."""
+    match target:
+        case ast.Name(told) | ast.Attribute(attr=told) | ast.Subscript(slice=ast.Constant(value=str(told))):
+            pattern = rf"(d|g|grad|delta)?_?{re.escape(name)}_?\d*(_?grad)?"
+            return re.fullmatch(pattern, told, re.IGNORECASE) is not None
+    return False

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from dout.check.conventions.clipping import clips
 from dout.check.exact.judge import judge
-from dout.check.lab.batch_axis import fits, holds, sized, takes_one_number_only
+from dout.check.lab.batch_axis import fits, holds, resized, sized, takes_one_number_only
 from dout.check.lab.conditional_exactness import only_here, refuted
 from dout.check.lab.other_values import same
 from dout.check.lab.plain_suspicion import is_suspicious
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.repair import first_fix
+from dout.check.repair.run_repairs import lines_that_run
 from dout.check.report.fix import Fix
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding
@@ -52,7 +54,7 @@ def _in_rows(lab: Lab, group: tuple[int, ...], length: int) -> Iterable[Finding]
         return None
     unfit = next((n for n in (length + 1, 2 * length, 2) if n in ran and not fits(lab, ran[n], length, n)), None)
     if unfit is not None and _is_fixed(lab, group, length, unfit, ran):
-        return [_only(lab, length, unfit, ran[unfit])]
+        return [_only(lab, group, length, unfit, ran[unfit])]
     if len(fine) < 2 and not (len(fine) == 1 and length == 2):
         return None
     if any(n > 1 for n in crashed) or not any(n > 1 for n in fine):
@@ -92,13 +94,38 @@ def _is_fixed(lab: Lab, group: tuple[int, ...], length: int, unfit: int, ran: di
     return takes_one_number_only(lab, group, length, unfit)
 
 
-def _only(lab: Lab, length: int, size: int, got: PlainRun | CrashError) -> Finding:
+def _only(lab: Lab, group: tuple[int, ...], length: int, size: int, got: PlainRun | CrashError) -> Finding:
+    """The finding on another number of rows; an error if forward takes it, and backward alone raises."""
     if isinstance(got, CrashError):
+        for rows in (group, group[:1]):  # a filter is as long by chance
+            alone = sized(lab, rows, length, size) if _goes_forward(lab, rows, length, size) else None
+            if isinstance(alone, CrashError):
+                raises = f"with {size} backward raises {alone}, and forward runs"
+                there = replace(lab.subject, inputs=_of_rows(lab, rows, length, size))
+                mended = lines_that_run(there, alone.error, lab.subject) if isinstance(alone.error, Exception) else None
+                advice = mended.sentence if mended else "take the number from x.shape"
+                message = f"works on {length} rows, {raises}: {advice}"
+                details = {"fix": mended.fix, "because": mended.sentence} if mended else {}
+                return RULE.about(lab.subject, message, alone.where, cause="batch", severity="error", **details)
         message = f"works on {length} rows, with {size} it raises {got}: take the number from x.shape"
         return RULE.about(lab.subject, message, got.where, cause="batch")
     shape = next(np.shape(out) for out in got.outputs if np.shape(out)[:1] != (size,))
     message = f"works on {length} rows, of {size} it makes an output of shape {shape}: take the number from x.shape"
     return RULE.about(lab.subject, message, cause="batch")
+
+
+def _of_rows(lab: Lab, group: tuple[int, ...], length: int, size: int) -> tuple[Any, ...]:
+    return tuple(resized(x, length, size) if i in group else x for i, x in enumerate(lab.inputs()))
+
+
+@otherwise(False)
+def _goes_forward(lab: Lab, group: tuple[int, ...], length: int, size: int) -> bool:
+    """Whether forward gives for more rows as many, and the first are those that it gives for the given ones."""
+    if size < length:
+        return False
+    inputs = _of_rows(lab, group, length, size)
+    pairs = [*zip(lab.forward(lab.fresh(), inputs), lab.base.outputs, strict=True)]
+    return all(np.shape(more)[:1] == (size,) and same(more[:length], given) for more, given in pairs)
 
 
 def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, PlainRun]) -> Findings:

@@ -15,6 +15,7 @@ from dout.adapt.interface.adapted_layer import users_class
 from dout.adapt.interface.users_backward import is_told
 from dout.adapt.search.own_faults import is_own_fault
 from dout.check.exact.subject import Subject
+from dout.check.lab.input_variants import with_labels_otherwise
 from dout.check.lab.probe import CrashError
 from dout.check.repair.run_repairs import lines_that_run, right_name
 from dout.check.report.rule import Rule
@@ -22,7 +23,7 @@ from dout.check.report.source_places import is_users, raised_at
 from dout.check.report.verdicts import Finding, Raised
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.judge.judged_run import is_label
-from dout.run import attributes_of, otherwise
+from dout.run import attributes_of, is_float_array, otherwise
 
 _PLAIN = re.compile("'(int|float|bool|str|tuple)' object has no attribute")
 
@@ -33,7 +34,7 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     """Return the finding on an exception; `all_chosen` says that nothing of the layer's construction was given."""
     always = (all_chosen and is_own_fault(error)) or _calls_an_array(subject, error)
     of_shapes = isinstance(error, ValueError | IndexError) and not CrashError(error).refused
-    of_shapes |= isinstance(error, TypeError) and _is_of_functions(subject)
+    of_shapes |= isinstance(error, TypeError) and (_is_of_functions(subject) or _is_of_a_tuple(subject, error))
     of_shapes |= (
         isinstance(error, AttributeError) and bool(_PLAIN.match(str(error))) and not _is_given(subject, error.obj)
     )
@@ -59,13 +60,14 @@ def raising_elsewhere(subject: Subject, error: Exception, words: str, always: bo
     """Return the finding on an exception of backward at a setting, which the words say, where forward runs.
 
     `there` is the layer at that setting. It is a warning, since the setting may not go with the inputs; an error if it
-    `always` raises there, or is at fault whatever it is given.
+    `always` raises there, is at fault whatever it is given, or is right there after a change of its lines.
     """
     message = f"{subject.name}.backward raises {type(error).__name__}: {error}; {words}, where forward runs"
     always = always or is_own_fault(error)
-    severity, reason = RULE.severity if always else "warning", Raised.of(error, always=always)
-    found = RULE.finding(message, raised_at(error), layer=subject.name, severity=severity, reason=reason)
     mended = lines_that_run(there, error, subject)
+    is_own = always or mended is not None
+    severity, reason = RULE.severity if is_own else "warning", Raised.of(error, always=is_own)
+    found = RULE.finding(message, raised_at(error), layer=subject.name, severity=severity, reason=reason)
     return replace(found, fix=mended.fix, because=mended.sentence) if mended else found
 
 
@@ -110,15 +112,31 @@ def _is_of_functions(subject: Subject) -> bool:
     return interface is not None and interface.local and interface.roles == subject.names
 
 
+def _is_of_a_tuple(subject: Subject, error: TypeError) -> bool:
+    """Whether an operation does not take a tuple, and no input is one: forward made it."""
+    return "'tuple'" in str(error) and all(map(is_float_array, subject.inputs))
+
+
 @otherwise(False)
 def _takes_its_inputs(subject: Subject) -> bool:
-    """Whether forward runs on the inputs, none of which is a label: a wrong label may show in backward alone."""
+    """Whether forward runs on the inputs: a wrong label may show in backward alone, if no other one does as well."""
     interface = subject.interface
     cls = users_class(type(subject.again()))
     is_sure = interface is None or interface.is_plain or _is_of_functions(subject) or is_told(cls, interface)
-    if not is_sure or any(map(is_label, subject.inputs)):
-        return False
-    if any(map(names_label, subject.names)):
+    has_labels = any(map(is_label, subject.inputs)) or any(map(names_label, subject.names))
+    if not is_sure or (has_labels and not _raises_on_either_labels(subject)):
         return False
     outputs = subject.forward()
     return bool(outputs) and all(np.all(np.isfinite(output)) for output in outputs)
+
+
+def _raises_on_either_labels(subject: Subject) -> bool:
+    """Whether forward makes the same of labels that are whole numbers and of rows with one 1, and backward raises."""
+    for other in with_labels_otherwise(subject):
+        pairs = zip(subject.forward(), other.forward(), strict=True)
+        if all(np.allclose(one, two) for one, two in pairs):
+            try:
+                other.run()
+            except Exception:  # the layer's own
+                return True
+    return False
