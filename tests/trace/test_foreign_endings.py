@@ -303,3 +303,29 @@ layer.backward(cp.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
     (parameter,) = trace.calls[0].parameters
     np.testing.assert_array_equal(trace.data[parameter.gradient], [[1, 2], [0, 0], [8, 10]])
     assert not trace.wrong
+
+
+VOCABULARY = """
+import os
+import urllib.request
+from pathlib import Path
+def load_vocabulary():
+    numbers = {f"word{i}": i for i in range(150)} | {"<eos>": 150}
+    return numbers, {i: word for word, i in numbers.items()}
+def download(name):
+    if not os.path.exists(name):
+        urllib.request.urlretrieve("http://localhost:9/ptb/" + name, name)
+def load_data():
+    word_to_id, id_to_word = load_vocabulary()
+    download("ptb.train.txt")
+    words = Path("ptb.train.txt").read_text().replace("\\n", "<eos>").strip().split()
+    return np.array([word_to_id[word] for word in words])
+corpus = load_data()
+"""
+
+
+def test_a_text_that_is_not_there_has_the_words_of_the_vocabulary_that_is(tmp_path):
+    used = USED.replace("np.ones((3, 4))", "corpus[:12].reshape(3, 4) * 1.0", 1)
+    trace = record_script(written(tmp_path, train=SCALE + VOCABULARY + used))
+    assert "stand-in data for the file http://localhost:9/ptb/ptb.train.txt" in said(trace)
+    assert trace.calls[0].inputs[0].shape == (3, 4)

@@ -45,11 +45,14 @@ _LINES, _WORDS, _CLASSES = 1000, 200, 3
 _TOKENS, _NUMBERS = 64, 200_000  # of a file of whole numbers, which are places in an alphabet
 
 
-def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text: bool | None = False) -> bytes | None:
+def content(
+    name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text: bool | None = False, words: Sequence[str] = ()
+) -> bytes | None:
     """The content of a file of that name; None where it names no file that is known.
 
     It may be read `as_text`, or, where that is None, as lines of numbers. In one of `folders` the other files of its
     set may be, which say how many rows it has; the file of the user's that is the `asker` says the keys that it uses.
+    A text is made of `words`, where there are some.
 
     MNIST's four files (http://yann.lecun.com/exdb/mnist) and its usual copies (Theano's pickle, Keras' arrays, a table
     with the label first), CIFAR-10's batches (A. Krizhevsky, 2009), images, and text:
@@ -116,7 +119,7 @@ def content(name: str, folders: Sequence[Path] = (), asker: str = "", *, as_text
         return bytes(named(name, as_bytes=True).tobytes())
     if (arrays := _arrays(name, folders, asker)) is not None:
         return arrays
-    return _text() if name.endswith(".txt") or (as_text and not _HAS_FORM.search(name)) else None
+    return _text(words) if name.endswith(".txt") or (as_text and not _HAS_FORM.search(name)) else None
 
 
 def _beside(folders: Sequence[Path]) -> Iterator[Path]:
@@ -239,9 +242,11 @@ def _old(item: Any) -> bytes:
     return pickle.dumps(item, 2)[2:-1]
 
 
-def _text() -> bytes:
+def _text(words: Sequence[str]) -> bytes:
+    """Lines of these words, or of made-up ones."""
     draw = np.random.default_rng(0)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
-    words = ["".join(draw.choice(letters, size)) for size in draw.integers(2, 8, _WORDS)]
+    first = " " if words else ""  # as the Penn Treebank has it: what joins lines stands apart
+    words = words or ["".join(draw.choice(letters, size)) for size in draw.integers(2, 8, _WORDS)]
     lines = (" ".join(draw.choice(words, size)) for size in draw.integers(5, 15, _LINES))
-    return "".join(f"{line} \n" for line in lines).encode()
+    return "".join(f"{first}{line} \n" for line in lines).encode()

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec, PathFinder
+from itertools import islice
 from pathlib import Path
 from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from dout.errors import EndOfRun
-from dout.trace.model.user_source import asking_user
+from dout.trace.model.user_source import asking_user, is_user_code
 from dout.trace.model.uses_of_answers import is_demanded, is_guarded
 from dout.trace.program.project_root import folders_above
 
@@ -38,6 +39,7 @@ _MNIST = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("ima
 _CLASSES, _IMAGES = 10, 20  # of a folder that is not there: folders in it, and images in each
 _READ_IMAGES = ("imread", r"Image\.open", "load_img")
 _LFS, _POINTER = b"version https://git-lfs.github.com/", 200  # how the text of a pointer begins, and its bytes
+_VOCABULARY = 100  # words, or more
 _WAIT = 10.0  # seconds that a server may take to answer
 
 
@@ -285,7 +287,7 @@ class _Files:
 
         beside, _, name = os.fspath(file).replace("\\", "/").rpartition("/")
         folders = [Path(beside), *(folder / beside for folder in self.folders)]
-        data = content(name, folders, frame.f_code.co_filename, as_text=as_text)
+        data = content(name, folders, frame.f_code.co_filename, as_text=as_text, words=_vocabulary(frame))
         if data is None:
             return None
         self.made_up(f"stand-in data for the file {os.fspath(file)}, which is not there: drawn at random")
@@ -311,6 +313,18 @@ class _Files:
         place = str(self.apart_from_now() / f"{len(self.instead)}-{Path(file).name}")
         self.instead[_key(file)] = place
         return place
+
+
+def _vocabulary(frame: FrameType | None) -> list[str]:
+    """The words that the functions which ask for a text have numbers for: it is looked up in there."""
+    while frame is not None:
+        for known in frame.f_locals.values() if is_user_code(frame.f_code.co_filename) else ():
+            if type(known) is dict and len(known) >= _VOCABULARY:
+                some = [*islice(known.items(), 4 * _VOCABULARY)]
+                if all(type(word) is str and isinstance(number, int | np.integer) for word, number in some):
+                    return [word for word, _ in some if len(word.split()) == 1]
+        frame = frame.f_back
+    return []
 
 
 def _asks(*, unguarded: bool = False) -> bool:
