@@ -33,7 +33,9 @@ class Gradients:
 
 
 def backpropagate(
-    seeds: Mapping[Node, Node], until: Collection[Node] = (), taken: Mapping[Node, Node] = MappingProxyType({})
+    seeds: Mapping[Node, Node],
+    until: Collection[Node] = (),
+    taken: Mapping[Node, Sequence[Node]] = MappingProxyType({}),
 ) -> Gradients:
     """Return the gradient of every value that the nodes in `seeds` depend on, given the gradient of each seed.
 
@@ -50,10 +52,10 @@ def backpropagate(
         parts = waiting.pop(node, None)
         if parts is None:
             continue
+        parts = [recorder.wrap(given) for given in taken[node][::-1]] if node in taken else parts
         total = parts[-1]
         for part in parts[-2::-1]:  # they arrived last use first
             total = add(total, part)
-        total = recorder.wrap(taken[node]) if node in taken else total
         of[node] = total.node
         backward = node.primitive.backward
         is_step = np.dtype(node.dtype) == np.bool_  # a condition, whatever row made it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -95,18 +95,25 @@ class Derivation:
         made_in = self.trace.call_of.get(node)
         return call is not None and made_in is not None and node not in self.trace.backward and made_in.inside(call)
 
-    def _by_convention(self) -> dict[Node, Node]:
+    def _by_convention(self) -> dict[Node, list[Node]]:
         """Gradients that layers returned by a convention, by their values: what comes before these follows from them.
 
-        Only of a value that one layer alone uses.
+        Only where each use of a value has one, and these are what the layer before was given.
         """
-        found: dict[Node, Node] = {}
+        found: dict[Node, list[Node]] = {}
+        edges: dict[Node, int] = {}
         for call in self.trace.calls if self.trace.conventions else ():
             for value, gradient in zip(call.inputs, call.gradients or (), strict=False):
-                is_alone = len(self.edges_into(value, call)) == len(self._forward_users(value))
-                if gradient is not None and gradient in self.trace.conventions and is_alone:
-                    found |= {value: gradient} if gradient.shape == value.shape else {}
-        return found
+                if gradient is not None and gradient in self.trace.conventions and gradient.shape == value.shape:
+                    found.setdefault(value, []).append(gradient)
+                    edges[value] = edges.get(value, 0) + len(self.edges_into(value, call))
+        whole = {value for value, number in edges.items() if number == len(self._forward_users(value))}
+        return {value: each for value, each in found.items() if value in whole and self._is_handed_on(value, each)}
+
+    def _is_handed_on(self, value: Node, gradients: Sequence[Node]) -> bool:
+        """Whether the upstream gradient of a value is one gradient, or a sum of several; where none is given, yes."""
+        dout = self.upstream.get(value, (None, None))[0]
+        return dout is None or {*_terms(dout)} == {*gradients} or [dout] == [*gradients]
 
     def _is_kept(self, node: Node, returned: Collection[Node]) -> bool:
         """Whether a value that nothing uses was made in a layer, and is none of those that layers returned."""

@@ -10,7 +10,7 @@ import itertools
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from dout.ops import PRIMITIVES
 from dout.trace.model.recorded import Parameter
 from dout.trace.session.gradient_dicts import array_of
 from dout.trace.tracer.open_call import OpenCall
-from dout.trace.tracer.traced import Traced
+from dout.trace.tracer.traced import Traced, plain
 
 if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
@@ -54,24 +54,45 @@ def match_forward(tracer: Tracer, backward: OpenCall) -> None:
 
 
 def _arriving(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> Sequence[Node | None]:
-    """The arguments of a backward, from the first that may be an upstream gradient; those of forward are left out.
+    """The arguments of a backward, from the first that may be an upstream gradient.
 
-    All of them where nothing else fits an output: the gradient of a half square is that itself.
+    What forward was given, what its layer holds, and then what it gave, are none, where more is given than it has
+    outputs: the gradient of a half square is that itself. A list of numbers is the gradient of an array of so many.
     """
-    shared = [node for node in (*forward.inputs, *forward.outputs) if node is not None]
-    others = [n for n in backward.inputs if n is None or not any(_is_same(tracer, n, one) for one in shared)]
-    if len(others) == len(backward.inputs):
+    for item in backward.arguments.values():
+        if is_a_list_of_numbers(item) and [out and out.shape for out in forward.outputs] == [(len(item),)]:
+            return (tracer.node_of(item),)
+    if sum(node is not None and bool(node.shape) for node in backward.inputs) <= len(forward.outputs):
         return backward.inputs
-    fits = [any(_may_arrive(n, out) for out in forward.outputs) for n in others]
-    return others[fits.index(True) :] if any(fits) else backward.inputs
+    own = [*forward.inputs, *forward.held_nodes.values()]
+    for shared in ([*own, *forward.outputs], own):
+        others = [n for n in backward.inputs if n is None or not any(_is_same(tracer, n, one) for one in shared)]
+        for fits in (_has_its_shape, _may_arrive):
+            places = [i for i, n in enumerate(others) if any(fits(n, out) for out in forward.outputs)]
+            if places:
+                return others[places[0] :]
+    return backward.inputs
 
 
-def _is_same(tracer: Tracer, node: Node, other: Node) -> bool:
-    """Whether two are one value, or arrays of the same numbers: `X[batch]` is read anew for backward."""
-    if node is other or not node.shape or node.shape != other.shape or node.dtype != other.dtype:
+def is_a_list_of_numbers(item: Any) -> bool:
+    """Whether an item is a list with several recorded numbers, as loops over units make it."""
+    return type(item) is list and len(item) > 1 and all(isinstance(x, Traced) and np.ndim(plain(x)) == 0 for x in item)
+
+
+def _is_same(tracer: Tracer, node: Node, other: Node | None) -> bool:
+    """Whether two are one value, or arrays of the same numbers: `X[batch]` is read anew for backward.
+
+    Numbers that are all alike, zeros say, tell nothing.
+    """
+    if other is None or node is other or not node.shape or node.shape != other.shape or node.dtype != other.dtype:
         return node is other
     one, two = tracer.data.get(node), tracer.data.get(other)
-    return one is not None and two is not None and np.array_equal(one, two)
+    return one is not None and two is not None and np.array_equal(one, two) and bool(np.ptp(one))
+
+
+def _has_its_shape(given: Node | None, out: Node | None) -> bool:
+    """Whether an argument has the shape of an output."""
+    return given is not None and out is not None and given.shape == out.shape and _may_arrive(given, out)
 
 
 def _may_arrive(given: Node | None, out: Node | None) -> bool:

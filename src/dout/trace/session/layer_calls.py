@@ -18,6 +18,7 @@ from dout.trace.model.recorded import LayerCall, Parameter
 from dout.trace.model.replay import is_number
 from dout.trace.session.backward_calls import (
     gradients_by_input,
+    is_a_list_of_numbers,
     is_given_a_step_size,
     match_forward,
     own_gradient,
@@ -199,7 +200,7 @@ def _argument(tracer: Tracer, value: Any, name: str | None, site: Any) -> Any:
 def _flat_nodes(tracer: Tracer, items: Iterable[Any]) -> Iterable[Node]:
     """The nodes of the traced values among arguments or results; lists and tuples one level deep."""
     for item in map(array_of, items):
-        if isinstance(item, Traced) or _is_a_list_of_numbers(item):
+        if isinstance(item, Traced):
             yield tracer.node_of(item)
         elif type(item) in (list, tuple):
             yield from (tracer.node_of(part) for part in map(array_of, item) if isinstance(part, Traced))
@@ -210,7 +211,8 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         return
     call.span = (call.span[0], len(tracer.nodes))
     items = tuple(map(array_of, result if type(result) in (list, tuple) else (result,)))
-    call.outputs = tuple(tracer.node_of(i) if _is_traceable(i) else None for i in items)
+    is_array = is_a_list_of_numbers if call.kind == "backward" else lambda item: False  # a forward has several outputs
+    call.outputs = tuple(tracer.node_of(i) if _is_traceable(i) or is_array(i) else None for i in items)
     call.done = True
     names = user_source.assigned_name(site) if user_source.in_user_code(site) else None
     for node, name in zip(call.outputs, names if isinstance(names, list) else [names], strict=False):
@@ -234,7 +236,7 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         match_forward(tracer, call)
         if call.match is not None:
             call.takes_dout = call.takes_dout and not is_given_a_step_size(tracer, call, call.match)
-            if _is_a_list_of_numbers(result) and [n and n.shape for n in call.match.inputs] == [(len(result),)]:
+            if is_a_list_of_numbers(result) and [n and n.shape for n in call.match.inputs] == [(len(result),)]:
                 call.outputs = (tracer.node_of(result),)
             given, returned = len(call.match.arguments), len(call.outputs)
             called: dict[str, Any] = {}
@@ -263,14 +265,7 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
 
 
 def _is_traceable(item: Any) -> bool:
-    if isinstance(item, Traced) or _is_a_list_of_numbers(item):
-        return True
-    return bool(is_number(item)) and np.asarray(item).dtype != object
-
-
-def _is_a_list_of_numbers(item: Any) -> bool:
-    """Whether an item is a list with several recorded numbers, as loops over units make it: it stands for an array."""
-    return type(item) is list and len(item) > 1 and all(isinstance(part, Traced) and not part.shape for part in item)
+    return isinstance(item, Traced) or (is_number(item) and np.asarray(item).dtype != object)
 
 
 def finished(tracer: Tracer, *, derive: bool = True) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
