@@ -223,10 +223,10 @@ AFTER_LONG_DATA = """
 import numpy as np
 class Affine:
     def __init__(self, rng):
-        self.W, self.rng = rng.standard_normal((3, 2)), rng
+        self.W, self.masks = rng.standard_normal((3, 2)), rng.random((3, 5, 2)) < 0.5
     def forward(self, x):
-        self.x, self.kept = x, self.rng.random((len(x), 2)) < 0.5
-        return np.dot(x, self.W) * self.kept
+        self.x, self.kept = x, self.masks[1]
+        return np.dot(x, self.W.reshape(-1, 2)) * self.kept
     def backward(self, dout):
         dout = dout * self.kept
         self.dW = np.dot(self.x.T, dout){wrong}
@@ -236,8 +236,11 @@ for i in range(5):
     for j in range(500):
         data[i] = data[i] + np.sin(np.arange(3.0) * i + j)
 layer = Affine(np.random.default_rng(0))
+parameters = [layer.W]
 y = layer.forward(data)
 dx = layer.backward(y - 1.0)
+assert parameters[0] is layer.W and type(layer.W) is np.ndarray
+parameters[0] -= 100.0
 """
 
 
@@ -247,6 +250,8 @@ def test_no_edge_of_a_layer_is_lost_after_a_long_preparation(tmp_path, wrong):
     assert "what ran before the first layer is not shown" in said(trace)
     assert not [event for event in trace.events if event.kind == "orphan"]
     assert bool(trace.wrong) == bool(wrong)
+    (parameter,) = trace.calls[0].parameters
+    assert np.max(np.abs(trace.data[parameter.node])) < 10  # as forward read it
 
 
 SWEEP = """

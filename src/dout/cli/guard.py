@@ -33,6 +33,7 @@ class Meter(io.TextIOBase):
         self.through = through
         self.parts: list[str] = []
         self.line = 0  # the place among them where the last line begins
+        self.is_rewound = False  # whether what comes next is written from the beginning of that line
         self.count = 0
         self.buffer = _Bytes(self)
         self.over: Callable[[], object] = lambda: None  # to be called when the user's code has ended: time is free now
@@ -57,9 +58,10 @@ class Meter(io.TextIOBase):
             raise TypeError(f"string argument expected, got {type(text).__name__!r}")
         if EndOfRun.begun or not text:
             return len(text)
-        if text.startswith("\r"):  # a progress bar is written over what stands in its line
+        if text.strip("\r\n") and (self.is_rewound or text.startswith("\r")):  # a progress bar, over what stands there
             self.count -= sum(map(len, self.parts[self.line :]))
             del self.parts[self.line :]
+        self.is_rewound = text.endswith("\r")
         self.count += len(text)
         if self.count > MOST_OUTPUT:
             where = line_of(sys._getframe(1))

@@ -51,7 +51,8 @@ def evaluating(*nets: Any) -> Iterator[None]:
                 if other is not _ABSENT:
                     set_(attributes, name, other)
             for name in _RUNS:
-                flags = _flags_of(getattr(type(item), name, None), words)
+                method = getattr(type(item), name, None)
+                flags = _flags_of(method, words) if type(method) is FunctionType else {}
                 if flags and name not in attributes and type(item).__dictoffset__:
                     set_(attributes, name, _with_flags(getattr(item, name), flags))
         yield
@@ -95,10 +96,8 @@ def _words_in(code: CodeType) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1000)
-def _flags_of(method: Any, words: tuple[str, ...]) -> dict[str, tuple[float, Any]]:
+def _flags_of(method: FunctionType, words: tuple[str, ...]) -> dict[str, tuple[float, Any]]:
     """The arguments of a method that say whether it trains: the place of each, and its value while the net is used."""
-    if type(method) is not FunctionType:
-        return {}
     found: dict[str, tuple[float, Any]] = {}
     parameters = list(inspect.signature(method).parameters.values())
     for place, one in enumerate(parameters[1:]):

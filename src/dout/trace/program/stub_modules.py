@@ -239,9 +239,13 @@ class _RunSettings(dict[str, Any]):
 
     __setattr__ = dict.__setitem__
 
-    def update(self, given: Any = (), **more: Any) -> None:  # type: ignore[override]
-        """Take settings from a dict, or from an object that has them as attributes."""
-        super().update(given if isinstance(given, dict) or not hasattr(given, "__dict__") else vars(given), **more)
+    def update(self, given: Any = None, **options: Any) -> None:  # type: ignore[override]
+        """Take settings from a dict, or from an object that has them as attributes; a file's are not read."""
+        super().update(given if isinstance(given, dict) else getattr(given, "__dict__", {}))
+
+    def setdefaults(self, given: Any) -> None:
+        """The same, but for those that are there."""
+        self.update({name: item for name, item in dict(given).items() if name not in self})
 
 
 class _Tracker(Quiet):
@@ -254,7 +258,7 @@ class _Tracker(Quiet):
         """Begin a run with these settings, and those of the sweep that it belongs to."""
         self.config.update(config or {})
         wrapped = {name for name, item in self.config.items() if isinstance(item, dict) and [*item] == ["value"]}
-        self.config.update({name: self.config[name]["value"] for name in wrapped} | self.chosen)
+        self.config.update({**{name: self.config[name]["value"] for name in wrapped}, **self.chosen})
         return self
 
     def sweep(self, sweep: Any = None, *args: Any, **kwargs: Any) -> str:

@@ -13,12 +13,13 @@ from dout.clock import check_time, spent
 from dout.errors import EscapeError, UnsupportedError
 from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive
 from dout.ops import PRIMITIVES, kind_of
+from dout.ops.shape import same_layout
 from dout.run import flat
 from dout.trace.model import user_source as source
 from dout.trace.model.uses_of_answers import goes_into_text
 from dout.trace.tracer.numpy_calls import as_operand
 from dout.trace.tracer.run_record import RunRecord, there
-from dout.trace.tracer.shared_memory import owner_of
+from dout.trace.tracer.shared_memory import owner_of, way_to
 from dout.trace.tracer.traced import DotResult, Traced, TracedArray, of_product, plain, plain_deep
 from dout.trace.tracer.writes import ArrayWriter
 
@@ -94,12 +95,23 @@ class Recording(RunRecord):
 
     def _bare(self, array: np.ndarray[Any, Any]) -> TracedArray:
         known = self.known.get(id(array))
+        known = self._viewed(array) if known is None else known
         if known is None:
             # A script may bring arrays along as long as no layer is at work.
             if (self.rounds is None or self.stack) and not self.trusted and array.size:
                 self.note("orphan", f"an array of shape {array.shape} came from outside the trace: an edge is lost")
             known = self.source(array)
         return known
+
+    def _viewed(self, array: np.ndarray[Any, Any]) -> TracedArray | None:
+        """What stands for a view that plain code has made of an array that is known: `self.W.T`; None of others."""
+        for whole in self.roots.get(id(owner_of(array)), ()) if array.base is not None else ():
+            if whole.epoch == self.epoch and (way := way_to(array, whole.value)) is not None:
+                before, made = len(self.nodes), way(whole)
+                for node in self.nodes[before:]:  # plain code may write into it, unseen
+                    self.data[node] = same_layout(self.data[node])
+                return made  # type: ignore[no-any-return]
+        return None
 
     def _of_another(self, item: Traced, name: str | None = None) -> Any:
         """A stand-in of another trace or of an earlier round enters; a trace still under way loses the edge."""

@@ -13,7 +13,8 @@ import numpy as np
 from dout.errors import EndOfRun, EscapeError, UnsupportedError
 from dout.graph import Node, Where
 from dout.ops import StandIn
-from dout.run import flat, is_generator, places
+from dout.ops.shape import same_layout
+from dout.run import flat, places
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LOSSES, Event
 from dout.trace.model.updates import Updates
@@ -154,7 +155,7 @@ class ScriptTracer(Tracer):
         if not self.paused or self.stack or get_ident() != self.thread:
             return False
         self.paused, self.recording, self._woken = False, True, True
-        self._forget("what ran before the first layer is not shown: it prepares data, and no layer is in it")
+        self._forget("what ran before the first layer is not shown: it is long, or its arrays are large")
         return True
 
     def begins(self, instance: Any) -> bool:
@@ -212,16 +213,12 @@ class ScriptTracer(Tracer):
         self.note("preparation", why)
 
     def met_state(self, attributes: Mapping[str, Any]) -> None:
-        """Told of a layer's attributes: what was made while nothing was recorded has a stand-in there from now on.
-
-        So `self.W.T` is recorded, and what `self.rng` draws is known to be drawn.
-        """
+        """Told of a layer's attributes: arrays that were made while nothing was recorded are inputs, as they are."""
         for place in islice(places(attributes), _MOST_HELD) if self._woken else ():
-            item = place.item
-            if type(item) is np.ndarray and item.dtype.kind in "biufc":
-                place.put(self.source(item))
-            elif is_generator(item):
-                place.put(self.generator(item))
+            array = place.item
+            if type(array) is np.ndarray and id(array) not in self.known and array.dtype.kind in "biufc":
+                node = self.source(array).node
+                self.data[node] = same_layout(array)  # plain code may write into it, unseen
 
     def single(self, item: Any) -> Any:
         """Of an array with axes its only element, which NumPy no longer converts."""
