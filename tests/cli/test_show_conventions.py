@@ -364,6 +364,8 @@ dx = layer.backward(y - 1)
         ("2 * self.decay * self.W", "self.decay * self.b", ["0.5·W", "0.25·b"], []),
         ("self.decay * np.sign(self.W)", "0", ["0.25·sign(W)"], []),
         ("self.decay * self.W + np.sign(self.W) / 8", "0", ["0.25·W + 0.125·sign(W)"], []),
+        ("self.decay * self.W - self.x.T @ dout * 5 / 6", "0", ["0.25·W"], []),
+        ("self.W", "0", [], ["W"]),
         ("self.decay * self.W ** 2", "0", [], ["W"]),
         ("-self.decay * self.W", "0", [], ["W"]),
     ],
@@ -373,5 +375,5 @@ def test_a_penalty_that_a_program_adds_in_backward_has_a_note(
 ) -> None:
     run = dout("show", str(script(tmp_path, DECAYED.replace("{W}", W).replace("{b}", b))))
     said = " ".join(run.stdout.split())
-    assert re.findall(r"backward adds (.*?) to the gradient of", said) == notes
+    assert re.findall(r"adds (.*?) to the gradient of", said) == notes
     assert re.findall(r"✗ gradient of (\w+) is", said) == red

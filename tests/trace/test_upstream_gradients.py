@@ -99,3 +99,66 @@ def test_a_list_of_numbers_is_the_gradient_of_an_array(tmp_path, wrong):
     assert trace.calls[0].douts[0].shape == (4,)
     assert [gradient.shape for call in trace.calls for gradient in call.gradients] == [(3,), (4,)]
     assert bool(trace.wrong) == bool(wrong)
+
+
+MORE = {
+    "a_cache_with_what_the_layer_holds": (
+        """
+class Affine:
+    def __init__(self): self.W, self.b = np.ones((3, 2)) / 4, np.zeros(2)
+    def forward(self, x): return np.dot(x, self.W) + self.b, (x, self.W, self.b)
+    def backward(self, cache, dout):
+        x, W, b = cache
+        self.dW, self.db = np.dot(x.T, dout), dout.sum(axis=0)
+        return np.dot(dout, W.T)
+""",
+        "y, cache = layer.forward(x)\ndx = layer.backward(cache, y - 1.0)\n",
+    ),
+    "zeros_that_equal_a_state_of_zeros": (
+        """
+class Cell:
+    def __init__(self): self.W = np.eye(3) / 2
+    def forward(self, x, h):
+        self.x = x
+        self.h = np.tanh(x @ self.W + h)
+        return self.h * 2.0, self.h
+    def backward(self, dy, dh):
+        dz = (dy * 2.0 + dh) * (1 - self.h ** 2)
+        self.dW = self.x.T @ dz
+        return dz @ self.W.T, dz
+""",
+        "y, h = layer.forward(x, np.zeros((2, 3)))\nlayer.backward(np.zeros((2, 3)), h - 1.0)\n",
+    ),
+    "an_output_that_is_its_own_gradient_beside_the_input": (
+        """
+class Cell:
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.y
+    def backward(self, x, dout): return dout * (1 - self.y ** 2)
+""",
+        "y = layer.forward(x)\ndx = layer.backward(x, y)\n",
+    ),
+    "lists_of_python_numbers": (
+        """
+class Cell:
+    def forward(self, values):
+        self.values = values
+        return [value * 2.0 for value in values]
+    def backward(self, douts): return [dout * 2.0 for dout in douts]
+""",
+        "y = layer.forward([1.0, 2.0])\nlayer.backward([0.5, 0.25])\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MORE)
+def test_a_right_backward_of_another_manner_is_not_wrong(tmp_path, case):
+    code, calls = MORE[case]
+    name = "Affine" if "class Affine" in code else "Cell"
+    script = tmp_path / "program.py"
+    x = "x = np.array([[0.5, -1.0, 0.25], [1.0, 2.0, -0.5]])\n"
+    script.write_text(f"import numpy as np\n{code}\nlayer = {name}()\n{x}{calls}")
+    trace = record_script(script)
+    assert len(trace.calls) == 1
+    assert not trace.wrong

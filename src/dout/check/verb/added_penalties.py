@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from dout.check.conventions.setting_penalty import penalty_strengths
+from dout.check.verb.divided_by_samples import samples_of
 from dout.check.verb.program_gradients import kept_gradients
 from dout.graph import Node
 from dout.judge.float_judge import as_floats, in_float64
@@ -17,11 +20,14 @@ from dout.judge.outcomes import Judged
 from dout.trace.model.derived_gradients import Derivation
 from dout.trace.record.trace import Trace
 
+_STRONGEST = 0.9  # to add the whole parameter is a slip
+
 
 def added_penalties(trace: Trace) -> dict[Node, str]:
     """What is said of wrong gradients of parameters that are right without a penalty: λ·W, λ·sign(W), or both.
 
-    The run is computed near its own values: there a bias that begins with zeros has others, and no unit lies on a kink.
+    Or are averaged over the samples besides. The run is computed near its own values: there a bias that begins with
+    zeros has others, and no unit lies on a kink.
     """
     wrong = {id(gradient) for gradient in trace.wrong}
     every = ((call, *found) for call in trace.calls for found in kept_gradients(trace, call))
@@ -36,20 +42,26 @@ def added_penalties(trace: Trace) -> dict[Node, str]:
         known = in_float64(run.needed(point), point)
         for call, parameter, mine, right in suspects:
             if mine is not None and right is not None and {mine, right, parameter.node} <= known.keys():
-                added = as_floats(known[mine]) - as_floats(known[right])
-                if penalty := _penalty(parameter.name, added, as_floats(known[parameter.node])):
-                    told = f"backward adds {penalty} to the gradient of {parameter.name}, a penalty"
-                    said[mine] = f"{call.cls}: {told}, a convention"
+                ways = [1, *samples_of(call, parameter.node)]
+                got, expected, value = (as_floats(known[node]) for node in (mine, right, parameter.node))
+                if penalty := _penalty(parameter.name, got, expected, value, ways):
+                    said[mine] = f"{call.cls}: backward {penalty}, a convention"
     return said
 
 
-def _penalty(name: str, added: np.ndarray[Any, Any], parameter: np.ndarray[Any, Any]) -> str:
-    """The penalty that something added to a gradient is, in words; "" where it is none."""
-    if added.shape != parameter.shape or parameter.size < 3:
+def _penalty(
+    name: str, mine: np.ndarray[Any, Any], right: np.ndarray[Any, Any], parameter: np.ndarray[Any, Any],
+    samples: Sequence[int],
+) -> str:  # fmt: skip
+    """The penalty that a gradient has more than the right one, or than that over the samples, in words; "" for none."""
+    if not mine.shape == right.shape == parameter.shape:
         return ""
     known = {name: parameter, f"sign({name})": np.sign(parameter)}
-    for names in ([name], [f"sign({name})"], [*known]):
-        strengths = penalty_strengths(added, [known[one] for one in names], exact=True)
-        if strengths:
-            return " + ".join(f"{strength:.4g}·{one}" for strength, one in zip(strengths, names, strict=True))
+    ways = ([name], [f"sign({name})"], [*known])[: 1 if parameter.size < 3 else None]  # two signs fit by chance
+    for number, names in product(samples, ways):
+        strengths = penalty_strengths(mine - right / number, [known[one] for one in names], exact=True)
+        if strengths and max(strengths) < _STRONGEST:
+            told = " + ".join(f"{strength:.4g}·{one}" for strength, one in zip(strengths, names, strict=True))
+            averaged = "" if number == 1 else f"averages over {number} samples, and "
+            return f"{averaged}adds {told} to the gradient of {name}, a penalty"
     return ""

@@ -26,7 +26,7 @@ def divided_by_samples(trace: Trace, calls: Sequence[LayerCall]) -> dict[Node, s
     data = dict(trace.data)
     for call, name, value, gradient in _gradients(trace, calls):
         if id(gradient) in wrong and gradient.node is not None:
-            for samples in _samples(call, value):
+            for samples in samples_of(call, value):
                 factor = Node(CONSTANT, (), {"value": samples}, (), int)
                 times = Node(
                     PRIMITIVES["multiply"], (gradient.node, factor), {}, gradient.node.shape, gradient.node.dtype
@@ -61,7 +61,7 @@ def _gradients(trace: Trace, calls: Sequence[LayerCall]) -> Iterator[tuple[Layer
             yield call, parameter.name, parameter.node, gradient
 
 
-def _samples(call: LayerCall, value: Node) -> tuple[int, ...]:
+def samples_of(call: LayerCall, value: Node) -> tuple[int, ...]:
     """The number of rows, or of columns, that dout shares with the first input, and a parameter has not."""
     first = call.inputs[0] if call.inputs else value
     if value is first or not first.shape:  # it has the samples

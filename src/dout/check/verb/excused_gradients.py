@@ -43,10 +43,13 @@ def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any
     ask = partial(_asked_until, spent() + MOST_SECONDS, ask)
     verdicts: dict[str, dict[str, Verdict]] = {}
     trace = _joined(trace, layers, ask, verdicts)
+    handed_on = {node for call in trace.calls for node in call.gradients or ()}
     while trace.wrong and (excused := _excused(trace, layers, ask, verdicts)):
         notes = dict.fromkeys(Event("convention", said) for said in excused.values())
         events = tuple(dict.fromkeys((*trace.events, *notes)))
         trace = replace(trace, conventions={**trace.conventions, **excused}, events=events)
+        if handed_on.isdisjoint(excused):  # of parameters alone: nothing follows from them
+            break
     return trace
 
 
