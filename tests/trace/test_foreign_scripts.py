@@ -297,8 +297,9 @@ def test_a_long_preparation_is_left_out_and_its_results_are_inputs(tmp_path):
     assert "what ran before the first layer is not shown" in said(trace)
 
 
-def test_a_large_data_set_is_left_out_and_a_batch_of_it_is_an_input(tmp_path):
-    data = "data = np.arange(9_000_000.0).reshape(-1, 4) / 9_000_000\nbatch = data[:3]\n"
+def test_a_large_data_set_is_left_out_and_a_batch_of_it_is_an_input(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("dout.trace.tracer.script_tracer"), "DATA_SET", 100_000)
+    data = "data = np.arange(12_000.0).reshape(-1, 4) / 12_000\nbatch = data[:3] * 1.0\n"
     trace = record_script(written(tmp_path, train=SCALE + data + USED.replace("np.ones((3, 4))", "batch", 1)))
     assert max(np.size(value) for value in trace.data.values()) == 12
     assert "what ran before the first layer is not shown" in said(trace)

@@ -23,7 +23,7 @@ from dout.trace.tracer.traced import TracedArray, plain
 from dout.trace.tracer.tracer import Tracer, attempting
 
 PREPARATION = 2_000  # nodes that are recorded before the first layer is called
-DATA_SET = 16_000_000  # bytes of their values: more is a data set, whose gradient nobody asks for
+DATA_SET = 200_000_000  # bytes of their values: more is a data set, whose gradient nobody asks for
 WITHOUT_LAYERS = 20_000  # nodes that are recorded of a script without layers
 _OF_LIBRARIES = LOSSES | {"branch", "index"}
 _LASTING = frozenset({"data", "input", "preparation"})  # events that hold for all rounds
