@@ -12,7 +12,7 @@ from contextlib import suppress
 from threading import local
 from types import CellType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 mro_of = type.__dict__["__mro__"].__get__
 vars_of = type.__dict__["__dict__"].__get__
@@ -99,17 +99,21 @@ class SlotAttributes(dict[str, Any]):
         return self[name]
 
 
-_slots: WeakKeyDictionary[type, dict[str, MemberDescriptorType]] = WeakKeyDictionary()
+_slots: dict[
+    int, tuple[ref[type], dict[str, MemberDescriptorType]]
+] = {}  # by identity: a metaclass may hash as it likes
 
 
 def slots_of(kind: type) -> Mapping[str, MemberDescriptorType]:
     """The slots that a class and its bases name in `__slots__`, by name; those of C cannot be put."""
-    if kind not in _slots:
+    known = _slots.get(id(kind))
+    if known is None or known[0]() is not kind:
         named = [vars_of(cls) for cls in reversed(mro_of(kind)) if "__slots__" in vars_of(cls)]
-        _slots[kind] = {
-            name: item for held in named for name, item in held.items() if type(item) is MemberDescriptorType
-        }
-    return _slots[kind]
+        known = _slots[id(kind)] = (
+            ref(kind),
+            {name: slot for names in named for name, slot in names.items() if type(slot) is MemberDescriptorType},
+        )
+    return known[1]
 
 
 def dict_of(holder: Any) -> dict[str, Any]:
