@@ -229,3 +229,33 @@ def test_which_of_two_results_is_the_output_is_told_by_a_backward_that_is_right(
 
 def test_a_backward_that_is_right_for_neither_of_two_results_is_wrong():
     assert not check(WrongSlope).ok
+
+
+class SlopeOfWhatItIsGiven:
+    """Returns its output, then its input: a backward that forgets the derivative would be right for the input."""
+
+    def forward(self, x):
+        return np.tanh(x), x
+
+    def backward(self, dout, cache):
+        return dout
+
+
+class SlopeOfNames(SlopeOfWhatItIsGiven):
+    def forward(self, x):
+        out = np.tanh(x)
+        return out, x
+
+
+class SlopeOfAName(SlopeOfWhatItIsGiven):
+    def forward(self, x):
+        z = x + 1
+        return np.tanh(z), z
+
+    def backward(self, dout, z):
+        return dout
+
+
+@pytest.mark.parametrize("cls", [SlopeOfWhatItIsGiven, SlopeOfNames, SlopeOfAName])
+def test_what_an_output_is_made_of_is_no_output(cls):
+    assert [str(verdict.word) for verdict in check(cls).verdicts] == ["refuted"]

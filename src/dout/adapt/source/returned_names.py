@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Any
 
 from dout.adapt.argument_names import names_loss, names_plain_upstream
-from dout.adapt.source.syntax import items_of, name_of, read, total, walk
+from dout.adapt.source.syntax import bindings, items_of, name_of, read, total, walk
 from dout.trace.session.pairing import is_named_as_gradient
 
 
@@ -119,6 +119,29 @@ def _gradients_returned(function: ast.AST) -> tuple[ast.expr, ...]:
 
 
 @total(bool)
+@total(bool)
+def returns_what_it_makes_of(function: Any, name: str) -> bool:
+    """Whether each result is a pair of the value of this name and what is computed of it: `return z, np.tanh(z)`."""
+    own = read(function)
+    returned = [n.value for n in walk(own.node) if isinstance(n, ast.Return)] if own is not None else []
+    made: dict[str, list[ast.expr]] = {}
+    for node in walk(own.node) if own is not None else ():
+        for target, value in bindings(node):
+            if isinstance(target, ast.Name) and value is not None:
+                made.setdefault(target.id, []).append(value)
+
+    def uses(node: ast.expr, seen: frozenset[str] = frozenset()) -> bool:
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} - seen
+        return name in names or any(uses(value, seen | names) for other in names for value in made.get(other, ()))
+
+    for value in returned:
+        match value:
+            case ast.Tuple(elts=[ast.Name(id=first), last]) if first == name and uses(last):
+                continue
+        return False
+    return bool(returned)
+
+
 def has_no_return(function: Any) -> bool:
     """Whether a function ends without a `return` of anything, be it None."""
     own = read(function)

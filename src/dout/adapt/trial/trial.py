@@ -39,6 +39,7 @@ from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.interface.users_backward import is_certain, is_told
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source.attribute_reads import attributes_given
+from dout.adapt.source.returned_names import returns_what_it_makes_of
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs, is_twice
 from dout.adapt.trial.gradient_owners import differs, in_a_list, is_finite, of_a_list, owners_of
 from dout.adapt.trial.own_updates import own_floats, own_rate, owners_by_update
@@ -422,7 +423,14 @@ class Trials:
         return tried if meant[0] == floats[0] else replace(tried, interface=replace(interface, order=(meant[0],)))
 
     def _for_the_last_output(self, tried: Tried, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
-        """The same where backward is given what was taken for the output, if it is right so: `return z, np.tanh(z)`."""
+        """The same where backward is given what was taken for the output, if it is right so: `return z, np.tanh(z)`.
+
+        Both have to call it by one name: of `return out, x` a backward that hands dout on would be right for x.
+        """
+        asked = required_by(self.cls, interface.backward)
+        given = [name for name, role in zip(asked, interface.roles, strict=False) if role == CACHE]
+        if len(given) != 1 or not returns_what_it_makes_of(getattr(self.cls, interface.forward), given[0]):
+            return tried
         if self.fixed or self._manner(tried, make, inputs, 0)[0]:
             return tried
         roles = tuple(FIRST if role == CACHE else role for role in interface.roles)
