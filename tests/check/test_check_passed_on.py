@@ -337,3 +337,21 @@ class AnywhereOfTwo(Linear):
 
 def test_a_sigmoid_anywhere_else_may_not():
     assert not check(AnywhereOfTwo).ok
+
+
+class HiddenOfTwo(AnywhereOfTwo):
+    """A hidden layer, which returns its output; call backward with the gradient of the loss."""
+
+
+class ThriceOfTwo(LastOfTwoClasses):
+    """The output layer, wrong by a factor."""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = 3 * self.dW
+        return 7 * dx
+
+
+def test_a_sigmoid_is_left_to_the_loss_by_the_output_layer_alone_and_up_to_no_other_number():
+    assert not check(HiddenOfTwo).ok
+    assert not check(ThriceOfTwo).ok

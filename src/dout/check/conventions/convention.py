@@ -25,8 +25,8 @@ from dout.check.conventions.softmax import (
     handed_on,
     is_last_sigmoid,
     is_softmax,
+    names_last,
     passes_a_sigmoid,
-    says_last,
 )
 from dout.check.conventions.squares import depends_by_squares
 from dout.check.conventions.stop_gradient import (
@@ -272,7 +272,8 @@ def _passes_on(gradient: RefutedGradient) -> Convention | None:
     alone = not gradient.judgement.parameters and len(subject.inputs) == 1
     if alone and gradient.likeness.passed and (is_softmax(subject) or is_last_sigmoid(subject)):
         return Convention(Word.PASSED, "backward passes dout on")
-    if gradient.judgement.parameters and says_last(subject) and passes_a_sigmoid(subject):
+    parameters = gradient.judgement.parameters
+    if parameters and names_last(subject) and passes_a_sigmoid(subject, parameters):
         return Convention(Word.PASSED, "the sigmoid at the end passes dout on")
     constants = {"1": 1.0}
     if gradient.is_of_a_parameter and gradient.samples.shape:

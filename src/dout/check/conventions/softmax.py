@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +52,13 @@ def says_last(subject: Subject) -> bool:
     return re.search(r"output|entropy|loss|last layer", _said_of(subject)) is not None
 
 
+def names_last(subject: Subject) -> bool:
+    """Whether a layer with parameters says so: in its class name, or as "the output layer"."""
+    cls = type(subject.again())
+    named = re.search(r"output|last|entropy|loss", f"{subject.name} {cls.__name__}".lower())
+    return (named or re.search(r"\b(output|last|final) layer", _said_of(subject))) is not None
+
+
 def is_last_sigmoid(subject: Subject) -> bool:
     """Whether this is a sigmoid that says that it stands at the end, before its loss."""
     if not says_last(subject):
@@ -97,14 +104,22 @@ def _of_derived(subject: Subject, dout: Any, y: Any) -> dict[str, float]:
 
 
 @otherwise(False)
-def passes_a_sigmoid(subject: Subject) -> bool:
-    """Whether all gradients are right, up to a constant, if `dout` is that of what a sigmoid at the end was given."""
+def passes_a_sigmoid(subject: Subject, parameters: Collection[str]) -> bool:
+    """Whether all gradients are right if `dout` is that of what a sigmoid at the end was given.
+
+    Those of the parameters may all be averaged over the samples.
+    """
     first = subject.run()
     (y,), (dout,) = first.outputs, first.douts
     if not (np.all(y > 0) and np.all(y < 1)):
         return False
     likeness = judge_numerically(subject, replace(first, douts=(dout / (y * (1 - y)),))).likeness
-    return bool(likeness) and all(one.ratio is not None and one.ratio > 0 for one in likeness.values())
+    ratios = {name: math.nan if one.ratio is None else one.ratio for name, one in likeness.items()}
+    own = [ratio for name, ratio in ratios.items() if name in parameters]
+    others = [ratio for name, ratio in ratios.items() if name not in parameters]
+    shares = (1.0, 1 / len(dout)) if np.ndim(dout) else (1.0,)
+    one = any(np.allclose(own, share, rtol=1e-4, atol=0) for share in shares)
+    return bool(ratios) and one and np.allclose(others, 1.0, rtol=1e-4, atol=0)
 
 
 @otherwise(False)
