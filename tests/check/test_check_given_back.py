@@ -225,3 +225,29 @@ def test_a_loss_that_gives_its_target_back_is_not_judged_unless_that_is_its_grad
     assert not report.verdicts
     assert "gives label back as it is: it is no gradient" in report.findings[0].message
     assert [str(verdict.word) for verdict in dout.check(Weighted).verdicts] == ["exact"]
+
+
+class SquaresGivingTarget:
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return np.sum((y - t) ** 2)
+
+    def backward(self):
+        return self.t
+
+
+class TriplesGivingTarget(SquaresGivingTarget):
+    def backward(self):
+        return 3 * (self.y - self.t), self.t
+
+
+class OtherSign(Weighted):
+    def forward(self, scores, label):
+        return -super().forward(scores, label)
+
+
+@pytest.mark.parametrize("cls", [SquaresGivingTarget, TriplesGivingTarget, OtherSign])
+def test_a_target_that_is_given_back_where_no_softmax_wants_it_is_wrong(cls):
+    report = dout.check(cls)
+    assert not report.ok
+    assert "refuted" in [str(verdict.word) for verdict in report.verdicts][:1]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 
 from dout.adapt.argument_names import names_label, names_loss
@@ -174,7 +177,7 @@ def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
     elif subject.ends and any(output is given for output in first.outputs for given in first.inputs):
         message = f"{subject.name}.forward hands its input on, and not the number that its backward is the gradient of"
     elif subject.ends and (label := _handed_on(subject, first)):
-        message = f"{subject.name}'s backward gives {label} back as it is: it is no gradient of this loss"
+        message = f"{subject.backward_name} gives {label} back as it is: it is no gradient of this loss"
     else:
         return None
     return RULE.about(subject, message)
@@ -182,13 +185,25 @@ def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
 
 @otherwise("")
 def _handed_on(subject: Subject, first: PlainRun) -> str:
-    """The label that a loss gives back as it is, which is no gradient of it; "" where there is none, or it is right.
+    """The label that a loss gives back alone, which is no gradient of it; "" where there is none, or it is right.
 
-    A softmax before it may want the target alone, and give the gradient of both.
+    A softmax before a cross entropy may want the target alone, and give the gradient of both: what is right is
+    `-t / y`, 0 where the target is. What else a loss gives is judged.
     """
+    if len([*flat(first.gradients)]) != 1:
+        return ""
     named = zip(subject.names, subject.inputs, first.inputs, strict=False)
     labels = [(name, given) for name, _, given in named if names_label(name)]
     found = next((name for name, given in labels if any(g is given for g in flat(first.gradients))), "")
     if not found:
         return ""
-    return found if judge_numerically(subject, first).refuted else ""
+    label = next(np.asarray(g, dtype=float) for g in flat(first.gradients))
+    rights = [np.asarray(one.expected, dtype=float) for one in judge_numerically(subject, first).refuted.values()]
+    return found if any(map(partial(_is_label_over, label), rights)) else ""
+
+
+def _is_label_over(label: Any, right: Any) -> bool:
+    """Whether a gradient is 0 where a label is, as somewhere, and elsewhere no multiple of it."""
+    off = label == 0
+    ratios = right[~off] / label[~off]
+    return bool(np.any(off) and not np.any(right[off]) and np.ptp(ratios) > 1e-6 * np.max(np.abs(ratios)))
