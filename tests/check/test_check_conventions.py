@@ -332,3 +332,45 @@ class Parts:
 
 def test_a_container_of_nothing_has_no_gradient_to_give():
     assert check(Parts, X).ok
+
+
+class ForgottenReturn:
+    def forward(self, x):
+        return x
+
+    def backward(self, dout):
+        dout * 1.0
+
+
+def test_an_identity_that_forgets_its_return_is_no_container():
+    assert not check(ForgottenReturn, X).ok
+
+
+class HuberAtAnother:
+    """Clips the residual at another limit than its own."""
+
+    def forward(self, y, t):
+        self.r = y - t
+        size = np.abs(self.r)
+        return np.sum(np.where(size <= 0.5, 0.5 * self.r**2, 0.5 * (size - 0.25)))
+
+    def backward(self):
+        return np.clip(self.r, -0.3, 0.3)
+
+
+class OfThreeRows:
+    """A mean over three rows, whatever it is given; what it clips is its input."""
+
+    def forward(self, x):
+        self.x = x
+        return np.log(np.clip(x, 1e-7, None)).mean(axis=0)
+
+    def backward(self, dout):
+        return np.where(self.x > 1e-7, dout / np.clip(self.x, 1e-7, None), 0) / 3
+
+
+def test_a_clip_of_something_else_is_no_excuse():
+    y, t = np.linspace(0.1, 0.9, 12).reshape(3, 4), np.eye(3, 4)
+    assert not check(HuberAtAnother, y, t).ok
+    found = [finding.code for finding in check(OfThreeRows, 1 + np.arange(12.0).reshape(3, 4)).findings]
+    assert "D506" in found

@@ -29,6 +29,12 @@ def is_stub(function: Any) -> bool:
     return bool(body) and all(map(_does_nothing, body))
 
 
+def only_loops(function: Any) -> bool:
+    """Whether a function's body does nothing but go through something: nothing at all where that is empty."""
+    body = _body(function)
+    return bool(body) and all(isinstance(one, ast.For) or _does_nothing(one) for one in body)
+
+
 def replaced_by(cls: type, name: str) -> str:
     """The class derived from `cls` that has its own method of this name, where that of `cls` returns its argument."""
     match [statement for statement in _body(getattr(cls, name, None)) if not _does_nothing(statement)]:

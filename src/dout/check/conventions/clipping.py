@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dis
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from dout.trace.model.user_source import behind
 
 _SMALL = 2.0**-30
 _SMALLER = 2.0**-10  # for differences
+_SIDED = frozenset({"abs", "absolute", "fabs", "clip", "where", "select", "piecewise", "maximum", "minimum"})
 
 
 def is_limited(got: Any, expected: Any) -> bool:
@@ -29,20 +32,30 @@ def is_limited(got: Any, expected: Any) -> bool:
 def is_cut_at_a_limit(subject: Subject, got: Any, expected: Any) -> bool:
     """Whether code that clips gives each wrong number the size of the largest, and those below it are right.
 
-    Of a loss that returns its gradients there is no smaller `dout` to try.
+    Of a loss that returns its gradients there is no smaller `dout` to try. One that has a limit itself, as Huber's has,
+    or is made of sides, may be clipped at a wrong place.
     """
     got, expected = np.asarray(got, dtype=float), np.asarray(expected, dtype=float)
     limit = np.max(np.abs(got))
     wrong = ~np.isclose(got, expected, rtol=1e-4, atol=1e-9)
     at_the_limit = np.all(np.abs(got[wrong]) == limit) and np.all(np.abs(expected[wrong]) > limit)
-    return bool(clips(subject) and at_the_limit and np.any(np.abs(got) < limit))
+    return bool(_clips(subject) and at_the_limit and np.any(np.abs(got) < limit))
 
 
 @otherwise(False)
-def clips(subject: Subject) -> bool:
-    """Whether the code of backward calls something `clip`: other numbers may be beyond its limit."""
+def has_a_limit(subject: Subject, gradients: Iterable[Any]) -> bool:
+    """Whether code that clips gives a gradient whose largest size comes twice, as that of a limit does."""
+    sizes = [np.abs(np.asarray(g, dtype=float)) for g in gradients if g is not None and np.size(g)]
+    return _clips(subject) and any(np.any(x) and np.count_nonzero(x == np.max(x)) > 1 for x in sizes)
+
+
+def _clips(subject: Subject) -> bool:
+    """Whether backward clips something, and forward computes nothing that has sides."""
     cls = users_class(type(subject.again()))
-    return "clip" in behind(getattr(cls, subject.backward_name)).__code__.co_names
+    forward, backward = (behind(getattr(cls, name)).__code__ for name in (subject.forward_name, subject.backward_name))
+    sided = _SIDED if forward is not backward else _SIDED - {"clip"}
+    compares = any(step.opname == "COMPARE_OP" for step in dis.get_instructions(forward))
+    return "clip" in backward.co_names and not compares and sided.isdisjoint(forward.co_names)
 
 
 @kept

@@ -10,6 +10,7 @@ import numpy as np
 
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.source import has_no_return, own_attributes, parts_in
+from dout.adapt.source.empty_methods import only_loops
 from dout.adapt.target import Target
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
@@ -54,7 +55,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         message = f"{subject.name}.backward returns nothing and {what}: no gradient found for {names}"
         first = next((item for item in missing if not item.parameter), missing[0])
         hands_on = all(output in examination.call.inputs for output in examination.call.outputs)
-        if hands_on and not attributes_of(layer):
+        if hands_on and not attributes_of(layer) and only_loops(type(layer).backward):
             return  # a container without parts
         severity = "warning" if kept else "error"  # it may be a number, which stands for an array of it
         yield RULE.about(subject, message, argument=first.name, severity=severity, fix=forgotten_return(subject))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.conventions.clipping import clips
+from dout.check.conventions.clipping import has_a_limit
 from dout.check.exact.judge import judge
 from dout.check.lab.batch_axis import fits, holds, resized, sized, takes_one_number_only
 from dout.check.lab.conditional_exactness import only_here, refuted
@@ -138,7 +138,7 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
             yield RULE.about(lab.subject, message, argument=lab.name(i), cause="batch")
             return
     for n in (length + 1, 1, max(fine)) if length == 2 else (1, length + 1, max(fine)):  # a factor 2 is seldom a number
-        is_asked = n in fine and not clips(lab.subject) and _may_be_wrong(lab, fine[n])
+        is_asked = n in fine and not has_a_limit(lab.subject, fine[n].gradients) and _may_be_wrong(lab, fine[n])
         wrong = only_here(lab, fine[n]) if is_asked else None
         if wrong is not None and _is_wrong_of_the_same(lab, group, length, n) and _means_a_column(lab, fine[n]):
             advice = (
