@@ -366,3 +366,25 @@ def test_a_parameter_that_another_method_spreads_may_be_meant_where_differences_
     assert (found.argument, found.severity) == ("W", "warning")
     (found,) = [finding for finding in dout.check(SpreadByNobody).findings if finding.code == "D101"]
     assert (found.argument, found.severity) == ("W", "error")
+
+
+class CentredByHand:
+    """A bias of which what it adds to all columns is taken out again; the text of a number is not recorded."""
+
+    def __init__(self):
+        self.b, self.db = np.zeros(4), np.zeros(4)
+
+    def forward(self, x):
+        z = x + self.b
+        centred = z - z.mean(axis=1, keepdims=True)
+        return np.array([[float(str(number)) for number in row] for row in centred])
+
+    def backward(self, dout):
+        self.db = dout.sum(axis=0)
+        return dout - dout.mean(axis=1, keepdims=True)
+
+
+def test_a_parameter_to_which_forward_is_invariant_in_part_is_used():
+    (found,) = [finding for finding in dout.check(CentredByHand).findings if finding.code == "D101"]
+    assert (found.argument, found.severity) == ("b", "error")
+    assert "makes no use" not in found.message

@@ -133,12 +133,15 @@ def _left_out(parts: InheritedMistakes, outcome: Outcome) -> Cause | None:
 
 @otherwise(False)
 def _is_unused(subject: Subject, outcome: Outcome) -> bool:
-    """Whether forward gives the same with other numbers in a parameter: it may use a copy, which was made before."""
+    """Whether forward gives the same with other numbers in a parameter: it may use a copy, which was made before.
+
+    The numbers move by different steps: what they have in common may be taken out again, as a norm does with a bias.
+    """
     layer = subject.again()
     parameter = held_at(layer, outcome.judged.name) if outcome.judged.parameter else None
-    if not isinstance(parameter, np.ndarray):
+    if not isinstance(parameter, np.ndarray) or np.any(outcome.expected):
         return False
-    parameter += 1.0
+    parameter += np.random.default_rng(0).uniform(-1, 1, parameter.shape)
     with quiet():
         moved = subject.runner.forward(layer, subject.fresh_inputs())
     return all(map(np.array_equal, moved, subject.forward()))
