@@ -253,3 +253,33 @@ def test_forward_is_run_along_each_axis_where_it_takes_one():
     assert check(Total).ok
     (error,) = [finding for finding in check(TotalOfAll).findings if finding.severity == "error"]
     assert "with axis = 1, where forward runs" in error.message
+
+
+class TotalToldTwice:
+    """Backward is told the axis, too."""
+
+    def forward(self, x, axis=None):
+        self.shape = x.shape
+        return x.sum(axis=axis)
+
+    def backward(self, dout, axis=None):
+        return np.zeros(self.shape) + (dout if axis is None else np.expand_dims(dout, axis))
+
+
+class Detached(Total):
+    def forward(self, x, axis=None, detach=False):
+        self.detach = detach
+        return super().forward(x, axis)
+
+    def backward(self, dout):
+        return super().backward(dout) * (not self.detach)
+
+
+def test_no_axis_is_tried_that_backward_has_to_be_told():
+    assert not [f for f in check(TotalToldTwice).findings if f.severity in ("error", "warning") and f.code[1] in "15"]
+
+
+def test_a_flag_that_is_wrong_alone_is_told_without_an_axis():
+    (found,) = [f for f in check(Detached).findings if f.code == "D101"]
+    assert "with detach = True" in found.message
+    assert "axis" not in found.message

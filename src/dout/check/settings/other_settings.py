@@ -14,6 +14,7 @@ import numpy as np
 
 from dout.adapt import source
 from dout.adapt.argument_names import names_evaluation, names_switch
+from dout.adapt.interface.adapted_layer import users_class
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.interface.tape_operations import is_operation
 from dout.adapt.target import Target
@@ -241,6 +242,7 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
             for other in () if _is_of_training(str(key), value) else _others(value):
                 changed = {**fixed, name: {**item, key: other}}
                 yield _at(f"{name}[{key!r}] = {other!r}", _fixed_to(subject, changed), value)
+    together: list[OtherSubject] = []
     for place, parameter in enumerate(taken_in(subject, "forward")):
         name, default = parameter.name, parameter.default
         if isinstance(default, bool | int | float | str) and name not in fixed and place >= len(subject.inputs):
@@ -249,17 +251,23 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
                 at = _given_at(subject, place, other) if of_tape else with_default(subject, name, other, fixed)
                 yield _at(f"{name} = {other!r}", at, default)
         elif default is None and not fixed and place >= len(subject.inputs):
-            yield from _axes_for(subject, name, place)
+            axes = [*_axes_for(subject, name, place)]
+            yield from (at for at in axes if not at.of_a_flag)
+            together += (at for at in axes if at.of_a_flag)
             yield from _weights_for(subject, name, place)
+    yield from together  # what is wrong with the flag alone is told of that
 
 
 def _axes_for(subject: Subject, name: str, place: int) -> Iterator[OtherSubject]:
     """With each axis of the first input for an argument of forward that is None, where the code says it is an axis.
 
-    An operation that keeps a reduced axis when it is told to does so there, too.
+    An operation that keeps a reduced axis when it is told to does so there, too. A backward that takes it by that name
+    is not told it here.
     """
     forward, cls = forward_of(subject)
     first = subject.inputs[0] if subject.inputs else None
+    if name in inspect.signature(getattr(users_class(cls), subject.backward_name)).parameters:
+        return
     if not isinstance(first, np.ndarray) or "axis" not in source.kinds_for(behind(forward), name, cls):
         return
     for axis in reversed(range(first.ndim if first.ndim > 1 else 0)):
