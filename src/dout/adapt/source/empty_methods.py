@@ -30,9 +30,14 @@ def is_stub(function: Any) -> bool:
 
 
 def only_loops(function: Any) -> bool:
-    """Whether a function's body does nothing but go through something: nothing at all where that is empty."""
+    """Whether a method's body does nothing but go through what `self` holds: nothing at all where that is nothing."""
     body = _body(function)
-    return bool(body) and all(isinstance(one, ast.For) or _does_nothing(one) for one in body)
+    return bool(body) and all(_does_nothing(one) or _goes_through_self(one) for one in body)
+
+
+def _goes_through_self(statement: ast.stmt) -> bool:
+    every = ast.walk(statement.iter) if isinstance(statement, ast.For) else ()
+    return any(isinstance(n, ast.Name) and n.id == "self" for n in every)
 
 
 def replaced_by(cls: type, name: str) -> str:

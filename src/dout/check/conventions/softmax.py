@@ -53,10 +53,11 @@ def says_last(subject: Subject) -> bool:
 
 
 def names_last(subject: Subject) -> bool:
-    """Whether a layer with parameters says so: in its class name, or as "the output layer"."""
-    cls = type(subject.again())
-    named = re.search(r"output|last|entropy|loss", f"{subject.name} {cls.__name__}".lower())
-    return (named or re.search(r"\b(output|last|final) layer", _said_of(subject))) is not None
+    """Whether a layer with parameters says so: by a word of its class name, or as "the output layer", none hidden."""
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", f"{subject.name} {type(subject.again()).__name__}")}
+    said = _said_of(subject)
+    told = "hidden" not in said and re.search(r"\b(output|last) layer", said) is not None
+    return told or not words.isdisjoint({"output", "entropy", "loss"})
 
 
 def is_last_sigmoid(subject: Subject) -> bool:
