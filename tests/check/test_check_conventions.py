@@ -358,6 +358,17 @@ class HuberAtAnother:
         return np.clip(self.r, -0.3, 0.3)
 
 
+class StableAtAnother:
+    """Keeps its prediction from 0, far from it, and in backward alone."""
+
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return -np.sum(t * np.log(y))
+
+    def backward(self):
+        return -self.t / np.clip(self.y, 0.5, 1)
+
+
 class OfThreeRows:
     """A mean over three rows, whatever it is given; what it clips is its input."""
 
@@ -372,5 +383,6 @@ class OfThreeRows:
 def test_a_clip_of_something_else_is_no_excuse():
     y, t = np.linspace(0.1, 0.9, 12).reshape(3, 4), np.eye(3, 4)
     assert not check(HuberAtAnother, y, t).ok
+    assert not check(StableAtAnother, y, t).ok
     found = [finding.code for finding in check(OfThreeRows, 1 + np.arange(12.0).reshape(3, 4)).findings]
     assert "D506" in found

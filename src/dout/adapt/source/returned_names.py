@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Any
 
 from dout.adapt.argument_names import names_loss, names_plain_upstream
-from dout.adapt.source.syntax import bindings, items_of, name_of, read, total, walk
+from dout.adapt.source.syntax import bindings, calls_in, items_of, name_of, read, total, walk
 from dout.trace.session.pairing import is_named_as_gradient
 
 
@@ -119,6 +119,22 @@ def _gradients_returned(function: ast.AST) -> tuple[ast.expr, ...]:
 
 
 @total(bool)
+@total(bool)
+def clips_gradients(function: Any) -> bool:
+    """Whether a function clips in place, or what it returns, or something that is named as a gradient."""
+    own = read(function)
+    if own is None:
+        return False
+    returned = [n.value for n in walk(own.node) if isinstance(n, ast.Return) and n.value is not None]
+    given = [id(item) for value in returned for item in items_of(value)]
+    for call in (call for call in calls_in(own.node) if name_of(call.func) == "clip"):
+        in_place = any(one.arg == "out" for one in call.keywords)
+        operands = [*call.args[:1], *([call.func.value] if isinstance(call.func, ast.Attribute) else [])]
+        if in_place or id(call) in given or any(is_named_as_gradient(name_of(one)) for one in operands):
+            return True
+    return False
+
+
 @total(bool)
 def returns_what_it_makes_of(function: Any, name: str) -> bool:
     """Whether each result is a pair of the value of this name and what is computed of it: `return z, np.tanh(z)`."""

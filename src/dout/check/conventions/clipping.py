@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.adapted_layer import users_class
+from dout.adapt.source.returned_names import clips_gradients
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject, kept
@@ -50,12 +51,12 @@ def has_a_limit(subject: Subject, gradients: Iterable[Any]) -> bool:
 
 
 def _clips(subject: Subject) -> bool:
-    """Whether backward clips something, and forward computes nothing that has sides."""
+    """Whether backward clips what it gives, and forward computes nothing that has sides."""
     cls = users_class(type(subject.again()))
-    forward, backward = (behind(getattr(cls, name)).__code__ for name in (subject.forward_name, subject.backward_name))
+    forward, backward = (behind(getattr(cls, name)) for name in (subject.forward_name, subject.backward_name))
     sided = _SIDED if forward is not backward else _SIDED - {"clip"}
-    compares = any(step.opname == "COMPARE_OP" for step in dis.get_instructions(forward))
-    return "clip" in backward.co_names and not compares and sided.isdisjoint(forward.co_names)
+    compares = any(step.opname == "COMPARE_OP" for step in dis.get_instructions(forward.__code__))
+    return not compares and sided.isdisjoint(forward.__code__.co_names) and clips_gradients(backward)
 
 
 @kept
