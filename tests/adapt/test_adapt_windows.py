@@ -48,37 +48,3 @@ def test_a_bias_of_the_constructor_takes_the_length_that_the_sum_asks_for_and_im
 def test_a_sum_that_forgets_the_last_axis_of_places_is_no_right_gradient():
     report = dout.check(FiltersAlongOneAxis)
     assert [finding.argument for finding in report.findings if finding.severity == "error"] == ["b"]
-
-
-class NumberByNumber:
-    """Every number of every window is multiplied on a line of its own."""
-
-    def __init__(self, kernel, n_in, n_out):
-        self.kernel = kernel
-        self.W = np.linspace(-1, 1, kernel * kernel * n_in * n_out).reshape(kernel, kernel, n_in, n_out)
-
-    def forward(self, x):
-        self.x = x
-        (n, h, w, _), k, (c_in, c_out) = x.shape, self.kernel, self.W.shape[2:]
-        out = np.zeros((n, h - k + 1, w - k + 1, c_out))
-        for places in np.ndindex(*out.shape):
-            for i in range(k):
-                for j in range(k):
-                    for c in range(c_in):
-                        b, row, column, d = places
-                        out[places] += x[b, row + i, column + j, c] * self.W[i, j, c, d]
-        return out
-
-    def backward(self, dout):
-        dx = np.zeros(self.x.shape)
-        for (b, row, column, d), slope in np.ndenumerate(dout):
-            dx[b, row : row + self.kernel, column : column + self.kernel] += slope * self.W[:, :, :, d]
-        return dx
-
-
-def test_a_layer_that_multiplies_number_by_number_is_small():
-    found = example(NumberByNumber, {}, {})
-    (x,) = found.inputs.values()
-    places = x.shape[0] * (x.shape[1] - found.init["kernel"] + 1) * (x.shape[2] - found.init["kernel"] + 1)
-    assert places * found.init["kernel"] ** 2 * found.init["n_in"] * found.init["n_out"] < 1500
-    assert found.interface is not None

@@ -20,7 +20,6 @@ from dout.trace.model.user_source import is_user_code
 
 _IMAGES = 4  # axes
 _MANY_LINES = 600  # of the user's, in a forward: a recording of so many takes a second
-_MANY_TURNS = 5_000  # of a forward that multiplies number by number: sizes of the layer itself are made smaller
 _SHORT = (3, 2)  # lengths of axes
 
 
@@ -115,8 +114,7 @@ def _lighter(search: ExampleSearch, one: Example) -> Example | None:
     lengths = sorted({n for x in one.chosen_inputs.values() for n in np.shape(x) if n > _SHORT[0]}, reverse=True)
     with counted_lines(counts=is_user_code) as lines:
         single = _output_shape(search, one).count(1) if lengths else 0
-    lighter = _with_smaller_numbers(search, one, single) if lines.number > _MANY_TURNS else one
-    lengths = sorted({n for x in lighter.chosen_inputs.values() for n in np.shape(x) if n > _SHORT[0]}, reverse=True)
+    lighter = one
     for length in lengths if lines.number > _MANY_LINES else ():
         used = {n for x in lighter.inputs.values() for n in np.shape(x)}
         for short in (n for n in _SHORT if n not in used):
@@ -129,31 +127,6 @@ def _lighter(search: ExampleSearch, one: Example) -> Example | None:
                 lighter = replace(choice, interface=tried.interface)
                 break
     return lighter
-
-
-def _with_smaller_numbers(search: ExampleSearch, one: Example, single: int) -> Example:
-    """The same with smaller numbers in the constructor, each with an axis of its length, if there is one."""
-    sizes = {name: n for name, n in one.chosen_init.items() if type(n) is int and n > _SHORT[-1]}
-    for name, n in sorted(sizes.items(), key=lambda item: -item[1]):
-        used = {length for x in one.inputs.values() for length in np.shape(x)}
-        init = {short: {**one.init, name: short} for short in _SHORT if short < n}
-        axes = [(key, i) for key, x in one.chosen_inputs.items() for i, length in enumerate(np.shape(x)) if length == n]
-        ways = [(short, key, i) for key, i in reversed(axes) for short in init if short not in used]
-        choices = [
-            replace(one, init=init[s], inputs={**one.inputs, k: _cut_at(one.inputs[k], i, s, k)}) for s, k, i in ways
-        ]
-        choices += [replace(one, init=own) for own in reversed(init.values())]
-        for choice in choices:
-            has_room = _output_shape(search, choice).count(1) <= single
-            if has_room and (tried := search.run(choice)).fit == search.fits(one):
-                one = replace(choice, interface=tried.interface)
-                break
-    return one
-
-
-def _cut_at(x: Any, axis: int, short: int, name: str) -> Any:
-    """An input that is cut short along one axis."""
-    return array_of((*np.shape(x)[:axis], short, *np.shape(x)[axis + 1 :]), name)
 
 
 def _output_shape(search: ExampleSearch, one: Example) -> tuple[int, ...]:
