@@ -10,7 +10,7 @@ import ast
 import functools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -238,7 +238,7 @@ def is_plain(cls: type) -> bool:
     if is_static(cls, "forward") or is_static(cls, "backward"):
         return False
     names = required(cls.backward, bound=True)  # type: ignore[attr-defined]
-    plain = len(names) == 1 and names_plain_upstream(names[0]) and not _given_again(cls, "forward", "backward")
+    plain = len(names) == 1 and names_plain_upstream(names[0])
     return plain and not given_after(cls.backward, 2, switches_for(cls.forward))  # type: ignore[attr-defined]
 
 
@@ -297,19 +297,18 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     allowed = (roles for roles in islice(combined(choices), MOST_COMBINED) if _is_sensible(roles, wanted))
     for roles in islice(allowed, MOST_CANDIDATES):
         is_local = DOUT not in roles and not loss and bool(local or roles)
-        roles = (*roles, *_given_again(cls, forward, backward))
         yield Interface(forward, backward, roles, context=context, local=is_local)
     if len(wanted) > 1 and wanted == taken and not loss:  # `log_prob(x, a)`, `grad_log_prob(x, a)`: of one number
         yield Interface(forward, backward, tuple(wanted), context=context)
 
 
-def _given_again(cls: type, forward: str, backward: str) -> tuple[str, ...]:
-    """The role of backward's `*args`, where it reads them, and forward takes any number, too: it is given the same."""
-    method = getattr(cls, backward)
+def given_again(cls: type, interface: Interface) -> Interface | None:
+    """The interface with forward's `*args` for those of backward, where it reads them, and forward takes any number."""
+    method = getattr(cls, interface.backward)
     own = any_number_of(taken_by(behind(method)))
-    takes_any = any_number_of(taken_by(behind(getattr(cls, forward))))
-    asked = required_by(cls, backward)
-    return (EACH,) if own and takes_any and own not in asked and own in read_by(method, [own]) else ()
+    takes_any = any_number_of(taken_by(behind(getattr(cls, interface.forward))))
+    asks = own and takes_any and own not in required_by(cls, interface.backward) and own in read_by(method, [own])
+    return replace(interface, roles=(*interface.roles, EACH)) if asks and EACH not in interface.roles else None
 
 
 def _roles_of_asking(cls: type, backward: str, wanted: Sequence[str], taken: Sequence[str]) -> tuple[str, ...]:

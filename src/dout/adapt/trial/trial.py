@@ -25,6 +25,7 @@ from dout.adapt.interface.interface import (
     OUTPUT,
     Interface,
     candidates,
+    given_again,
     unproven_candidates,
 )
 from dout.adapt.interface.learned_gradients import (
@@ -114,6 +115,8 @@ class Trials:
             if interface.forward in failed or told not in ("", interface.backward):
                 continue
             tried = self._one(interface, make, inputs)
+            if tried.fit == Fit.FORWARD and tried.error is not None and not self.fixed:
+                tried = self._given_again(tried, make, inputs)
             if tried.fit == Fit.NOTHING:
                 failed.update(one.forward for one in self.interfaces if self.assumes or one is interface)
             if self.unproven and not self._takes_upstream(tried, make, inputs):
@@ -421,6 +424,12 @@ class Trials:
             if run.rightness([-gradient]):
                 break
         return tried if meant[0] == floats[0] else replace(tried, interface=replace(interface, order=(meant[0],)))
+
+    def _given_again(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """The same with forward's `*args` for those of a backward that raises without them, if it is right so."""
+        again = given_again(self.cls, tried.interface) if tried.interface is not None else None
+        other = self._try(replace(again, order=()), make, inputs) if again is not None else tried
+        return other if other.fit >= Fit.INPUTS and self._manner(other, make, inputs, 0)[0] == RIGHT else tried
 
     def _for_the_last_output(self, tried: Tried, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
         """The same where backward is given what was taken for the output, if it is right so: `return z, np.tanh(z)`.
