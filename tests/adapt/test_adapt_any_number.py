@@ -108,9 +108,9 @@ def test_the_report_says_that_backward_is_given_them():
 class Box:
     """It has a gradient only where it wants one, and by default it does not."""
 
-    def __init__(self, data, wants=False):
-        self.data, self.wants = data, wants
-        self.grad = np.zeros_like(data) if wants else None
+    def __init__(self, data, wants_grad=False):
+        self.data, self.wants_grad = data, wants_grad
+        self.grad = np.zeros_like(data) if wants_grad else None
 
 
 class Operation:
@@ -119,12 +119,12 @@ class Operation:
 
     def forward(self, *args):
         self.last = list(args)
-        self.output = Box(args[0].data * args[1].data, wants=any(one.wants for one in args))
+        self.output = Box(args[0].data * args[1].data, wants_grad=any(one.wants_grad for one in args))
         return self.output
 
     def op_backward(self):
         for place, one in enumerate(self.last):
-            if one.wants:
+            if one.wants_grad:
                 one.grad += self.output.grad * self.last[1 - place].data
 
 
@@ -151,3 +151,27 @@ class Likelihood:
 
 def test_numbers_lie_between_0_and_1_where_no_others_do():
     assert {str(verdict.word) for verdict in check(Likelihood).verdicts} == {"exact"}
+
+
+class Number:
+    """What it may be told is off by default, and no wish for a gradient."""
+
+    def __init__(self, data, frozen=False, log=False):
+        self.data, self.frozen, self.grad = np.log(abs(data) + 1) if log else data, frozen, None
+
+
+class LogOfSquares:
+    def forward(self, x):
+        self.x = x
+        return np.log(x.data**2 + 1)
+
+    def backward(self, dout):
+        slope = 2 * self.x.data / (self.x.data**2 + 1)
+        return dout * (0 if self.x.frozen else slope)
+
+
+def test_objects_are_told_of_no_other_wish():
+    report = check(LogOfSquares)
+    assert not [finding for finding in report.findings if finding.severity == "error"]
+    assert [str(verdict.word) for verdict in report.verdicts] != ["refuted"]
+    assert isinstance(example(LogOfSquares, {}, {}).interface.holder, type)

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import is_named, taken_by
+from dout.adapt.argument_names import is_named, names_wish, taken_by
 from dout.adapt.array_makers import Maker, known_above, maker_of
 from dout.adapt.interface.collaborators import RATE
 from dout.adapt.interface.interface import Interface
 from dout.adapt.source.attribute_reads import attributes_read, users_with
-from dout.adapt.source.syntax import read, total, walk, written
+from dout.adapt.source.syntax import name_of, read, total, walk, written
 from dout.run import attributes_of, is_class, mro_of, quiet, vars_of
 from dout.trace.model.user_source import behind, is_user_code
 from dout.trace.tracer.traced import plain
@@ -127,10 +127,18 @@ def wrapped(holder: type | Maker, array: Any, settings: Mapping[str, Any] = Mapp
 
 
 def settings_asked(holder: type | Maker | None, functions: Sequence[Any]) -> dict[str, bool]:
-    """What is off by default in a class, and asked of its objects by functions: `requires_grad`."""
-    codes = filter(None, map(read, functions)) if holder is not None and not isinstance(holder, Maker) else ()
-    asked = {n.attr for own in codes for n in walk(own.node) if isinstance(n, ast.Attribute)}
-    return {p.name: True for p in taken_by(holder) if p.default is False and p.name in asked} if asked else {}
+    """What asks for a gradient, is off by default in a class, and is read of its objects: `requires_grad`."""
+    if holder is None or isinstance(holder, Maker):
+        return {}
+    own = {id(item) for item in vars_of(holder).values()}
+    codes = [(one, id(function) in own) for function in functions if (one := read(function)) is not None]
+    asked = {
+        n.attr
+        for one, of_objects in codes
+        for n in walk(one.node)
+        if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load) and (of_objects or name_of(n.value) != one.me)
+    }
+    return {p.name: True for p in taken_by(holder) if p.default is False and p.name in asked and names_wish(p.name)}
 
 
 def bare(item: Any, holder: type | Maker | None = None) -> Any:
