@@ -64,9 +64,9 @@ names_penalty = _names(
 names_cache = _names(r"\w*caches?|mem(ory)?|residuals?|saved|mid_?vals?|intermediates?|state_cache|(fwd|forward)_\w+")
 names_context = _names(r"ctx|context")
 names_samples = _names(r"(mini_?)?batch_?(size|length|len)|((num|n|nb)_?|number_of_)(samples|examples)")
-names_wish = _names(
-    r"((requires?|needs?|wants?|tracks?|computes?)_?(a_)?grad\w*)|(is_)?(trainable|differentiable)"
-)  # for one
+names_wish = _names(  # for a gradient
+    r"(requires?|needs?|wants?|tracks?)(_\w+)?|(is_)?(trainable|differentiable)|(?!(no|stop|without|has|zero)_)\w*grad\w*"
+)
 names_gradients = _names(r"grads|gradients")
 names_optimizer = _names(r"_*optim\w*|_*opt|updater")
 names_switch = _names(r"(is_?)?train(ing)?(_?(flg|flag|mode|phase))?|update\w*|retain\w*|verbose|debug|mode")
