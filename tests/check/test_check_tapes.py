@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import dout
+from dout.adapt.interface.tape_operations import tape_operations
 from dout.check.project.discover import layers_in, named
 
 
@@ -432,3 +433,44 @@ def test_an_operation_that_hands_its_operand_on_loses_no_gradient():
     report = judged("Thinned.forward")
     assert words(report) == {"grid": "exact"}
     assert not errors(report)
+
+
+class SquaredDistance:
+    """What it is compared with may be an array, which is no operand."""
+
+    def __call__(self, grid, wanted):
+        distance = grid.data - wanted
+        out = Grid(np.mean(distance**2))
+
+        def _backward():
+            grid.grad += 2 * distance / distance.size * out.grad
+
+        out._backward = _backward
+        return out
+
+
+class Masked:
+    """An object of the tape that needs no gradient."""
+
+    def __init__(self):
+        self.mask = Grid(np.array([1.0, 0.5, 0.0, 2.0]))
+
+    def __call__(self, grid):
+        out = Grid(grid.data * self.mask.data)
+
+        def _backward():
+            grid.grad += self.mask.data * out.grad
+
+        out._backward = _backward
+        return out
+
+
+def test_a_layer_on_a_tape_may_be_given_an_array():
+    report = judged("SquaredDistance.__call__")
+    assert report.ok
+    assert words(report)["grid"] == "exact"
+
+
+def test_a_layer_on_a_tape_that_gives_an_object_no_gradient_is_no_operation():
+    assert not tape_operations({}, Masked)
+    assert list(tape_operations({}, Table)) == ["forward"]

@@ -15,7 +15,8 @@ from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_param
 from dout.trace.tracer.traced import plain
 
 KEPT, FIXED, RESULTS, OWN_RATE = "_dout_kept", "_dout_fixed", "_dout_results", "_dout_rate"
-OURS = (KEPT, FIXED, RESULTS, OWN_RATE, GRADIENTS)  # what an adapted layer keeps beside the user's attributes
+ON_TAPE = "_dout_on_tape"  # what an operation keeps: an adapter that is laid over it keeps its own
+OURS = (KEPT, ON_TAPE, FIXED, RESULTS, OWN_RATE, GRADIENTS)  # what an adapted layer keeps beside the user's attributes
 
 
 def learn(layer: Any, gradients: Mapping[str, Any]) -> None:

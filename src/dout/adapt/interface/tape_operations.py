@@ -19,7 +19,7 @@ import numpy as np
 
 from dout.adapt.argument_names import is_named, names_plain_upstream, taken_by
 from dout.adapt.interface.array_holders import attributes_held, settings_asked, wrapped
-from dout.adapt.interface.learned_gradients import KEPT
+from dout.adapt.interface.learned_gradients import ON_TAPE
 from dout.adapt.interface.method_pairs import names_backward
 from dout.adapt.source.attribute_reads import asked_of_objects, attributes_read, own_attributes
 from dout.adapt.source.syntax import name_of, read, total, walk
@@ -144,7 +144,10 @@ def tape_operations(names: Mapping[str, Any], cls: type | None = None) -> dict[s
             is_own = cls is not None and closure.made_by in (*_OWN, cls.__name__)
             holder = cls if is_own else function.__globals__.get(closure.made_by)
             if holder is not None and is_class(holder):
-                owner = None if is_own or cls is None or _changes_own(node, closure.slot) else cls
+                is_part = cls is not None and not is_own and not _changes_own(node, closure.slot)
+                if is_part and not _names_every(node, closure.slot, holder):
+                    continue  # what the closure gives no gradient may be a label, or a mask
+                owner = cls if is_part else None
                 bound = cls is not None and owner is None
                 found[name] = _Operation(function, holder, closure.slot, closure.held_in, bound, owner).as_layer
         elif cls is not None and slot and name != back and is_made_with_operands(node, cls.__name__):
@@ -165,6 +168,19 @@ def _changes_own(function: ast.FunctionDef, slot: str) -> bool:
     me = function.args.args[0].arg
     nodes = [node for node in ast.walk(function) if isinstance(node, ast.Attribute) and node.attr == slot]
     return any(name_of(node.value) == me for node in nodes)
+
+
+@total(bool)
+def _names_every(function: ast.FunctionDef, slot: str, holder: type) -> bool:
+    """Whether a closure names the gradient of every object of the tape that its method reads."""
+    me, *taken = (argument.arg for argument in function.args.args)
+    nodes = [node for node in ast.walk(function) if isinstance(node, ast.Attribute)]
+    having = {ast.unparse(node.value) for node in nodes if node.attr == slot}
+    holds = {name for name in own_attributes(vars_of(holder).get("__init__"))[1] if name != slot}
+    read_ = {ast.unparse(node.value) for node in nodes if node.attr in holds and isinstance(node.ctx, ast.Load)}
+    stored = {ast.unparse(node.value) for node in nodes if isinstance(node.ctx, ast.Store)}  # a running mean
+    operands = {text for text in read_ - stored if text in taken or text.startswith(f"{me}.")}
+    return operands <= having
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,16 +272,16 @@ class _Operation:
         shapes = {np.shape(plain(x)) for x, node in pairs if node}
         if any(type(start) in _NUMBERS for start in starts) and len(shapes) > 1:
             raise ValueError(f"{self.holder.__name__} holds numbers: of arrays all have one shape")
-        attributes_of(layer)[KEPT] = TapeKept(result, [*zip(nodes, starts, strict=True)], self.slot, given, named)
+        attributes_of(layer)[ON_TAPE] = TapeKept(result, [*zip(nodes, starts, strict=True)], self.slot, given, named)
         return _as_wide(self._numbers(result), given)
 
     def backward(self, layer: Any, dout: Any) -> Any:
         """The gradients that the way back leaves in the operands."""
-        kept = attributes_of(layer)[KEPT]
+        kept = attributes_of(layer)[ON_TAPE]
         if not kept.nodes:
             self.forward(layer, *kept.given, **kept.named)
-        result, nodes, _, given, named = attributes_of(layer)[KEPT]
-        attributes_of(layer)[KEPT] = TapeKept(None, [], self.slot, given, named)
+        result, nodes, _, given, named = attributes_of(layer)[ON_TAPE]
+        attributes_of(layer)[ON_TAPE] = TapeKept(None, [], self.slot, given, named)
         for node, before in nodes:
             setattr(node, self.slot, before)
         if self.takes_objects is None:

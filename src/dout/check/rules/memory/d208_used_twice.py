@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dout.adapt.interface.learned_gradients import KEPT
+from dout.adapt.interface.learned_gradients import KEPT, ON_TAPE
 from dout.check.lab.other_values import other, same
 from dout.check.lab.probe import Lab, learned
 from dout.check.report.rule import Findings, Rule
@@ -18,10 +18,10 @@ def check(lab: Lab) -> Findings:
     layer = lab.fresh()
     before = dict(attributes_of(layer))
     lab.forward(layer, lab.inputs())
-    callers = attributes_of(layer).get(KEPT)  # the caller hands backward its inputs or cache, and has both of them
+    # the caller hands backward its inputs or cache, and has both of them; so with what stands on a tape
+    callers = {key: item for key, item in attributes_of(layer).items() if key in (KEPT, ON_TAPE)}
     lab.forward(layer, other(lab.subject.inputs))
-    if callers is not None:
-        attributes_of(layer)[KEPT] = callers
+    attributes_of(layer).update(callers)
     gradients = lab.backward(layer, tuple(map(copied, lab.base.douts)))
     if same(gradients, lab.base.gradients) and same(learned(before, layer), lab.base.learned):
         return

@@ -6,7 +6,7 @@ import ast
 
 import numpy as np
 
-from dout.adapt.interface.learned_gradients import KEPT
+from dout.adapt.interface.learned_gradients import ON_TAPE
 from dout.adapt.interface.tape_operations import is_operation
 from dout.adapt.source.syntax import read, walk
 from dout.check.lab.other_values import same
@@ -24,10 +24,10 @@ def check(lab: Lab) -> Findings:
         return
     layer = lab.fresh()
     lab.forward(layer, lab.inputs())
-    kept = attributes_of(layer)[KEPT]
+    kept = attributes_of(layer)[ON_TAPE]
     others = [np.ones(np.shape(gradient)) for gradient in lab.base.gradients]
     nodes = [(node, other) for (node, _), other in zip(kept.nodes, others, strict=True)]
-    attributes_of(layer)[KEPT] = kept._replace(nodes=nodes)
+    attributes_of(layer)[ON_TAPE] = kept._replace(nodes=nodes)
     gradients = lab.backward(layer, tuple(map(copied, lab.base.douts)))
     pairs = zip(gradients, lab.base.gradients, strict=True)
     lost = [lab.name(i) for i, (now, alone) in enumerate(pairs) if np.any(alone) and same(now, alone)]
