@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import FunctionType
@@ -62,18 +62,16 @@ class _Closure(NamedTuple):
 def closure_in(function: ast.AST, known: str = "") -> _Closure | None:
     """How a function's result goes back, by its syntax; None of others: `out._backward = _backward`.
 
-    `known` is where the class has gradients: a closure may forget to read what arrives. A result that goes through
-    another operation, `return out + self.b`, goes back in two steps, and is none of one.
+    `known` is where the class has gradients: a closure may forget to read what arrives.
     """
     nodes = [*ast.walk(function)]
-    given_back = {name_of(n.value) for n in nodes if isinstance(n, ast.Return) and isinstance(n.value, ast.Name)}
     inner = {n.name: n for n in nodes if isinstance(n, ast.FunctionDef) and n is not function}
     results = {t.id: n.value for n in nodes if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
     for node in nodes:
         match node:
             case ast.Assign(targets=[ast.Attribute(value=ast.Name(result), attr=held_in)], value=ast.Name(name)):
                 back, made = inner.get(name), results.get(result)
-                if back is not None and isinstance(made, ast.Call) and result in given_back:
+                if back is not None and isinstance(made, ast.Call):
                     slot = next(_slots(back, result, known), "")
                     return _Closure(held_in, slot, name_of(made.func)) if slot else None
     return None
@@ -138,6 +136,8 @@ def tape_operations(names: Mapping[str, Any], cls: type | None = None) -> dict[s
     known = next((closure.slot for closure in closures.values() if closure is not None), "") or _known_above(cls)
     for name, node in nodes.items():
         function, closure = own[name], closures[name] or (closure_in(node, known) if known else None)
+        if closure is not None and _goes_on(node, {n for n, other in closures.items() if other is not None}):
+            continue
         if not taken_by(function) or not all(map(is_named, taken_by(function))):
             continue
         if closure is not None:
@@ -160,6 +160,21 @@ def _known_above(cls: type | None) -> str:
     functions = (item for base in mro_of(cls)[1:-1] for item in vars_of(base).values()) if cls is not None else ()
     written = (own.node for own in map(read, functions) if own is not None)
     return next((closure.slot for node in written if (closure := closure_in(node)) is not None), "")
+
+
+@total(bool)
+def _goes_on(function: ast.FunctionDef, operations: Container[str]) -> bool:
+    """Whether a result goes through another operation, `return out + self.b`: it goes back in two steps then."""
+    inner = {id(n) for part in function.body if isinstance(part, ast.FunctionDef) for n in ast.walk(part)}
+    nodes = [node for node in ast.walk(function) if id(node) not in inner]
+    results = {t.id: n.value for n in nodes if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
+    for node in nodes:
+        if isinstance(node, ast.Return):
+            value = results.get(node.value.id) if isinstance(node.value, ast.Name) else node.value
+            called = name_of(value.func) if isinstance(value, ast.Call) else ""
+            if isinstance(value, ast.BinOp) or called in operations:
+                return True
+    return False
 
 
 @total(bool)
