@@ -3,6 +3,7 @@
 import pytest
 from written import written
 
+from dout.adapt import example
 from dout.adapt.source import axes_for, shapes_for, strings_for
 from dout.adapt.source.documents import axes_in
 
@@ -317,3 +318,38 @@ def scored(
     return scale * (others * centers[:, None]).sum(2) + bias
 """)
     assert shapes_for(module.scored) == {"centers": ("B", "D"), "others": ("B", "K", "D")}
+
+
+def test_a_comment_after_the_last_argument_or_with_an_arrow_is_of_the_result():
+    module = written("""
+class Lookup:
+    def forward(self, x,
+                bias=(0, 1)):  # (N, M)
+        return x + bias
+
+class Spread:
+    def forward(
+        self,
+        x,  # -> (N, 3)
+    ):
+        return x
+""")
+    assert "bias" not in shapes_for(module.Lookup.forward)
+    assert "x" not in shapes_for(module.Spread.forward)
+
+
+def test_an_axis_with_a_name_is_none_of_the_lengths_that_are_written():
+    module = written("""
+class Centred:
+    def forward(
+        self,
+        x,  # (N, 3)
+    ):
+        self.x = x
+        return x - x.mean(axis=0)
+
+    def backward(self, dout):
+        return dout - dout.sum(axis=0) / self.x.shape[0]
+""")
+    (x,) = example(module.Centred, {}, {}).inputs.values()
+    assert x.shape[1] == 3 != x.shape[0]

@@ -225,7 +225,8 @@ class _Proposer:
         self, init: Mapping[str, Any], shapes: Mapping[str, Sequence[str]], variant: int
     ) -> Iterator[dict[str, Any]]:
         needed = [p.name for p in self.arguments if p.name not in self.inputs]
-        sizes = AxisSizes({**self.defaults, **init}, variant, self._held(init))
+        written = {int(axis) for axes in shapes.values() for axis in axes if axis.isdigit()}
+        sizes = AxisSizes({**self.defaults, **init}, variant, self._held(init), written)
         choices: list[list[Any]] = []
         for place, name in enumerate(needed):
             axes = shapes.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import Any
 
@@ -110,17 +110,22 @@ def without_holes(shapes: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str
 
 
 class AxisSizes:
-    """A size for each name of an axis: equal names, equal sizes; those of the constructor's arguments are theirs."""
+    """A size for each name of an axis: equal names, equal sizes; those of the constructor's arguments are theirs.
 
-    def __init__(self, init: Mapping[str, Any], variant: int, held: Sequence[int] = ()) -> None:
-        self.held = held
+    None is a number that is `written` beside a name, as 3 in `(N, 3)`.
+    """
+
+    def __init__(
+        self, init: Mapping[str, Any], variant: int, held: Sequence[int] = (), written: Collection[int] = ()
+    ) -> None:
+        self.held, self.written = held, written
         self.beside: frozenset[str] = frozenset()  # the axes of the same array
         self.known = {k: v for k, v in init.items() if isinstance(v, int) and not isinstance(v, bool)}
         self.init = init
         self.single = variant == 1  # rows that nothing says the number of: one alone
         self.widths = next((w for w in init.values() if isinstance(w, list) and w and {*map(type, w)} == {int}), [])
         taken = {*self.known.values(), *self.widths}
-        self.left = [n for n in _OTHERS if n not in taken] or list(_OTHERS)
+        self.left = [n for n in _OTHERS if n not in {*taken, *written}] or list(_OTHERS)
         self.batch = next((n for n in (3, 2, 4, 5) if n not in taken), 3)
 
     def of(self, axes: Sequence[str]) -> tuple[int, ...]:
@@ -177,7 +182,7 @@ class AxisSizes:
 
     def _distinct(self, size: int) -> int:
         """The size, or one like it that no other axis has: small where it is small, even where it is even."""
-        used = {*self.known.values()}
+        used = {*self.known.values(), *self.written}
         alike = (2, 5) if size == 3 else (size, 4, 6, 8, 10) if size > 3 and size % 2 == 0 else (size, 5, 7, 9)
         return next((n for n in (size, *alike) if n not in used), size)
 

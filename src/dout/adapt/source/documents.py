@@ -70,12 +70,20 @@ def _documents(function: Any, cls: type | None) -> list[list[str]]:
     return [*texts[:1], [*_comments_beside(own), *_comments(own)] if own else [], *texts[1:]]
 
 
+_END = re.compile(r"\)\s*(->[^#]*)?:\s*$")
+
+
 def _comments_beside(own: Function) -> list[str]:
-    """The comments on lines on which one argument stands alone, as lines of a document: `x: np.ndarray,  # (B,)`."""
+    """The comments on lines on which one argument stands alone, as lines of a document: `x: np.ndarray,  # (B,)`.
+
+    One after the bracket that ends them all, or with an arrow, tells of the result.
+    """
     lines = [p.lineno for p in own.every_parameter]
     beside = {p.arg: own.lines[p.lineno - 1] for p in own.every_parameter if lines.count(p.lineno) == 1}
     said = {name: re.search(r"(?<!['\"])#+\s*(.+)", line) for name, line in beside.items()}
-    return [f"# {name}: {match[1]}" for name, match in said.items() if match is not None]
+    found = {name: match for name, match in said.items() if match is not None and "->" not in match[1]}
+    ended = {name for name, m in found.items() if _END.search(beside[name][: m.start()])}
+    return [f"# {name}: {match[1]}" for name, match in found.items() if name not in ended]
 
 
 def _comments(own: Function) -> list[str]:
