@@ -5,6 +5,7 @@ import pytest
 
 from dout.adapt import example
 from dout.check.verb.check_layer import check
+from dout.errors import TargetError
 
 
 class Product:
@@ -175,3 +176,45 @@ def test_objects_are_told_of_no_other_wish():
     assert not [finding for finding in report.findings if finding.severity == "error"]
     assert [str(verdict.word) for verdict in report.verdicts] != ["refuted"]
     assert isinstance(example(LogOfSquares, {}, {}).interface.holder, type)
+
+
+class Where:
+    """The first is a condition."""
+
+    def forward(self, *args):
+        where, one, other = args
+        self.where = where
+        return np.where(where, one, other)
+
+    def backward(self, dout):
+        return None, dout * self.where, dout * (1 - self.where)
+
+
+class Optional:
+    """What else it takes may be left out."""
+
+    def forward(self, x, *args):
+        self.factor = args[0] if args else 2.0
+        return self.factor * x
+
+    def backward(self, dout):
+        return self.factor * dout
+
+
+class Longer(Optional):
+    def forward(self, x, *args):
+        self.factor = 3.0
+        if len(args) > 1:
+            self.factor = args[1]
+        return self.factor * x
+
+
+def test_a_condition_among_them_is_no_array():
+    with pytest.raises(TargetError, match="took none of the small inputs"):  # rather than be wrong for arrays
+        check(Where)
+
+
+@pytest.mark.parametrize("cls", [Optional, Longer])
+def test_what_may_be_left_out_is_left_out(cls):
+    assert list(example(cls, {}, {}).inputs) == ["x"]
+    assert check(cls).ok
