@@ -227,7 +227,8 @@ def _is_meant(other: OtherSubject, found: Judgement) -> bool:
     alone = other.subject.ends or sum(isinstance(x, np.ndarray) for x in other.subject.inputs) == 1
     of_shape = all(outcome.index is None for outcome in found.refuted.values())
     stops = other.of_a_flag and not any(np.any(outcome.got) for outcome in found.refuted.values())
-    left = other.of_a_word and passes_a_sigmoid(other.subject)  # one word of several: maybe to its loss, on purpose
+    # By one word of several it may leave its sigmoid to the loss, on purpose.
+    left = other.of_a_word and passes_a_sigmoid(other.subject, found.parameters)
     return other.meant and not (stops or left) and not (other.of_inputs and alone and of_shape)
 
 
