@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import numpy as np
@@ -51,7 +53,9 @@ def copied(item: Any) -> Any:
 def deep_copy(item: T) -> T:
     """A layer, or anything that it is given, with all parts anew. Raises TargetError where there can be no copy."""
     try:
-        return copy.deepcopy(item)
+        with suppress(TypeError):  # a module inside, `self.backend = np`, say
+            return copy.deepcopy(item)
+        return copy.deepcopy(item, {id(module): module for module in [*sys.modules.values()]})
     except Exception as error:
         raise TargetError(f"{type(item).__qualname__} cannot be copied ({error}): give the class instead") from None
 
