@@ -41,8 +41,8 @@ def backpropagate(
 
     A value without an entry has no gradient: nothing differentiable leads from it to a seed. Several uses of one value
     add up, in the order in which they were recorded. The values of `until` are taken for inputs: what they are computed
-    from is left out. Source: reverse accumulation, Griewank and Walther, "Evaluating Derivatives" (SIAM, 2008),
-    chapter 3.
+    from is left out. A value of `taken` has the sum of what is given there, in place of what its uses give.
+    Source: reverse accumulation, Griewank and Walther, "Evaluating Derivatives" (SIAM, 2008), chapter 3.
     """
     recorder = AbstractRecorder()
     of: dict[Node, Node] = {}

@@ -57,16 +57,18 @@ class Optimizer:
                 counts = int(self.state[COUNT][key]) if COUNT in self.state else 0
                 small.setdefault((param.dtype, grad.dtype, counts), []).append((key, param, grad))
             else:
-                self.step(param, self.decayed(param, grad), *(held[key] for held in self.state.values()))
+                self._step_alone(key, param, grad)
         for group in small.values():
             self._step_together(group)
+
+    def _step_alone(self, key: Any, param: Array, grad: Array) -> None:
+        self.step(param, self.decayed(param, grad), *(held[key] for held in self.state.values()))
 
     def _step_together(self, group: list[tuple[Any, Array, Array]]) -> None:
         """One step of small parameters laid end to end: the same numbers as of each alone, in fewer calls of NumPy."""
         keys = [key for key, _, _ in group]
         if len(keys) == 1:
-            ((key, param, grad),) = group
-            self.step(param, self.decayed(param, grad), *(held[key] for held in self.state.values()))
+            self._step_alone(*group[0])
             return
         every = np.concatenate([param.ravel() for _, param, _ in group])
         slope = np.concatenate([grad.ravel() for _, _, grad in group])

@@ -19,18 +19,22 @@ def returned_by(function: Any) -> tuple[str, ...]:
 
     Of what it keeps as well, `return self.dW, dx`, the name without `self`.
     """
-    own = read(function)
-    found = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
+    found = _returned(function)
     return _plain_names(items_of(found[0]) if len(found) == 1 and found[0] is not None else [])
 
 
 @total(tuple)
 def names_told(function: Any) -> tuple[str, ...]:
     """The names in a function's only `return` of a tuple, "" for what it computes there: `return d @ W.T, dW`."""
-    own = read(function)
-    found = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
+    found = _returned(function)
     items = items_of(found[0]) if len(found) == 1 and isinstance(found[0], ast.Tuple) else []
     return tuple(next(iter(_plain_names([item])), "") for item in items)
+
+
+def _returned(function: Any) -> list[ast.expr | None]:
+    """What each `return` of a function gives; none without its source."""
+    own = read(function)
+    return [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
 
 
 def _plain_names(items: Sequence[ast.expr]) -> tuple[str, ...]:
@@ -42,18 +46,15 @@ def _plain_names(items: Sequence[ast.expr]) -> tuple[str, ...]:
 @total(int)
 def items_returned(function: Any) -> int:
     """How many items a function returns as a tuple that it writes out; 0 where there are other returns too."""
-    own = read(function)
-    found = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
-    counts = {len(value.elts) if isinstance(value, ast.Tuple) else 0 for value in found}
+    counts = {len(value.elts) if isinstance(value, ast.Tuple) else 0 for value in _returned(function)}
     return counts.pop() if len(counts) == 1 else 0
 
 
 @total(bool)
 def hands_back(function: Any, name: str) -> bool:
     """Whether a function returns an argument beside its output: `return out, cache, running_mean`."""
-    own = read(function)
-    found = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
-    return any(name in map(name_of, value.elts[1:]) for value in found if isinstance(value, ast.Tuple))
+    tuples = (value for value in _returned(function) if isinstance(value, ast.Tuple))
+    return any(name in map(name_of, value.elts[1:]) for value in tuples)
 
 
 @total(bool)
@@ -119,14 +120,12 @@ def _gradients_returned(function: ast.AST) -> tuple[ast.expr, ...]:
 
 
 @total(bool)
-@total(bool)
 def clips_gradients(function: Any) -> bool:
     """Whether a function clips in place, or what it returns, or something that is named as a gradient."""
     own = read(function)
     if own is None:
         return False
-    returned = [n.value for n in walk(own.node) if isinstance(n, ast.Return) and n.value is not None]
-    given = [id(item) for value in returned for item in items_of(value)]
+    given = [id(item) for value in _returned(function) if value is not None for item in items_of(value)]
     for call in (call for call in calls_in(own.node) if name_of(call.func) == "clip"):
         in_place = any(one.arg == "out" for one in call.keywords)
         operands = [*call.args[:1], *([call.func.value] if isinstance(call.func, ast.Attribute) else [])]
@@ -138,8 +137,7 @@ def clips_gradients(function: Any) -> bool:
 @total(bool)
 def returns_what_it_makes_of(function: Any, name: str) -> bool:
     """Whether each result is a pair of the value of this name and what is computed of it: `return z, np.tanh(z)`."""
-    own = read(function)
-    returned = [n.value for n in walk(own.node) if isinstance(n, ast.Return)] if own is not None else []
+    own, returned = read(function), _returned(function)
     made: dict[str, list[ast.expr]] = {}
     for node in walk(own.node) if own is not None else ():
         for target, value in bindings(node):
@@ -158,9 +156,7 @@ def returns_what_it_makes_of(function: Any, name: str) -> bool:
     return bool(returned)
 
 
+@total(bool)
 def has_no_return(function: Any) -> bool:
     """Whether a function ends without a `return` of anything, be it None."""
-    own = read(function)
-    return own is not None and not any(
-        isinstance(node, ast.Return) and node.value is not None for node in walk(own.node)
-    )
+    return read(function) is not None and not any(value is not None for value in _returned(function))

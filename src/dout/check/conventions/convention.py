@@ -19,7 +19,7 @@ from dout.adapt.argument_names import names_label, names_loss, stands_for
 from dout.check.conventions.clipping import is_cut_at_a_limit, is_limited, right_by_differences, right_where_small
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
-from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalty_strengths, strength_of_what_is_added
+from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalties_in, strength_of_what_is_added
 from dout.check.conventions.softmax import (
     gives_diagonal,
     handed_on,
@@ -330,20 +330,13 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
     ):
         return None  # it is of another strength there
     value, expected = np.asarray(value, dtype=float), np.asarray(outcome.expected, dtype=float)
-    known = {gradient.name: value, f"sign({gradient.name})": np.sign(value)}
     averages = [constant.at(gradient.samples.lengths) for constant in _averages(gradient.samples.lengths)]
-    ways = [*([name] for name in known), list(known)][: 1 if np.size(value) < 3 else None]  # two signs fit by chance
-    for share, names in product(dict.fromkeys((1.0, *averages)), ways):
-        added = np.asarray(outcome.got) - share * expected
-        strengths = penalty_strengths(
-            added, [known[name] for name in names], exact=gradient.judgement.examination is not None
-        )
-        if strengths:
-            averaged = "" if share == 1 else "averages over the samples, "
-            penalty = " + ".join(f"{strength:.4g}·{name}" for strength, name in zip(strengths, names, strict=True))
-            because = f"backward {averaged}adds {penalty}{BY_BACKWARD_ALONE}"
-            return Convention(Word.PENALISED, because)
-    return None
+    shares, exact = dict.fromkeys((1.0, *averages)), gradient.judgement.examination is not None
+    penalty = next(penalties_in(gradient.name, value, np.asarray(outcome.got), expected, shares, exact=exact), None)
+    if penalty is None:
+        return None
+    averaged = "" if penalty.share == 1 else "averages over the samples, "
+    return Convention(Word.PENALISED, f"backward {averaged}adds {penalty.said}{BY_BACKWARD_ALONE}")
 
 
 def _penalised_by_a_setting(gradient: RefutedGradient) -> Convention | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,7 +51,28 @@ def _without(subject: Subject, setting: str) -> Any:
     return layer
 
 
-def penalty_strengths(added: Any, penalties: Sequence[Any], *, exact: bool) -> list[float]:
+class Penalty(NamedTuple):
+    """A penalty in words, how strong its terms are, and the share of the right gradient that it is added to."""
+
+    share: float
+    strengths: list[float]
+    said: str
+
+
+def penalties_in(
+    name: str, parameter: Any, mine: Any, right: Any, shares: Iterable[float], *, exact: bool
+) -> Iterator[Penalty]:  # fmt: skip
+    """The penalties on a parameter, λ·W, λ·sign(W) or both, that a gradient has more than a share of the right one."""
+    known = {name: parameter, f"sign({name})": np.sign(parameter)}
+    ways = [*([one] for one in known), [*known]][: 1 if np.size(parameter) < 3 else None]  # two signs fit by chance
+    for share, names in product(shares, ways):
+        strengths = _strengths(mine - share * right, [known[one] for one in names], exact=exact)
+        if strengths:
+            terms = (f"{strength:.4g}·{one}" for strength, one in zip(strengths, names, strict=True))
+            yield Penalty(share, strengths, " + ".join(terms))
+
+
+def _strengths(added: Any, penalties: Sequence[Any], *, exact: bool) -> list[float]:
     """How strong each penalty is, where they add up to just that; nothing where they do not."""
     if not all(map(np.ptp, penalties)) or np.size(added) <= len(penalties):  # as many as they are fit anything
         return []

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import product
 from typing import Any
 
 import numpy as np
 
-from dout.check.conventions.setting_penalty import penalty_strengths
+from dout.check.conventions.setting_penalty import penalties_in
 from dout.check.verb.divided_by_samples import samples_of
 from dout.check.verb.program_gradients import kept_gradients
 from dout.graph import Node
@@ -56,12 +55,7 @@ def _penalty(
     """The penalty that a gradient has more than the right one, or than that over the samples, in words; "" for none."""
     if not mine.shape == right.shape == parameter.shape:
         return ""
-    known = {name: parameter, f"sign({name})": np.sign(parameter)}
-    ways = ([name], [f"sign({name})"], [*known])[: 1 if parameter.size < 3 else None]  # two signs fit by chance
-    for number, names in product(samples, ways):
-        strengths = penalty_strengths(mine - right / number, [known[one] for one in names], exact=True)
-        if strengths and max(strengths) < _STRONGEST:
-            told = " + ".join(f"{strength:.4g}·{one}" for strength, one in zip(strengths, names, strict=True))
-            averaged = "" if number == 1 else f"averages over {number} samples, and "
-            return f"{averaged}adds {told} to the gradient of {name}, a penalty"
-    return ""
+    shares = {1 / number: "" if number == 1 else f"averages over {number} samples, and " for number in samples}
+    found = penalties_in(name, parameter, mine, right, shares, exact=True)
+    penalty = next((one for one in found if max(one.strengths) < _STRONGEST), None)
+    return f"{shares[penalty.share]}adds {penalty.said} to the gradient of {name}, a penalty" if penalty else ""

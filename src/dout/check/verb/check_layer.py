@@ -87,12 +87,12 @@ def checked_on(grounds: Grounds) -> Report:
     layer, init = grounds.layer, grounds.example.init
     report = _examined(subject_of(layer, grounds.ordered, init), layer, init)
     is_refuted = any(isinstance(finding.reason, Refuted) for finding in report.findings)
-    other = grounds.with_classes_in_columns(report) if is_refuted else None
-    if other is None:
-        weighed = grounds.weighed(report)
-        other = grounds.where_backward_raises(report) if is_refuted and weighed.ok else None
-        return weighed if other is None else checked_on(other)
-    return checked_on(other)
+    if is_refuted and (other := grounds.with_classes_in_columns(report)) is not None:
+        return checked_on(other)
+    weighed = grounds.weighed(report)
+    if is_refuted and weighed.ok and (other := grounds.where_backward_raises(report)) is not None:
+        return checked_on(other)
+    return weighed
 
 
 def _examined(subject: Subject, target: Any, init: Mapping[str, Any]) -> Report:

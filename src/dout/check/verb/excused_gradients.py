@@ -65,9 +65,9 @@ def _asked_until(end: float, ask: Callable[[Any], Report], layer: Any) -> Report
 def _excused(
     trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any], Report], verdicts: dict[str, dict[str, Verdict]]
 ) -> dict[Node, str]:
-    """The nodes of wrong gradients that are right by a convention, each with what is said of it; `verdicts` are known.
+    """The nodes of wrong gradients that are right by a convention, each with what is said of it.
 
-    `verdicts` of classes that were asked before are not asked for again.
+    Classes that have `verdicts` are not asked again; the verdicts of the others are added there.
     """
     wrong = {id(gradient) for gradient in trace.wrong}
     excused: dict[Node, str] = {}

@@ -236,14 +236,17 @@ def _of_both_pythons(name: str) -> Any:
     return importlib.import_module(module) if module else getattr(builtins, name, Quiet())
 
 
+_SCATTERS = {"scatter_add": "add", "scatter_max": "maximum", "scatter_min": "minimum"}  # CuPy's for `np.add.at`, …
+
+
 def _like_numpy(name: str) -> Any:
     """A name of a library that has NumPy's: CuPy is NumPy with another memory, autograd's is NumPy that is watched."""
     if hasattr(np, name):
         return getattr(tracing_version(np), name)
     if name == "asnumpy":
         return tracing_version(np).asarray
-    if name in ("scatter_add", "scatter_max", "scatter_min"):
-        return getattr(tracing_version(np), {"add": "add", "max": "maximum", "min": "minimum"}[name[8:]]).at
+    if name in _SCATTERS:
+        return getattr(tracing_version(np), _SCATTERS[name]).at
     return (lambda *arrays: tracing_version(np)) if name == "get_array_module" else _Settings()
 
 

@@ -97,8 +97,10 @@ def _has_its_shape(given: Node | None, out: Node | None) -> bool:
 
 def _may_arrive(given: Node | None, out: Node | None) -> bool:
     """Whether an argument may be the upstream gradient of an output: no number of Python's is that of an array."""
-    is_setting = given is None or (isinstance(given.dtype, type) and out is not None and out.shape != ())
-    return given is not None and out is not None and not is_setting and _is_broadcast(given.shape, out.shape)
+    if given is None or out is None:
+        return False
+    is_setting = isinstance(given.dtype, type) and out.shape != ()
+    return not is_setting and _is_broadcast(given.shape, out.shape)
 
 
 def _is_cache(tracer: Tracer, forward: OpenCall, output: Node | None) -> bool:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from typing import Any
 
 import numpy as np
 
 from dout.errors import TrainingError
-from dout.files import near
+from dout.files import dedented, near
 from dout.run import places
 
 _SUMMED = "backward has to leave one number for each number of the parameter, summed over the samples"
@@ -38,7 +37,7 @@ def _made_by(cls: type, called: str) -> tuple[str, int, ast.expr] | None:
     """The file and line where the class's backward sets an attribute, and to what; None where the code does not say."""
     try:
         method = inspect.unwrap(inspect.getattr_static(cls, "backward"))
-        tree = ast.parse(textwrap.dedent(inspect.getsource(method)))
+        tree = ast.parse(dedented(inspect.getsource(method)))
     except (OSError, TypeError, SyntaxError, AttributeError):
         return None
     first, file = method.__code__.co_firstlineno, method.__code__.co_filename

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dout.errors import DoutError, TrainingError
-from dout.run import deep_copy
+from dout.run import central_difference, deep_copy
 from dout.train.nets.other_manners import as_manner, aside, has_both, is_of_user, manner_of, may_be_layer
 
 _STEP = 1e-4
@@ -175,9 +175,9 @@ def _agrees(loss: Any, begins: Sequence[Any], scores: Any, t: Any, errors: list[
 
 
 def _slope(loss: Any, scores: Any, t: Any, place: int) -> float:
-    values = []
-    for step in (_STEP, -_STEP):
-        moved = np.array(scores, dtype=float)
-        moved.reshape(-1)[place] += step
-        values.append(float(deep_copy(loss).forward(moved, t)))
-    return (values[0] - values[1]) / (2 * _STEP)
+    def moved(step: float) -> float:
+        there = np.array(scores, dtype=float)
+        there.reshape(-1)[place] += step
+        return float(deep_copy(loss).forward(there, t))
+
+    return float(central_difference(moved, _STEP))
