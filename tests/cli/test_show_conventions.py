@@ -299,6 +299,33 @@ def test_a_sample_that_lies_on_a_kink_as_each_bias_is_zero_refutes_no_gradient(m
     assert all(words.endswith(" is 1/5 of the derivative, a convention") for words in said)
 
 
+AVERAGED = """
+import numpy as np
+class Dense:
+    def __init__(self):
+        self.W = np.random.default_rng(0).standard_normal((4, 3))
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dout, lr):
+        self.dW = self.x.T @ dout / len(self.x)
+        dx = dout @ self.W.T
+        self.W = self.W - lr * self.dW - lr * 0.001 * self.W
+        self.dW = None
+        return dx
+layer = Dense()
+x = np.random.default_rng(1).standard_normal((8, 4))
+for step in range(2):
+    layer.backward(np.tanh(layer.forward(x)), 0.1)
+"""
+
+
+def test_a_layer_that_averages_and_whose_step_has_weight_decay_keeps_a_convention(tmp_path: Path) -> None:
+    shown = dout("show", script(tmp_path, AVERAGED)).stdout
+    assert "✗" not in shown
+    assert "the gradient of W is 1/8 of the derivative, a convention" in " ".join(shown.split())
+
+
 JOINED = """
 import numpy as np
 class Dense:

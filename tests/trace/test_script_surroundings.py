@@ -1,5 +1,6 @@
 """What a program finds around it: names that other libraries load, files that cannot be fetched, packages in src."""
 
+import re
 import urllib
 
 import numpy as np
@@ -135,3 +136,75 @@ def test_a_file_without_an_ending_that_is_read_as_a_pickle_is_one(tmp_path):
         "import pickle\nwith open('sampledCIFAR10', 'rb') as file:\n    data = pickle.load(file)\n"
         "train = data['train']\nassert len(train['data']) == len(train['labels'])\n",
     )
+
+
+def test_a_type_of_a_library_that_is_not_there_annotates(tmp_path):
+    text = (
+        "from no_such_types import Array, Shape\ndef f(x: Array[Shape['3'], float]) -> Array[int, ...]:\n    return x\n"
+    )
+    runs(tmp_path, text)
+
+
+SUMS = """
+import os
+def load(name):
+    path = os.path.join(os.path.dirname(__file__), name)
+    if not os.path.exists(path):
+        print(f"No file: {name}")
+        return None
+    with open(path) as file:
+        return [line.split("_") for line in file]
+"""
+
+
+def test_a_text_whose_sibling_of_another_size_is_there_is_that_text(tmp_path):
+    (tmp_path / "sums.txt").write_text("1+2_3\n4+4_8\n")
+    said = runs(tmp_path, SUMS + "questions = load('sums_50k.txt')\nassert questions[1] == ['4+4', '8\\n']\n")
+    assert re.search(r"stand-in data for the file \S*sums_50k.txt", said)
+
+
+def test_a_file_of_which_nobody_complains_is_still_missing(tmp_path):
+    (tmp_path / "sums.txt").write_text("1+2_3\n")
+    runs(tmp_path, SUMS.replace("print(", "pass; (") + "assert load('sums_2.txt') is None\n")
+
+
+def test_a_module_of_the_project_under_another_name_is_found_in_its_root(tmp_path):
+    (tmp_path / "README.md").write_text("")
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "__init__.py").write_text("EPOCHS = 3\n")
+    runs(tmp_path, "from code_of_thesis.net import EPOCHS\nassert EPOCHS == 3\n")
+
+
+def test_arrays_that_are_not_there_have_the_rows_and_the_form_that_the_program_itself_names(tmp_path):
+    """Its library knows another set, and images of three sizes; the tests are cut from the whole."""
+    (tmp_path / "library.py").write_text(
+        "def cifar10(images):\n    rows, height, width = images.shape\n    return images.reshape(rows, 3072)\n"
+    )
+    runs(
+        tmp_path,
+        "import library\nimport numpy as np\n# the digits of MNIST\n"
+        "images, sizes = np.load('images.npy'), [784, 50, 10]\n"
+        "assert images.shape == (70000, sizes[0])\nassert len(np.load('labels.npy')[60000:]) == 10000\n",
+    )
+
+
+def test_rows_of_a_table_are_taken_by_number_as_they_once_were(tmp_path):
+    text = "import numpy as np\nfrom sklearn.datasets import fetch_mldata\n"
+    text += "X, y = fetch_mldata('MNIST original', return_X_y=True)\n"
+    runs(tmp_path, text + "assert X[np.array([3, 1])].shape == (2, 784)\n")
+
+
+def test_a_loader_is_found_where_older_releases_had_it(tmp_path):
+    text = "from sklearn.datasets.samples_generator import make_blobs\n"
+    runs(tmp_path, text + "X, y = make_blobs(n_samples=12)\nassert len(X) == 12\n")
+
+
+def test_images_in_a_folder_that_is_not_there_have_the_size_that_the_program_names(tmp_path):
+    said = runs(
+        tmp_path,
+        "import os, cv2\nimport numpy as np\nrows = []\nfor name in os.listdir('digits'):\n"
+        "    for file in os.listdir(os.path.join('digits', name)):\n"
+        "        rows.append(cv2.imread(os.path.join('digits', name, file), cv2.IMREAD_GRAYSCALE))\n"
+        "assert np.stack(rows).reshape(-1, 784).shape == (200, 784)\n",
+    )
+    assert said.count("stand-in data for the folder") == 1

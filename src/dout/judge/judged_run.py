@@ -17,6 +17,7 @@ from dout.ops import PRIMITIVES
 MOST_ELEMENTS = 200_000  # over all nodes: beyond that exact arithmetic takes seconds
 STABILISER = 1e-4  # a literal no larger than this is there to keep a number finite: log(y + 1e-7)
 _MOST_STABILISERS = 16  # lines of the source with one that are left out each by itself
+_MOST_RECOMPUTED = 100_000_000  # numbers that leaving them out may compute anew: some seconds
 _RESHAPE = PRIMITIVES["reshape"]
 _KEEPS_FINITE = frozenset(PRIMITIVES[name] for name in ("add", "subtract", "maximum", "clip"))
 
@@ -128,7 +129,8 @@ class JudgedRun:
             lines.setdefault(node.where, {})[literal] = 0.0
         each = list(lines.values())
         everything = {i: 0.0 for line in each for i in line}
-        return (everything, *each[:_MOST_STABILISERS]) if len(each) > 1 else tuple(each)
+        most = min(_MOST_STABILISERS, _MOST_RECOMPUTED // max(1, elements(self.nodes)))
+        return (everything, *each[:most]) if len(each) > 1 else tuple(each)
 
     @cached_property
     def stabilisers(self) -> tuple[frozenset[float], frozenset[float]]:

@@ -31,7 +31,8 @@ from dout.trace.model.recorded import Event, Gradient, LayerCall, Value
 from dout.trace.record.trace import Trace
 
 MOST_SECONDS = 12.0
-CONVENTIONS = frozenset({Word.SCALED, Word.PASSED, Word.JOINED, Word.DIAGONAL, Word.THROUGH, Word.STOPPED})
+MEASURED = frozenset({Word.SCALED, Word.PENALISED})  # by how much, the numbers of the run tell
+CONVENTIONS = MEASURED | {Word.PASSED, Word.JOINED, Word.DIAGONAL, Word.THROUGH, Word.STOPPED}
 
 
 def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any], Report] = check) -> Trace:
@@ -81,8 +82,8 @@ def _excused(
                 continue
             if not _is_left_to_nobody(trace, call, verdict):
                 excused[gradient.node] = _said(call.cls, verdict)
-    scaled = {cls for cls, each in verdicts.items() if any(one.word == Word.SCALED for one in each.values())}
-    unasked = [call for call in trace.calls if call.cls not in layers or call.cls in scaled]
+    words = {cls: {verdict.word for verdict in each.values()} for cls, each in verdicts.items()}
+    unasked = [call for call in trace.calls if call.cls not in layers or words.get(call.cls, set()) & MEASURED]
     found = divided_by_samples(trace, unasked) | added_penalties(trace) | excused
     return {node: said for node, said in found.items() if node not in trace.conventions}
 
@@ -112,8 +113,10 @@ def _joined(
 
 def _is_kept_here(verdict: Verdict, gradient: Gradient) -> bool:
     """Whether the numbers of the run keep the convention, too: a multiple of the derivative is one everywhere."""
-    if verdict.word != Word.SCALED:
+    if verdict.word not in MEASURED:
         return True
+    if verdict.word == Word.PENALISED:
+        return False  # the penalty is measured in the run itself
     ratio = _ratio(gradient)
     known = re.fullmatch(r"-?[\d.]+(e-?\d+)?", verdict.constant)  # else 1/N
     fits = (

@@ -53,7 +53,7 @@ def is_guarded(frame: FrameType, errors: frozenset[str]) -> bool:
 
 
 def is_demanded(frame: FrameType) -> bool:
-    """Whether a call in the line that runs in a frame must not answer False: an error, or an exit, follows.
+    """Whether a call in the line that runs in a frame must not answer False: an error, exit or complaint follows.
 
     So it is in `if not exists(path): sys.exit()` and in `assert exists(path)`, but not in `assert not exists(path)`.
     """
@@ -62,7 +62,7 @@ def is_demanded(frame: FrameType) -> bool:
     return any(
         isinstance(node, ast.If) in _negations(node.test)
         for node in here
-        if isinstance(node, ast.Assert) or _ends(node.body)
+        if isinstance(node, ast.Assert) or _ends(node.body) or _says_so(node.body)
     )
 
 
@@ -72,6 +72,13 @@ def _ends(body: Sequence[ast.stmt]) -> bool:
     if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):
         return ast.unparse(last.value.func) in _EXITS
     return isinstance(last, ast.Raise | ast.Assert)
+
+
+def _says_so(body: Sequence[ast.stmt]) -> bool:
+    """Whether a block prints a message and returns nothing: what called it has nothing to go on with."""
+    *_, told, last = [None, *body]
+    is_call = isinstance(told, ast.Expr) and isinstance(told.value, ast.Call)
+    return is_call and isinstance(last, ast.Return) and (last.value is None or ast.unparse(last.value) == "None")
 
 
 _EXITS = ("exit", "quit", "sys.exit", "os._exit")

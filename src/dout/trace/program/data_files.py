@@ -35,6 +35,7 @@ _CIFAR = re.compile(r"(data_batch_\d|test_batch)(?P<matlab>\.mat)?$")
 _CSV = re.compile(r"^mnist_(?P<part>train|test)\.csv$")
 _PICKLE = re.compile(r"\.(pkl|pickle|p)(\.gz)?$")
 _THREE = re.compile(r"(train|tr|va)\w*, *\w*(va|dev|test|te)\w*, *\w+ *= *[^=]*\bload\(")  # Theano's three parts
+_SIZE = re.compile(r"[_-]?\d+[kKmM]?(?=\.\w+$)")
 _NUMBER, _COLUMN = re.compile(r"\d+"), re.compile(r"""(?:\[|drop\(|columns=|pop\() *\[?["'](\w+)["']""")
 _BY_COMMA = re.compile(r"""delimiter *= *["'],""")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
@@ -95,9 +96,10 @@ def content(
         return np.random.default_rng(0).integers(0, _TOKENS, _NUMBERS, dtype=np.uint16).tobytes()
     if name.endswith(_ARCHIVES):
         return _archive(name, text)
-    other = (path for path in _beside(folders) if _NUMBER.sub("", path.name) == _NUMBER.sub("", name))
+    alike = (path for path in _beside(folders) if _unnumbered(path.name) == _unnumbered(name))
+    other = (path for path in alike if path.name != name)  # a pointer of Git LFS is no twin of itself
     if (twin := next(other, None)) is not None:
-        return twin.read_bytes()  # `dataset_0.csv` for `dataset_2.csv`
+        return twin.read_bytes()  # `dataset_0.csv` for `dataset_2.csv`, `sums.txt` for `sums_50k.txt`
     if is_named(name.partition(".")[0]) and (as_text is None or name.endswith(".csv")):
         return _numbers(name, "," if name.endswith(".csv") or _BY_COMMA.search(text) else " ", header=has_header)
     columns = list(dict.fromkeys(_COLUMN.findall(text)))
@@ -123,7 +125,12 @@ def content(
 
 
 def _beside(folders: Sequence[Path]) -> Iterator[Path]:
-    return (path for folder in folders[:2] if folder.is_dir() for path in folder.iterdir() if _NUMBER.search(path.name))
+    return (path for folder in folders[:2] if folder.is_dir() for path in sorted(folder.iterdir()) if path.is_file())
+
+
+def _unnumbered(name: str) -> str:
+    """The name of a file without its number, or without its size: `sums_50k.txt`."""
+    return _NUMBER.sub("", _SIZE.sub("", name))
 
 
 def _rows(names: Sequence[str], *, header: bool) -> bytes:

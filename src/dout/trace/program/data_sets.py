@@ -66,6 +66,7 @@ def _fetching(own: Callable[..., Any], instead: Callable[..., Any]) -> Callable[
 def _short(name: str) -> str:
     """The name of a loader without the libraries and packages that it comes in."""
     name = name.removeprefix("tensorflow.").removeprefix("python.")
+    name = re.sub(r"^(sklearn\.datasets\.)\w+\.(?=\w+$)", r"\1", name)  # `samples_generator`, of older releases
     return re.sub(r"^(\w+\.)+(?=mnist\.load_mnist$)", "", name)  # the book's, in a package of any name
 
 

@@ -37,6 +37,7 @@ _INPUTS = frozenset(
 )
 _LABELS = frozenset(["y", "ys", "t", "label", "labels", "lbl", "target", "targets", "class", "classes"])
 OF_TESTS = re.compile(r"test|val|dev")
+_OF_A_PART = re.compile(rf"train|tr\b|batch|{OF_TESTS.pattern}")
 KEYS = re.compile(r"""\[\s*b?["'](\w+)["']\s*\]""")
 
 
@@ -83,10 +84,15 @@ def meant(patterns: Mapping[str, str], reader: str) -> str:
 
     A library may have code for another set.
     """
-    file = str(getattr(sys.modules.get("__main__"), "__file__", ""))
-    main = "\n".join(text for text in _users_texts([file]))
-    found = [name for text in (main, reader) for name, one in patterns.items() if re.search(rf"\b({one})\b", text)]
+    found = [
+        name for text in (_main_text(), reader) for name, one in patterns.items() if re.search(rf"\b({one})\b", text)
+    ]
     return next(iter(found), "") or next((name for name, one in patterns.items() if mentions(one)), "")
+
+
+def _main_text() -> str:
+    """The text of the program's own file."""
+    return "\n".join(_users_texts([str(getattr(sys.modules.get("__main__"), "__file__", ""))]))
 
 
 def images(kind: str, part: int = 0, rows: int = 0) -> tuple[Any, Any]:
@@ -129,12 +135,16 @@ def named(name: Any, rows: int = 0, *, as_bytes: bool = False) -> Any:
     """
     if not is_named(name):
         return None
-    kind = "cifar10" if mentions(r"(?i:\w*cifar\w*)") else "mnist"
+    kind = meant({"cifar10": r"(?i:\w*cifar\w*)", "mnist": r"(?i:\w*mnist\w*)"}, "") or "mnist"
+    most = IMAGES[kind][1]
+    if not rows and not _OF_A_PART.search(_text(name)) and _rows(most) == most:
+        rows = most + 10_000  # the tests may be cut from the whole set
     pixels, labels = images(kind, int(bool(OF_TESTS.search(_text(name)))), rows)
     if is_label(name):
         return labels
     as_they_are = as_bytes or mentions(r"\w+, *\w+, *\w+ *= *\w+\.shape")  # three sizes are asked for
-    return as_rows(pixels) if mentions("784", "3072") and not as_they_are else pixels
+    is_flat = re.search(r"\b(784|3072)\b", _main_text()) or (mentions("784", "3072") and not as_they_are)
+    return as_rows(pixels) if is_flat and not as_bytes else pixels
 
 
 class Asked(Mapping[Any, Any]):

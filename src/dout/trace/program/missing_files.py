@@ -198,9 +198,12 @@ class _Files:
         """As `os.path.isdir`: also of a folder that is stood for."""
         if self.plain["isdir"](folder) or not isinstance(folder, str | os.PathLike):
             return bool(self.plain["isdir"](folder))
-        key = _key(folder)
-        parent, name = os.path.split(key)
-        return key in self.listed or (name in self.listed.get(parent, ()) and "." not in name)
+        return _key(folder) in self.listed or (self._is_listed(folder) and "." not in Path(folder).name)
+
+    def _is_listed(self, file: Any) -> bool:
+        """Whether a folder that is stood for was said to have that in it."""
+        parent, name = os.path.split(_key(file))
+        return name in self.listed.get(parent, ())
 
     def listdir(self, folder: Any = ".") -> Any:
         """As `os.listdir`: of a folder of images that is not there, ten folders of some images each."""
@@ -214,9 +217,10 @@ class _Files:
         key = _key(folder)
         if key not in self.listed:
             inner = os.path.dirname(key) in self.listed  # noqa: PTH120 - which is a text
-            self.made_up(
-                f"stand-in data for the folder {os.fspath(folder)}, which is not there: images drawn at random"
-            )
+            if not inner:  # one word for all folders in it
+                self.made_up(
+                    f"stand-in data for the folder {os.fspath(folder)}, which is not there: images drawn at random"
+                )
             self.listed[key] = [f"{i}.png" for i in range(_IMAGES)] if inner else [str(i) for i in range(_CLASSES)]
         return list(self.listed[key])
 
@@ -287,7 +291,8 @@ class _Files:
 
         beside, _, name = os.fspath(file).replace("\\", "/").rpartition("/")
         folders = [Path(beside), *(folder / beside for folder in self.folders)]
-        data = content(name, folders, frame.f_code.co_filename, as_text=as_text, words=_vocabulary(frame))
+        asked = name if as_text or "." in name or not self._is_listed(file) else f"{name}.png"
+        data = content(asked, folders, frame.f_code.co_filename, as_text=as_text, words=_vocabulary(frame))
         if data is None:
             return None
         self.made_up(f"stand-in data for the file {os.fspath(file)}, which is not there: drawn at random")

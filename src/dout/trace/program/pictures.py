@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from dout.trace.program.drawn_data import mentions
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 _SIZES = {"mnist": (28, 28), "cifar": (32, 32, 3)}
+_MEANT = {"mnist": ("784", r"28 *\* *28"), "cifar": ("3072", r"32 *\* *32 *\* *3")}  # in the program's files
 _ELSE = (64, 64, 3)
 _MODES = {"L": 1, "1": 1, "P": 1, "RGB": 3, "RGBA": 4}
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
@@ -18,7 +21,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 def image_of(path: str) -> Any:
     """Pixels drawn at random for an image of that path, in the size that images of its data set have."""
-    shape = next((size for word, size in _SIZES.items() if word in path.lower()), _ELSE)
+    shape = next((size for word, size in _SIZES.items() if word in path.lower() or mentions(*_MEANT[word])), _ELSE)
     return np.random.default_rng(zlib.crc32(path.encode())).integers(0, 256, shape, dtype=np.uint8)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dis
 import sys
 from collections.abc import Callable, Iterator
-from types import FrameType
+from types import EllipsisType, FrameType, GenericAlias
 from typing import Any
 
 from dout.run import is_class, mro_of
@@ -59,6 +59,10 @@ class Missing:
         fits = is_dropped(sys._getframe(1)) if self._idle else all(map(_is_setting, (*args, *kwargs.values())))
         return self if fits else self._refuse()
 
+    def __getitem__(self, key: Any) -> Any:
+        """Itself for an annotation, as `NDArray[Shape["3"], Float]`: what it gives is not there either."""
+        return self if _is_setting(key) else self._refuse()
+
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise NeedsError(f"needs {self._reason}")
 
@@ -66,7 +70,7 @@ class Missing:
         """A setting of what is not there."""
 
     __setattr__ = __setitem__ = _nothing
-    __getitem__ = __iter__ = __len__ = __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
+    __iter__ = __len__ = __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
     __contains__ = __enter__ = __next__ = __neg__ = __abs__ = __invert__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = _refuse
     __rpow__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = _refuse
@@ -90,11 +94,14 @@ class Missing:
         return self
 
 
+_SETTINGS = (str, bytes, bool, int, float, type(None), EllipsisType, GenericAlias, Missing)
+
+
 def _is_setting(item: Any) -> bool:
     """Whether an argument is a plain setting, or not there: no data and no object of the user's goes in with it."""
     if type(item) in (list, tuple, dict):
         return all(map(_is_setting, item.values() if type(item) is dict else item))
-    return type(item) in (str, bytes, bool, int, float, type(None), Missing)
+    return isinstance(item, type) or type(item) in _SETTINGS
 
 
 def is_dropped(frame: FrameType) -> bool:

@@ -130,6 +130,9 @@ class Table:
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice) or getattr(key, "dtype", None) == np.dtype(bool):
             return self.of_rows(key)
+        numbers = {*key.ravel().tolist()} if isinstance(key, np.ndarray) and key.dtype.kind in "iu" else set()
+        if numbers and not numbers & self._columns.keys():
+            return self.values[key]  # rows, in code from before loaders gave tables
         if isinstance(key, list) or (isinstance(key, np.ndarray) and key.ndim):
             return Table({name: self._columns[name] for name in key})
         return self._columns[key]
