@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from show_commands import dout, script
 
+from dout.check.verb import excused_gradients
 from dout.check.verb.excused_gradients import with_conventions
 from dout.trace import Trace, trace
 from dout.trace.record.script import run_script
@@ -202,6 +203,14 @@ def test_a_layer_that_cannot_be_checked_excuses_nothing() -> None:
 
     assert with_conventions(found, {"_Averaging": _Averaging}, ask=refuse).wrong  # type: ignore[arg-type]
     assert not with_conventions(found, {"_Averaging": _Averaging}).wrong
+
+
+def test_that_there_was_no_time_to_ask_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: Trace = trace(_Averaging(), np.ones((4, 3)) * np.arange(3))
+    monkeypatch.setattr(excused_gradients, "MOST_SECONDS", 0.0)
+    shown = with_conventions(found, {"_Averaging": _Averaging})
+    assert shown.wrong
+    assert [event.message for event in shown.events if "takes too long to ask" in event.message]
 
 
 NETWORK = """

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.clock import count
+from dout.clock import check_time, count
 from dout.graph import INPUT, Node, topological
 from dout.judge.judged_run import JudgedRun, elements
 from dout.judge.outcomes import Doubt, Judged, Outcome, Point, Word
@@ -92,6 +92,7 @@ def computed(
     count(_A_NODE * len(new) + _A_FLOAT * elements(new))
     with np.errstate(all="ignore"):  # an overflow is shown as it is; a warning would not be the user's
         for node in new:
+            check_time()
             try:
                 values[node] = node.primitive(*[values[i] for i in node.inputs], **node.static)
                 if moves and node in moves:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from dout.check.verb.check_layer import check
 from dout.check.verb.divided_by_samples import divided_by_samples
 from dout.check.verb.program_gradients import kept_gradients
 from dout.clock import TimeIsOver, spent, within
-from dout.errors import TargetError
 from dout.graph import Node
 from dout.judge.gradient_judge import is_near
 from dout.judge.outcomes import Word
@@ -31,66 +30,85 @@ from dout.trace.model.recorded import Event, Gradient, LayerCall, Value
 from dout.trace.record.trace import Trace
 
 MOST_SECONDS = 12.0
+_CUT = "it takes too long to ask which conventions the layers keep: what is marked as wrong may be right by one"
 MEASURED = frozenset({Word.SCALED, Word.PENALISED})  # by how much, the numbers of the run tell
 CONVENTIONS = MEASURED | {Word.PASSED, Word.JOINED, Word.DIAGONAL, Word.THROUGH, Word.STOPPED}
+
+_Found = TypeVar("_Found")
 
 
 def with_conventions(trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any], Report] = check) -> Trace:
     """Return the run with its wrong gradients excused where their layer keeps a convention; `layers` by class name.
 
     What comes before such a layer in the forward is judged by the gradient that it returned: so it is looked at again.
-    A layer is asked about for MOST_SECONDS of work at most, all together: nothing excuses what is not known by then.
+    All that takes MOST_SECONDS of work at most: nothing excuses what is not known by then, and an event says so.
     """
-    ask = partial(_asked_until, spent() + MOST_SECONDS, ask)
-    verdicts: dict[str, dict[str, Verdict]] = {}
-    trace = _joined(trace, layers, ask, verdicts)
+    asked = _Asked(layers, ask)
+    trace = _joined(trace, asked)
     handed_on = {node for call in trace.calls for node in call.gradients or ()}
-    while trace.wrong and (excused := _excused(trace, layers, ask, verdicts)):
+    while trace.wrong and (excused := _excused(trace, asked)):
         notes = dict.fromkeys(Event("convention", said) for said in excused.values())
         events = tuple(dict.fromkeys((*trace.events, *notes)))
         trace = replace(trace, conventions={**trace.conventions, **excused}, events=events)
         if handed_on.isdisjoint(excused):  # of parameters alone: nothing follows from them
             break
+    if asked.was_cut and trace.wrong:
+        trace = replace(trace, events=(*trace.events, Event("limit", _CUT)))
     return trace
 
 
-def _asked_until(end: float, ask: Callable[[Any], Report], layer: Any) -> Report:
-    """The report on a layer; raises TargetError where it is not there in time."""
-    try:
-        with within(max(0.0, end - spent())):
-            return ask(layer)
-    except TimeIsOver:
-        raise TargetError("a layer takes too long to be checked") from None
+class _Asked:
+    """What `check` says of the layers of a run, by class name: each is asked about once, and all within a bound."""
+
+    def __init__(self, layers: Mapping[str, Any], ask: Callable[[Any], Report]) -> None:
+        self.layers = layers
+        self.verdicts: dict[str, dict[str, Verdict]] = {}  # by class, and by what the gradient is of
+        self.was_cut = False
+        self._ask, self._end = ask, spent() + MOST_SECONDS
+
+    def of(self, cls: str) -> dict[str, Verdict]:
+        """The gradients of a layer that are right by a convention."""
+        if cls not in self.verdicts:
+            report = self.in_time(partial(self._report, cls))
+            found = report.verdicts if report else ()
+            self.verdicts[cls] = {verdict.argument: verdict for verdict in found if verdict.word in CONVENTIONS}
+        return self.verdicts[cls]
+
+    def _report(self, cls: str) -> Report | None:
+        try:
+            return self._ask(self.layers[cls])
+        except Exception:  # it cannot be checked by itself: then nothing excuses it
+            return None
+
+    def in_time(self, work: Callable[[], _Found | None]) -> _Found | None:
+        """What some work finds; None where the time is over before."""
+        try:
+            with within(max(0.0, self._end - spent())):
+                return work()
+        except TimeIsOver:
+            self.was_cut = True
+            return None
 
 
-def _excused(
-    trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any], Report], verdicts: dict[str, dict[str, Verdict]]
-) -> dict[Node, str]:
-    """The nodes of wrong gradients that are right by a convention, each with what is said of it.
-
-    Classes that have `verdicts` are not asked again; the verdicts of the others are added there.
-    """
+def _excused(trace: Trace, asked: _Asked) -> dict[Node, str]:
+    """The nodes of wrong gradients that are right by a convention, each with what is said of it."""
     wrong = {id(gradient) for gradient in trace.wrong}
     excused: dict[Node, str] = {}
     for call in trace.calls:
-        suspects = {name: one for name, one in _gradients(trace, call, layers) if id(one) in wrong}
-        if suspects and call.cls not in verdicts:
-            verdicts[call.cls] = _kept(layers[call.cls], ask)
+        suspects = {name: one for name, one in _gradients(trace, call, asked.layers) if id(one) in wrong}
         for name, gradient in suspects.items():
-            verdict = verdicts[call.cls].get(name)
+            verdict = asked.of(call.cls).get(name)
             if verdict is None or gradient.node is None or not _is_kept_here(verdict, gradient):
                 continue
             if not _is_left_to_nobody(trace, call, verdict):
                 excused[gradient.node] = _said(call.cls, verdict)
-    words = {cls: {verdict.word for verdict in each.values()} for cls, each in verdicts.items()}
-    unasked = [call for call in trace.calls if call.cls not in layers or words.get(call.cls, set()) & MEASURED]
-    found = divided_by_samples(trace, unasked) | added_penalties(trace) | excused
-    return {node: said for node, said in found.items() if node not in trace.conventions}
+    words = {cls: {verdict.word for verdict in each.values()} for cls, each in asked.verdicts.items()}
+    unasked = [call for call in trace.calls if call.cls not in asked.layers or words.get(call.cls, set()) & MEASURED]
+    measured = asked.in_time(lambda: divided_by_samples(trace, unasked) | added_penalties(trace)) or {}
+    return {node: said for node, said in (measured | excused).items() if node not in trace.conventions}
 
 
-def _joined(
-    trace: Trace, layers: Mapping[str, Any], ask: Callable[[Any], Report], verdicts: dict[str, dict[str, Verdict]]
-) -> Trace:
+def _joined(trace: Trace, asked: _Asked) -> Trace:
     """The run with what it says of activations whose backward their loss computes: a network passes over these."""
     outputs = {
         output for call in trace.calls for output, given in zip(call.outputs, call.douts or (), strict=False) if given
@@ -99,12 +117,10 @@ def _joined(
     for call in trace.calls if trace.wrong else ():
         for place, gradient in enumerate(call.gradients or ()):
             value = call.inputs[place]
-            if gradient is None or value not in outputs or call.cls not in layers:
+            if gradient is None or value not in outputs or call.cls not in asked.layers:
                 continue
-            if call.cls not in verdicts:
-                verdicts[call.cls] = _kept(layers[call.cls], ask)
-            names = _argument_names(layers[call.cls], [trace.by_node.get(node) for node in call.inputs])
-            verdict = verdicts[call.cls].get(names[place]) if place < len(names) else None
+            names = _argument_names(asked.layers[call.cls], [trace.by_node.get(node) for node in call.inputs])
+            verdict = asked.of(call.cls).get(names[place]) if place < len(names) else None
             if verdict is not None and verdict.word == Word.JOINED:
                 notes[value] = _said(call.cls, verdict)
     events = tuple(Event("convention", said) for said in dict.fromkeys(notes.values()))
@@ -172,14 +188,6 @@ def _argument_names(layer: Any, given: Sequence[Value | None]) -> list[str]:
     if not callable(forward):
         return [(value.name if value is not None else None) or "" for value in given]
     return list(inspect.signature(forward).parameters)[isinstance(layer, type) :]
-
-
-def _kept(layer: Any, ask: Callable[[Any], Report]) -> dict[str, Verdict]:
-    """The gradients of a layer that are right by a convention."""
-    try:
-        return {verdict.argument: verdict for verdict in ask(layer).verdicts if verdict.word in CONVENTIONS}
-    except Exception:  # it cannot be checked by itself: then nothing excuses it
-        return {}
 
 
 def _said(cls: str, verdict: Verdict) -> str:
