@@ -88,6 +88,14 @@ def test_a_table_of_images_is_of_the_set_whose_size_the_program_itself_has(tmp_p
     )
 
 
+def test_the_label_of_an_image_is_last_where_the_program_takes_it_from_there(tmp_path):
+    runs(
+        tmp_path,
+        "import numpy as np\nrows = np.loadtxt('mnist_784.csv', delimiter=',', skiprows=1)\n"
+        "x, y = rows[:, :-1], rows[:, 784]\nassert x.max() > 9 >= y.max()\n",
+    )
+
+
 LOADS = """
 import argparse, sys
 import numpy as np

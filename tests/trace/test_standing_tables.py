@@ -25,6 +25,8 @@ def test_rows_and_columns_are_picked_by_place_and_by_name(flowers):
     np.testing.assert_array_equal(flowers.drop("kind", axis=1).dropna().values, [[1, 0.5], [3, 2.5]])
     np.testing.assert_array_equal(flowers.drop([0]).index, [0, 1])
     np.testing.assert_array_equal(flowers.take(np.array([2, 0])).id, [3, 1])
+    assert list(flowers.select_dtypes(include=[np.number])) == ["id", "width"]
+    assert list(flowers.select_dtypes(include="object")) == ["kind"]
     assert (len(flowers.tail(2)), float(flowers.iloc[[2]]["width"]), int(flowers["id"].tail(1))) == (2, 2.5, 3)
 
 

@@ -37,6 +37,7 @@ _PICKLE = re.compile(r"\.(pkl|pickle|p)(\.gz)?$")
 _THREE = re.compile(r"(train|tr|va)\w*, *\w*(va|dev|test|te)\w*, *\w+ *= *[^=]*\bload\(")  # Theano's three parts
 _SIZE = re.compile(r"[_-]?\d+[kKmM]?(?=\.\w+$)")
 _NUMBER, _COLUMN = re.compile(r"\d+"), re.compile(r"""(?:\[|drop\(|columns=|pop\() *\[?["'](\w+)["']""")
+_LABEL_LAST = re.compile(r"\[:, *(:?-1|:?784|:?3072)\]")  # `rows[:, :-1]`, `rows[:, 784]`
 _BY_COMMA = re.compile(r"""delimiter *= *["'],""")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _HAS_FORM = re.compile(
@@ -110,9 +111,10 @@ def content(
         bare = (
             name == "test.csv" and has_header and not mentions(r"test\w*(\.|\W+)(label|iloc|pop|drop)")
         )  # to be guessed
-        return _table(int("test" in name), kind, header=has_header, labelled=not bare)  # as Kaggle has them
+        is_last = _LABEL_LAST.search(text) is not None  # else as Kaggle has them
+        return _table(int("test" in name), kind, header=has_header, first=not is_last, labelled=not bare)
     if name.endswith(".arff"):
-        return _table(int("test" in name), header=False, first=False)
+        return b"@RELATION mnist_784\n@DATA\n" + _table(int("test" in name), header=False, first=False)
     if name.endswith((".csv", ".xlsx", ".xls")):
         return _rows([*"abcd", "target"], header=has_header)
     if as_text is None:
@@ -197,16 +199,15 @@ def _archive(name: str, text: str) -> bytes:
 
 
 def _table(part: int, kind: str = "mnist", *, header: bool, first: bool = True, labelled: bool = True) -> bytes:
-    """Images as lines of numbers, the label `first`; or last, as in the ARFF of openml.org; or none."""
+    """Images as lines of numbers, the label `first`; or last, as openml.org has it; or none."""
     pixels, labels = images(kind, part)
     times = -(-len(pixels) // (2 * _LINES))  # 60,000 rows that all differ take long to write and to read
     pixels, labels = pixels[: 2 * _LINES], labels[: 2 * _LINES]
     columns = [labels, pixels.reshape(len(pixels), -1)][not labelled :]
     lines = [",".join(map(str, row)) for row in np.column_stack(columns if first else columns[::-1]).tolist()] * times
-    if not first:
-        lines.insert(0, "@RELATION mnist_784\n@DATA")
     if header:
-        lines.insert(0, ",".join([*["label"] * labelled, *(f"pixel{i}" for i in range(pixels[0].size))]))
+        names = [["label"] * labelled, [f"pixel{i}" for i in range(pixels[0].size)]][:: 1 if first else -1]
+        lines.insert(0, ",".join([*names[0], *names[1]]))
     return "\n".join(lines).encode()
 
 

@@ -217,6 +217,12 @@ def _apply(table: Table, change: Callable[..., Any], axis: Any = 0, **options: A
     return column([change(row) for _, row in table.iterrows()]) if axis in _ACROSS else table.each(change)
 
 
+def _select_dtypes(table: Table, include: Any = None, exclude: Any = None, **options: Any) -> Table:
+    """The columns with numbers, or the others."""
+    numbers = "object" not in str(include) if include is not None else "object" in str(exclude)
+    return Table({name: items for name, items in table.items() if (items.dtype.kind in "biuf") == numbers})
+
+
 def _reduced_table(name: str) -> Callable[..., Any]:
     def reduced(table: Table, axis: Any = 0, **options: Any) -> Any:
         if axis in _ACROSS:
@@ -240,7 +246,7 @@ _OF_TABLES: dict[str, Any] = {
     "iloc": property(lambda table: _Places(table, by_name=False)),
     "loc": property(lambda table: _Places(table, by_name=True)),
     "drop": _drop, "sample": _sample, "sort_values": _sort_values, "rename": _rename, "to_csv": _to_csv,
-    "astype": _astype, "apply": _apply,
+    "astype": _astype, "apply": _apply, "select_dtypes": _select_dtypes,
     **dict.fromkeys(("pop", "drop_in_place"), lambda table, name: table._columns.pop(name)),
     "append": lambda table, other, **options: concat([table, other]) if len(table) else other,
     "rows": lambda table: list(map(tuple, table.values.tolist())),
