@@ -308,6 +308,42 @@ def test_a_sample_that_lies_on_a_kink_as_each_bias_is_zero_refutes_no_gradient(m
     assert all(words.endswith(" is 1/5 of the derivative, a convention") for words in said)
 
 
+LOCAL = """
+import numpy as np
+class Relu:
+    def forward(self, z):
+        self.a = np.maximum(0, z)
+        return self.a
+    def backward(self):
+        return (self.a > 0).astype(int)
+class Linear:
+    def __init__(self, n, m):
+        self.W = np.random.randn(n, m)
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dout):
+        self.dW = FACTORself.x.T @ dout
+        return dout @ self.W.T
+class Net:
+    def __init__(self):
+        self.one, self.relu = Linear(3, 5), Relu()
+    def forward(self, x):
+        return self.relu.forward(self.one.forward(x))
+    def backward(self, dout):
+        self.one.backward(dout * self.relu.backward())
+for net in Net(), Net():
+    print(net.forward(np.random.randn(4, 3)).round(3))
+    net.backward(np.random.randn(4, 5))
+"""
+
+
+@pytest.mark.parametrize("factor", ["", "2 * "])
+def test_a_derivative_that_is_asked_for_without_arguments_is_no_gradient(factor: str, tmp_path: Path) -> None:
+    shown = dout("show", script(tmp_path, LOCAL.replace("FACTOR", factor))).stdout
+    assert bool(factor) == ("✗ gradient of W" in shown) == ("✗" in shown)
+
+
 AVERAGED = """
 import numpy as np
 class Dense:

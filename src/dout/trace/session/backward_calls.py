@@ -120,12 +120,22 @@ def is_given_a_step_size(tracer: Tracer, backward: OpenCall, forward: OpenCall) 
 
 
 def _gives_local_derivative(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> bool:
-    """Whether a backward is given the input of an elementwise forward, and nothing else: `sigmoid.backward(z)`."""
+    """Whether a backward is given the input of an elementwise forward, and nothing else: `sigmoid.backward(z)`.
+
+    Or nothing at all, and reads only what that forward had, while others use what it gave: `dout * relu.backward()`.
+    """
     given, arrays = set(backward.inputs), [node for node in forward.inputs if node is not None]
-    made = set(tracer.nodes[slice(*forward.span)])
-    read = {i for node in tracer.nodes[slice(*backward.span)] for i in node.inputs}
-    is_elementwise = [o.shape for o in forward.outputs if o is not None] == [i.shape for i in arrays[:1]] != [()]
-    return is_elementwise and bool(given) and given <= {*arrays} and made.isdisjoint(read)
+    made, its = (set(tracer.nodes[slice(*call.span)]) for call in (forward, backward))
+    read = {i for node in its for i in node.inputs}
+    shapes = [output.shape for output in forward.outputs if output is not None]
+    if not arrays or shapes != [arrays[0].shape] or shapes == [()]:
+        return False
+    if given:
+        return given <= {*arrays} and made.isdisjoint(read)
+    between = tracer.nodes[forward.span[1] : backward.span[0]]
+    is_used = any(output in node.inputs for node in between for output in forward.outputs)
+    own = made | its | {*arrays}
+    return is_used and not backward.arguments and len(arrays) == 1 and all(i in own or not i.shape for i in read)
 
 
 def gradients_by_input(forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...]:
