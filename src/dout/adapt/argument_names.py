@@ -113,3 +113,11 @@ def stands_for(name: str) -> str:
     ('W', 'b', '')
     """
     return next((kind for kind, names in _STANDS_FOR if names(name)), "")
+
+
+_SLOPE = re.compile(r"prime|deriv|grad|^d_|^d(?=act|f(unc|n)?$)|diff|backward")
+
+
+def names_slope(name: str) -> bool:
+    """Whether a function is called as the derivative of another."""
+    return _SLOPE.search(name.lower()) is not None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
-from collections.abc import Container, Mapping, Sequence
+import sys
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType, MemberDescriptorType, ModuleType
 from typing import Any
@@ -16,9 +17,9 @@ from dout.adapt.argument_names import is_named, names_wish, taken_by
 from dout.adapt.array_makers import Maker, known_above, maker_of
 from dout.adapt.interface.collaborators import RATE
 from dout.adapt.interface.interface import Interface
-from dout.adapt.source.attribute_reads import attributes_read, users_with
+from dout.adapt.source.attribute_reads import asked_of_objects, attributes_read, users_with
 from dout.adapt.source.syntax import name_of, read, total, walk, written
-from dout.run import attributes_of, is_class, mro_of, quiet, vars_of
+from dout.run import attributes_of, is_class, mro_of, names_of, quiet, vars_of
 from dout.trace.model.user_source import behind, is_user_code
 from dout.trace.tracer.traced import plain
 
@@ -47,6 +48,21 @@ def holders_for(cls: type, interface: Interface, error: Exception) -> list[type 
         found += [made for item in others if (made := maker_of(item, named)) is not None][:1]
     connects = interface.forward == "__call__"  # it may ask a layer before it
     return [*found, *([] if connects else [_holder_of(attribute)])]
+
+
+def operands_of(cls: type, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Objects that hold a number, for those of the constructor's arguments of which a layer reads what no array has.
+
+    They are of a class of the user's that has all of that, known beside the layer's own: `self.a.grad` of `Add(a, b)`.
+    """
+    init = cls.__init__  # type: ignore[misc]
+    read_of = {n: attributes_read(init, n, cls) for n in names if asked_of_objects(init, n, cls)}
+    wanted = frozenset[str]().union(*read_of.values())
+    user = [m for m in list(sys.modules.values()) if is_user_code(_file_of(m))] if wanted else []
+    beside = [item for m in user if cls.__name__ in names_of(m) for item in list(names_of(m).values())]
+    known = dict.fromkeys(filter(is_class, [*known_above(cls), *beside]))
+    fitting = [c for c in known if wanted and all(users_with(c, name) for name in wanted) and _holds_an_array(c)]
+    yield from ({name: wrapped(holder, np.array(0.5)) for name in read_of} for holder in fitting[:_MOST])
 
 
 @total(bool)

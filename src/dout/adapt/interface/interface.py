@@ -27,6 +27,7 @@ from dout.adapt.argument_names import (
     names_plain_upstream,
     names_rate,
     names_samples,
+    names_slope,
     names_switch,
     names_upstream,
     taken_by,
@@ -35,6 +36,7 @@ from dout.adapt.array_makers import Maker
 from dout.adapt.combinations import combined
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, required, required_by
+from dout.adapt.source import kinds_for
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import kept_when_called, read_by
 from dout.adapt.source.linear_use import handed_to, only_asked, only_multiplied
@@ -48,6 +50,7 @@ SHARED = "dout again "
 DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
 CONTEXT, GRADS, OPTIMIZER, BUFFER, ROWS = "ctx", "grads", "optimizer", "buffer", "rows"
 EACH, FIRST = "*", "first"  # what forward's own `*args` was given; what it returns before its output: `return z, a`
+SLOPE = "slope"
 PENALTY = "0.125"  # its strength; at 0 a wrong penalty would be right
 
 
@@ -56,12 +59,12 @@ class Interface:
     """How a layer is called: which method is its forward and its backward, and what the arguments of backward are.
 
     `roles` has one word for each argument that backward must be given, by place: `dout` (the upstream gradient), `0.0`
-    (the rate of a penalty), `output` (what forward gave), `self.name` (what it left there), `name=` (forward's
-    default), `cache` (what else forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a
-    dict that it fills), `dout again 1` (of another use of the first output: each gets a half), `optimizer`, `True`,
-    `buffer` (zeros in the shape of the first input, in which it leaves the gradient), `rows` (the number of samples:
-    the length of the first input), `*` (all that forward's `*args` was given), `first` (what forward
-    returns before its output), or the name of an argument of forward.
+    (the rate of a penalty), `slope of fn` (the derivative of the function that forward was given), `output` (what
+    forward gave), `self.name` (what it left there), `name=` (forward's default), `cache` (what else forward returned),
+    `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a dict that it fills), `dout again 1` (of another
+    use of the first output: each gets a half), `optimizer`, `True`, `buffer` (zeros in the shape of the first input, in
+    which it leaves the gradient), `rows` (the number of samples: the length of the first input), `*` (all that
+    forward's `*args` was given), `first` (what forward returns before its output), or an argument of forward by name.
 
     `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
@@ -270,7 +273,9 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     settings = optional(getattr(cls, forward))
     keeps = [CACHE] if items_returned(behind(getattr(cls, forward))) > 1 else []
     choices = [
-        ["True"]
+        [slope]
+        if (slope := _slope_of(getattr(cls, forward), name, taken))
+        else ["True"]
         if name in idle
         else [f"{name}="]
         if name in settings
@@ -300,6 +305,13 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
         yield Interface(forward, backward, roles, context=context, local=is_local)
     if len(wanted) > 1 and wanted == taken and not loss:  # `log_prob(x, a)`, `grad_log_prob(x, a)`: of one number
         yield Interface(forward, backward, tuple(wanted), context=context)
+
+
+def _slope_of(forward: Any, name: str, taken: Sequence[str]) -> str:
+    """The role of the derivative of a function that forward calls, `fn_prime` of `fn`; "" for any other argument."""
+    functions = [n for n in taken if n != name and n in name and names_slope(name)]
+    called = [n for n in functions if kinds_for(behind(forward), n)[:1] == ("callable",)]
+    return f"{SLOPE} of {called[0]}" if called else ""
 
 
 def given_again(cls: type, interface: Interface) -> Interface | None:

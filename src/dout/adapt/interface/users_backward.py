@@ -26,6 +26,7 @@ from dout.adapt.interface.interface import (
     RATE_ROLE,
     ROWS,
     SHARED,
+    SLOPE,
     Interface,
 )
 from dout.adapt.interface.learned_gradients import (
@@ -56,7 +57,8 @@ _CERTAIN = {DOUT, CACHE, FIRST, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "Tru
 
 def is_certain(interface: Interface, *, but_for: Collection[str] = ()) -> bool:
     """Whether backward takes an upstream gradient, and nothing that could be for anything else."""
-    guessed = {role for role in interface.roles if not role.endswith("=")} - _CERTAIN - {*but_for}
+    told = {role for role in interface.roles if role.endswith("=") or role.startswith(SLOPE)}
+    guessed = {*interface.roles} - told - _CERTAIN - {*but_for}
     return DOUT in interface.roles and not guessed
 
 

@@ -13,7 +13,18 @@ from dout.adapt.array_makers import Maker, known_above
 from dout.adapt.interface.array_holders import bare, in_holders, settings_asked
 from dout.adapt.interface.collaborators import Context
 from dout.adapt.interface.held_values import give, held_at
-from dout.adapt.interface.interface import BUFFER, CACHE, CONTEXT, EACH, FIRST, OUTPUT, ROWS, Interface, cache_place
+from dout.adapt.interface.interface import (
+    BUFFER,
+    CACHE,
+    CONTEXT,
+    EACH,
+    FIRST,
+    OUTPUT,
+    ROWS,
+    SLOPE,
+    Interface,
+    cache_place,
+)
 from dout.adapt.interface.learned_gradients import KEPT, is_float_array
 from dout.adapt.source import asked_of_objects, attributes_read
 from dout.adapt.source.attribute_reads import users_with
@@ -83,6 +94,9 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
         result = result if len(result) > 1 else result[0]
     known = zip(names, inputs, strict=False)
     kept = {role: value for name, value in known for role in (name, f"{name}=") if role in interface.roles}
+    for name, value in zip(names, inputs, strict=False):
+        if (role := f"{SLOPE} of {name}") in interface.roles:
+            kept[role] = getattr(value, SLOPE, None)  # of ours alone
     if OUTPUT in interface.roles and OUTPUT not in names:  # a loss may call its input so
         kept[OUTPUT] = held[1] if held and interface.slot else result
     if cache:

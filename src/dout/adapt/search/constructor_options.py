@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import is_named, names_loss, names_rate, stands_for, taken_by
+from dout.adapt.argument_names import is_named, names_loss, names_rate, names_slope, stands_for, taken_by
 from dout.adapt.interface.collaborators import Collaborator, two_parts
+from dout.adapt.interface.interface import SLOPE
 from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.sizes.axis_sizes import OF_AXES, SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
 from dout.adapt.sizes.proposed_arrays import array_of, numbers
@@ -29,6 +30,9 @@ def _tanh(x: Any, *flags: Any, **named: Any) -> Any:
 
 def _tanh_slope(x: Any, *others: Any, **named: Any) -> Any:
     return 1 - np.tanh(x) ** 2
+
+
+_tanh.__dict__[SLOPE] = _tanh_slope  # for a backward that is given the derivative of forward's function
 
 
 class _Tanh(SimpleNamespace):
@@ -68,9 +72,6 @@ _OF_A_DRAW = re.compile(r"_(std|stdev|scale|range|mean|sigma|var|value|val|bound
 
 
 _WINDOW = re.compile(r"kernel|filter|pool|window|stride|size|^[fks]$|^[fk][hw]$|^[hw][fk]$")  # p beside it is a padding
-
-
-_SLOPE = re.compile(r"prime|deriv|grad|^d_|^d(?=act|f(unc|n)?$)|diff|backward")
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,13 +206,14 @@ class ClassSettings:
             return ["relu", "sigmoid", "tanh"]
         beside = [p.name for p in self.constructor if p.name != name]
         plain = [_tanh_slope] if self._is_slope(name) else [_tanh]
-        if self._is_slope(name) or any(map(self._is_slope, beside)):
+        asked = [p.name for p in taken_by(self._methods()[2]) if name in p.name and names_slope(p.name)]
+        if self._is_slope(name) or any(map(self._is_slope, beside)) or asked:
             return plain  # a function and its derivative must be of one kind
         return [*found[:3], *plain, "relu", "sigmoid"]
 
     def _is_slope(self, name: str) -> bool:
         """Whether a function that a constructor takes is a derivative: by its name, or as backward alone reads it."""
-        if _SLOPE.search(name.lower()):
+        if names_slope(name):
             return True
         built, first, second = self._methods()
         return (
@@ -226,7 +228,7 @@ def slopes_of(cls: type, names: Sequence[str]) -> list[inspect.Parameter]:
     if not names:
         return []
     absent = [p for p in taken_by(cls) if p.default is None]
-    return [p for p in absent if _SLOPE.search(p.name.lower()) and any(p.name.startswith(f"{n}_") for n in names)]
+    return [p for p in absent if names_slope(p.name) and any(p.name.startswith(f"{n}_") for n in names)]
 
 
 def wanted(function: Any, asked: Collection[str] = ()) -> list[inspect.Parameter]:

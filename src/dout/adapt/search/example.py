@@ -13,6 +13,7 @@ import numpy as np
 
 from dout.adapt.argument_names import any_number_of, is_named
 from dout.adapt.interface.adapted_layer import layer_class
+from dout.adapt.interface.array_holders import operands_of
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.interface.users_forward import NoLossError
@@ -210,6 +211,7 @@ def _refuse_target(trial: ExampleSearch, target: Target, found: Example | None) 
 def _of_attributes(target: Target, init: Mapping[str, Any], named: Mapping[str, Any]) -> Example | None:
     """An example of a layer that reads its inputs from attributes; None where it does not, or none runs."""
     choices = constructor_arguments(target, init)[:MOST_BUILT]
+    choices += [{**choices[0], **given} for given in operands_of(target.cls, target.not_given(init))]
     for choice in choices:  # grows: what forward raises may be of the constructor's arguments
         attributes = AttributeInputs(target.cls, choice)
         held = attributes.found()

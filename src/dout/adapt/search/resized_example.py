@@ -25,7 +25,7 @@ _SHORT = (3, 2)  # lengths of axes
 
 def at_its_sizes(search: ExampleSearch, one: Example) -> Example:
     """The example with sizes that tell most, and cost least."""
-    for way in (_with_fewer_axes, _apart, _of_other_rows, _in_groups, _roomy, _lighter):
+    for way in (_with_fewer_axes, _as_columns, _apart, _of_other_rows, _in_groups, _roomy, _lighter):
         one = way(search, one) or one
     return one
 
@@ -39,6 +39,21 @@ def _with_fewer_axes(search: ExampleSearch, one: Example) -> Example | None:
         return None
     choice = replace(one, inputs={**one.inputs, **{n: alike(x, x[:, 0].shape, n) for n, x in tables.items()}})
     return replace(choice, interface=tried.interface) if (tried := search.run(choice)).fit == Fit.ALL else None
+
+
+def _as_columns(search: ExampleSearch, one: Example) -> Example | None:
+    """The same with a column for each sample, where tables are taken only if they are square: `J @ dout`."""
+    name, *others = one.chosen_inputs or [""]
+    x = one.inputs.get(name, 0.0)
+    lengths: tuple[int, ...] = (*np.shape(x), 0, 0)
+    rows, n, *more = lengths
+    if others or n not in more[:-2] or search.fits(one) != Fit.ALL:
+        return None
+    shapes = (rows, n, *range(n + 1, n + len(more) - 1)), (rows, n, 1)
+    apart, column = (replace(one, inputs={**one.inputs, name: alike(x, shape, name)}) for shape in shapes)
+    if search.run(apart).fit == Fit.ALL or (tried := search.run(column)).fit != Fit.ALL:
+        return None
+    return replace(column, interface=tried.interface)
 
 
 def _apart(search: ExampleSearch, one: Example) -> Example | None:

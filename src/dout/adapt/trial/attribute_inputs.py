@@ -8,14 +8,14 @@ leaves; the gradients are what it leaves in the shapes of the inputs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label, names_loss, names_upstream, stands_for
+from dout.adapt.argument_names import names_label, names_loss, names_upstream, stands_for, taken_by
 from dout.adapt.interface.adapted_layer import layer_class, set_up
 from dout.adapt.interface.held_values import argument_name, places_of, put_at
 from dout.adapt.interface.interface import DOUT, RATE_ROLE, Interface, setting_role
@@ -23,6 +23,7 @@ from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.interface.method_pairs import pairs_of, reads_and_writes, required
 from dout.adapt.sizes.axis_sizes import OF_AXES, AxisSizes
 from dout.adapt.sizes.proposed_arrays import array_of, between, one_hot
+from dout.adapt.source.attribute_reads import attributes_given
 from dout.adapt.trial.gradient_owners import is_finite
 from dout.adapt.trial.setups import Preparations
 from dout.run import attributes_of, deep_copy, flat, objects_in, quiet, run_backward, seed_global
@@ -134,8 +135,10 @@ class AttributeInputs:
         owners = {place: _owner(place, held) for place in held}
         theirs = {p: owner for p, owner in owners.items() if id(owner) in foreign and owner is not layer}
         known = {p: np.shape(held[p]) for p in theirs if is_float_array(held[p])}
+        if theirs:  # nobody gave these to the constructor: they are settings, `axis=None`
+            empty = [name for name in empty if name not in {p.name for p in taken_by(self.cls)}]
         if not known:  # a number may be an array as well
-            empty += [p for p in theirs if held[p] is None or (isinstance(held[p], np.ndarray) and not held[p].ndim)]
+            empty += [p for p in theirs if held[p] is None or _is_one_number(held[p])]
         if not empty:
             yield known
             return
@@ -165,7 +168,7 @@ class AttributeInputs:
             return None, result
         changed = {
             place: item for place, item in places_of(layer).items()
-            if (is_float_array(item) or isinstance(item, float)) and place not in values
+            if (is_float_array(item) or isinstance(item, float) or _is_one_number(item)) and place not in values
             and (place not in before or before[place][0] is not item or not np.array_equal(before[place][1], item))
         }  # fmt: skip
         single = [p for p, x in changed.items() if np.size(x) == 1] if names_loss(self.cls.__qualname__) else []
@@ -225,7 +228,9 @@ class AttributeInputs:
         try:
             layer = self._make(cls)
             layer.forward(*(x.copy() for x in inputs.values()))
-            for place, number in _numbers_beside(layer, inputs):
+            for place, number in _numbers_beside(
+                layer, inputs, attributes_given(getattr(self.cls, interface.backward))
+            ):
                 put_at(layer, place, number)
             before = {place: np.array(item) for place, item in places_of(layer).items() if is_float_array(item)}
             result = run_backward(layer, (dout,))
@@ -238,13 +243,21 @@ class AttributeInputs:
         return _Left(held, tuple(filter(is_float_array, flat(result))))
 
 
-def _numbers_beside(layer: Any, inputs: Inputs) -> Iterator[tuple[str, Any]]:
-    """The places beside inputs where a number stands, with zeros in the input's shape: gradients may be added there."""
+def _numbers_beside(layer: Any, inputs: Inputs, written: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """The places beside inputs where a number stands, with zeros in the input's shape: gradients may be added there.
+
+    So where nothing stands yet, and backward writes what is called so.
+    """
     shapes = {place.rpartition(".")[0]: np.shape(x) for place, x in inputs.items() if "." in place}
     for place, item in places_of(layer).items():
-        shape = shapes.get(place.rpartition(".")[0])
-        if shape is not None and isinstance(item, np.ndarray) and not item.ndim:
-            yield place, np.zeros(shape)
+        owner, _, name = place.rpartition(".")
+        if owner in shapes and (_is_one_number(item) or (item is None and name in written)):
+            yield place, np.zeros(shapes[owner])
+
+
+def _is_one_number(item: Any) -> bool:
+    """Whether something is an array without axes."""
+    return isinstance(item, np.ndarray) and not item.ndim
 
 
 def _is_label(place: str) -> bool:

@@ -10,5 +10,10 @@ RULE = Rule("D504", "warning", "fails on plain Python numbers")
 
 
 def check(lab: Lab) -> Findings:
-    """Yield a finding if Python's floats are not taken as elements of an array are."""
-    yield from single_elements(RULE, lab, "plain Python numbers", float)
+    """Yield a finding if Python's floats are not taken as elements of an array are.
+
+    Not where they stand in objects of another class: what makes those makes arrays of them.
+    """
+    interface = lab.subject.interface
+    if interface is None or not any("." in place for place in interface.given):
+        yield from single_elements(RULE, lab, "plain Python numbers", float)

@@ -1,0 +1,118 @@
+"""Operations built with their operands, and what a backward is given beside them: slopes, columns."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_adapt_networks import loaded, words
+
+import dout
+from dout.adapt.interface.function_pairs import function_pairs
+from dout.judge.outcomes import Word
+
+OPERATIONS = """
+class Times:
+    def __init__(self, one, other):
+        self.one, self.other = one, other
+
+    def forward(self):
+        self.made = self.one.__class__(self.one.data * np.sin(self.other.data))
+        return self.made
+
+    def backward(self):
+        self.one.slope += np.sin(self.other.data) * self.made.slope
+        self.other.slope += RIGHT * self.made.slope
+
+
+class Total:
+    def __init__(self, of, axis=None):
+        self.of, self.axis = of, axis
+
+    def forward(self):
+        self.made = self.of.__class__(np.sum(self.of.data ** 2, axis=self.axis))
+        return self.made
+
+    def backward(self):
+        self.of.slope += 2 * self.of.data * self.made.slope
+"""
+CELLS = """
+from operations import Times, Total
+
+class Cell:
+    def __init__(self, data):
+        self.data = np.array(data)
+        self.slope = None
+
+    def __mul__(self, other):
+        return Times(self, other).forward()
+"""
+
+
+def operations(folder: Path, monkeypatch: pytest.MonkeyPatch, right: str) -> Any:
+    monkeypatch.syspath_prepend(folder)
+    module = loaded(folder, OPERATIONS.replace("RIGHT", right), "operations")
+    monkeypatch.setitem(sys.modules, "operations", module)
+    monkeypatch.setitem(sys.modules, "cells", loaded(folder, CELLS, "cells"))
+    return module
+
+
+@pytest.mark.parametrize(
+    ("right", "word"),
+    [("self.one.data * np.cos(self.other.data)", Word.EXACT), ("np.cos(self.other.data)", Word.REFUTED)],
+)
+def test_an_operation_is_built_with_operands_of_the_class_that_uses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, right: str, word: Word
+) -> None:
+    report = dout.check(operations(tmp_path, monkeypatch, right).Times)
+    assert words(report) == {"one_data": Word.EXACT, "other_data": word}
+    assert "D504" not in {finding.code for finding in report.findings}  # a Cell makes arrays of numbers
+
+
+def test_an_operation_may_give_one_number_and_its_settings_are_no_inputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert words(dout.check(operations(tmp_path, monkeypatch, "1").Total)) == {"of_data": Word.EXACT}
+
+
+BENT = """
+wave = lambda x: np.sin(x)
+
+def bent_forward(x, w, curve):
+    z = x @ w
+    return curve(z), (x, w, z)
+
+def bent_backward(dout, cache, curve_prime):
+    x, w, z = cache
+    dz = curve_prime(RIGHT) * dout
+    return dz @ w.T, x.T @ dz
+"""
+
+
+@pytest.mark.parametrize(("right", "word"), [("z", Word.EXACT), ("2 * z", Word.REFUTED)])
+def test_a_backward_is_given_the_slope_of_the_function_that_forward_was_given(
+    tmp_path: Path, right: str, word: Word
+) -> None:
+    module = loaded(tmp_path, BENT.replace("RIGHT", right))
+    assert set(words(dout.check(function_pairs(vars(module))["bent_forward"])).values()) == {word}
+
+
+COLUMNS = """
+class Shares:
+    def forward(self, x):
+        e = np.exp(x - np.max(x, axis=1, keepdims=True))
+        self.p = e / np.sum(e, axis=1, keepdims=True)
+        return self.p
+
+    def backward(self, dout):
+        return RIGHT @ dout
+
+    def jacobian(self):
+        return self.p * (np.eye(self.p.shape[1]) - np.swapaxes(self.p, 1, 2))
+"""
+
+
+@pytest.mark.parametrize(("right", "word"), [("self.jacobian()", Word.EXACT), ("2 * self.jacobian()", Word.REFUTED)])
+def test_what_takes_square_tables_alone_is_given_columns(tmp_path: Path, right: str, word: Word) -> None:
+    report = dout.check(loaded(tmp_path, COLUMNS.replace("RIGHT", right)).Shares)
+    assert words(report) == {"x": word}
