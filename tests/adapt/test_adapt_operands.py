@@ -116,3 +116,50 @@ class Shares:
 def test_what_takes_square_tables_alone_is_given_columns(tmp_path: Path, right: str, word: Word) -> None:
     report = dout.check(loaded(tmp_path, COLUMNS.replace("RIGHT", right)).Shares)
     assert words(report) == {"x": word}
+
+
+DISTANCES = """
+def misses(y, ŷ):
+    return np.sum((ŷ - y) ** 4) / y.size
+
+def d_misses(y, ŷ):
+    return RIGHT
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "word"),
+    [
+        ("4 * (ŷ - y) ** 3 / y.size", Word.EXACT),
+        ("4 * (ŷ - y) ** 3", Word.SCALED),  # a convention of losses: nothing arrives from above
+        ("4 * (y - ŷ) ** 3", Word.REFUTED),
+    ],
+)
+def test_y_with_a_hat_is_a_prediction(tmp_path: Path, right: str, word: Word) -> None:
+    module = loaded(tmp_path, DISTANCES.replace("RIGHT", right))
+    assert words(dout.check(function_pairs(vars(module))["misses"])) == {"ŷ": word}
+
+
+CONSTANT = """
+class Peaks:
+    def softmax(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def d_softmax(self, delta):
+        return 1
+
+class Steep:
+    def bent(self, x):
+        return x * 3
+
+    def d_bent(self, delta):
+        return RIGHT
+"""
+
+
+@pytest.mark.parametrize(("right", "word"), [("3", Word.EXACT), ("1", Word.REFUTED)])
+def test_a_derivative_that_is_a_number_reads_no_upstream_gradient(tmp_path: Path, right: str, word: Word) -> None:
+    module = loaded(tmp_path, CONSTANT.replace("RIGHT", right))
+    assert words(dout.check(module.Steep)) == {"x": word}
+    assert words(dout.check(module.Peaks)) == {"x": Word.PASSED}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -37,9 +38,9 @@ def any_number_of(parameters: Iterable[inspect.Parameter]) -> str:
 
 
 def _names(pattern: str) -> Callable[[str], bool]:
-    """Whether the whole of a name is of this pattern, in small letters or capitals."""
+    """Whether the whole of a name is of this pattern, in small letters or capitals; of `ŷ` whether `y_hat` is."""
     compiled = re.compile(pattern, re.IGNORECASE)
-    return lambda name: compiled.fullmatch(name) is not None
+    return lambda name: compiled.fullmatch(unicodedata.normalize("NFD", name).replace("\u0302", "_hat")) is not None
 
 
 names_label = _names(

@@ -256,12 +256,13 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     wanted += given_after(getattr(cls, backward), place, switches_for(behind(getattr(cls, forward))))
     loss = names_loss(cls.__qualname__) or names_loss(forward) or _looks_like_two(taken)
     wanted += [] if loss else upstream_after(getattr(cls, backward), place)
-    arrives = any(names_plain_upstream(name) for name in wanted if name not in taken)
+    unread = {*wanted} - read_by(getattr(cls, backward), wanted)  # of a derivative that is a number: `return 1`
+    arrives = any(names_plain_upstream(name) for name in wanted if name not in taken and name not in unread)
     local = not (_LOCAL.search(backward) or arrives)
     if (roles := _roles_of_asking(cls, backward, wanted, taken)) and not unproven:
         yield Interface(forward, backward, roles, context=context, asked=True)
         return
-    idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
+    idle = {n for n in wanted if names_label(n) and n not in taken and n in unread}
     active = [n for n in wanted if n not in idle]
     alone = len(wanted) == 1 and (local or only_multiplied(getattr(cls, backward), wanted[0]))
     if _takes_target(active, taken, loss or alone) != unproven or _asks_for_more(cls, forward, active, taken, local):
@@ -287,6 +288,7 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     if loss and len(wanted) > 1 and wanted == taken:  # `loss(x, t)` and `gradient(x, t)`: the same call
         choices = [[name] for name in wanted]
     again = handed_to(getattr(cls, backward), forward) if local and taken else set[str]()
+    choices = [[OUTPUT] if local and n in unread else c for n, c in zip(wanted, choices, strict=True)]
     choices = [[taken[0]] if n in again and OUTPUT in c else c for n, c in zip(wanted, choices, strict=True)]
     others = [c for name, c in zip(wanted, choices, strict=True) if name not in taken and DOUT in c]
     if not (loss or local or any(c[0] == DOUT for c in choices)) and len(others) == 1:  # all else forward was given

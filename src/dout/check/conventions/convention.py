@@ -171,6 +171,7 @@ def _disagreeing(found: Mapping[str, Convention], judgement: Judgement, role: Ro
 def is_loss(subject: Subject, judgement: Judgement, samples: Samples) -> bool:
     """Whether forward gives one number, or one a sample, of arrays, and compares with a target or is called a loss.
 
+    Or its backward takes no upstream gradient.
     A mean or a norm gives one number, too: in the middle of a network a factor there is no convention.
     """
     if len(judgement.outputs) != 1 or math.prod(samples.shape) < 2:
@@ -187,7 +188,7 @@ def is_loss(subject: Subject, judgement: Judgement, samples: Samples) -> bool:
     compares = any(names_label(n) and n.lower() != "y" for n in names) or any(
         is_label(subject.inputs[i]) for i in arrays[1:]
     )
-    return compares or names_loss(subject.name.rpartition(".")[2]) or _assumes_one(subject)
+    return compares or names_loss(subject.name.rpartition(".")[2]) or subject.ends or _assumes_one(subject)
 
 
 @otherwise(False)
