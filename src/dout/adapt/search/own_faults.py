@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.interface.users_forward import NoLossError
 from dout.adapt.repository.project_files import files_below, repository_root, statements_of
 from dout.adapt.search.raising_lines import always_comes_by, around, function_at, lines_of, steps_of, way_of
-from dout.adapt.source.attribute_reads import attributes_set
+from dout.adapt.source.attribute_reads import attributes_set, own_attributes
 from dout.adapt.source.syntax import bindings, name_of
 from dout.adapt.target import Target
 from dout.run import attributes_of, quiet
@@ -116,6 +117,32 @@ def _unset(owner: Any, name: str, text: str) -> UnsetAttribute | None:
     setting = {method.__name__ for method in own if name in attributes_set(method)}
     roots = dict.fromkeys(map(repository_root, files))
     return UnsetAttribute(text, bool(setting - runs) or any(_is_given(root, name) for root in roots), bool(setting))
+
+
+def is_left_empty(cls: type, name: str) -> bool:
+    """Whether a class makes an attribute when it is built, and neither its other methods nor other code write it.
+
+    A backward that reads it may write into it by another name.
+    """
+    theirs = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
+    backwards = {backward for _, backward in pairs_of(theirs[0])}
+    for method in _reachable_methods(theirs):
+        reads, writes = own_attributes(method)
+        is_made_here = method.__name__ == "__init__"
+        if not is_made_here and name in (writes | reads if method.__name__ in backwards else writes):
+            return False
+    roots = dict.fromkeys(map(repository_root, filter(None, map(_file_of, theirs))))
+    return not any(_is_given(root, name) for root in roots)
+
+
+def _reachable_methods(classes: Sequence[type]) -> Iterator[FunctionType]:
+    """The methods of a class with its bases in order; one that another replaces only if that asks its base."""
+    found: dict[str, FunctionType] = {}
+    for base in classes:
+        for name, method in vars(base).items():
+            if isinstance(method, FunctionType) and (name not in found or "super" in found[name].__code__.co_names):
+                found[name] = method
+                yield method
 
 
 def more_telling(error: Exception | None, before: Exception | None) -> Exception | None:

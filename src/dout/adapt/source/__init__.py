@@ -25,6 +25,7 @@ from dout.adapt.source.returned_names import (
     has_no_return,
     items_returned,
     names_told,
+    names_unread,
     returned_by,
 )
 from dout.adapt.source.scopes import parts_given
@@ -53,6 +54,7 @@ __all__ = [
     "keys_for",
     "kinds_for",
     "names_told",
+    "names_unread",
     "only_multiplied",
     "own_attributes",
     "parts_given",

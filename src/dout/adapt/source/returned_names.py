@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from functools import partial
 from itertools import takewhile
@@ -160,3 +161,32 @@ def returns_what_it_makes_of(function: Any, name: str) -> bool:
 def has_no_return(function: Any) -> bool:
     """Whether a function ends without a `return` of anything, be it None."""
     return read(function) is not None and not any(value is not None for value in _returned(function))
+
+
+@total(frozenset)
+def names_unread(function: Any) -> frozenset[str]:
+    """The local names of a function that it binds and never reads."""
+    own = read(function)
+    names = [node for node in walk(own.node) if isinstance(node, ast.Name)] if own else []
+    return frozenset(n.id for n in names if isinstance(n.ctx, ast.Store)) - {
+        n.id for n in names if not isinstance(n.ctx, ast.Store)
+    }
+
+
+@total(tuple)
+def returned_as_told(function: Any, names: Sequence[str]) -> tuple[str, ...]:
+    """These names in the order in which the documentation of a function says that it returns the gradients of them.
+
+    Empty where it does not name each: `Returns a tuple of: - dx: …, - dw: …`.
+    """
+    own = read(function)
+    _, said, text = re.split(r"(returns?\b)", (own.doc or "") if own else "", maxsplit=1, flags=re.IGNORECASE)
+    words = re.findall(r"\w+", text) if said else []
+    first = {name: next((i for i, word in enumerate(words) if names_gradient_of(word, name)), -1) for name in names}
+    return tuple(sorted(names, key=first.__getitem__)) if min(first.values()) >= 0 else ()
+
+
+def names_gradient_of(word: str, name: str) -> bool:
+    """Whether a word is a name for the gradient of an argument: `dw`, `grad_w`, `w_grad`."""
+    own = re.escape(name)
+    return re.fullmatch(rf"(d|g|grad|delta)_?{own}|{own}_?grad", word, re.IGNORECASE) is not None

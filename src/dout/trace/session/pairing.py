@@ -114,10 +114,31 @@ def pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]
 
     None where every gradient is the array of zeros that was there before: then another method computes them.
     """
-    held = [item for value in before.values() for item in (value, *parts_of(value))]
     found = list(_pairs(before, after))
-    if not all(any(pair.gradient is item for item in held) and not np.any(plain(pair.gradient)) for pair in found):
+    if len(zeros_left(before, found)) < len(found):
         yield from found
+
+
+def zeros_left(before: Mapping[str, Any], found: Iterable[Pair]) -> list[Pair]:
+    """Of these pairs those whose gradient is the array of zeros that was there before."""
+    held = [item for value in before.values() for item in (value, *parts_of(value))]
+    return [pair for pair in found if any(pair.gradient is item for item in held) and not np.any(plain(pair.gradient))]
+
+
+def unwritten(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """Yield parameters, by name and value, with the attribute for their gradient where backward leaves zeros or None.
+
+    Of zeros these are all parameters or none: beside another gradient zeros are one.
+    """
+    found = list(_pairs(before, after))
+    left = zeros_left(before, found)
+    for pair in left if len(left) == len(found) else ():
+        holds = [key for key, item in after.items() if any(part is pair.gradient for part in (item, *parts_of(item)))]
+        yield from ((pair.name, pair.parameter, key) for key in holds[:1])
+    empty = [key for key, item in after.items() if item is None and is_named_as_gradient(key)]
+    for name, item in before.items() if empty else ():
+        if is_array(item) and after.get(name) is item:
+            yield from ((name, item, key) for key in empty if stem(key) == stem(name))
 
 
 def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:

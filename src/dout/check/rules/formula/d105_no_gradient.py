@@ -19,7 +19,7 @@ from dout.check.exact.subject import Subject
 from dout.check.lab.other_values import same
 from dout.check.repair.run_repairs import forgotten_return
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.formula.discarded_gradients import discarded_gradients
+from dout.check.rules.formula.discarded_gradients import discarded_gradients, fully_judged, left_empty
 from dout.graph import Node, topological
 from dout.judge.float_judge import in_float64
 from dout.run import attributes_of, copied, mro_of, otherwise
@@ -31,7 +31,8 @@ RULE = Rule("D105", "note", "no gradient for an input or a parameter")
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield an error if backward keeps nothing and has no `return`; else a note for each missing gradient.
 
-    It is an error for a parameter that backward replaces by its gradient: the next forward computes with that.
+    It is an error for a parameter that backward replaces by its gradient: the next forward computes with that. It is
+    one, too, where the constructor makes a place for the gradient, and nothing writes there.
 
     It is a warning for a parameter beside others that have one, or if backward leaves an array of its shape, and for an
     input whose gradient backward computes; an error for an input if backward has no `return`, unless it is a whole
@@ -64,11 +65,15 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     forgotten = discarded_gradients(subject, examination)
     left = cache(partial(_left, subject, examination))
     for name, node, is_parameter in missing:
-        if name in forgotten and is_parameter:
+        if name in forgotten and is_parameter and fully_judged(judgement) is not None:
             continue
         if is_parameter and _is_replaced(name, node, left(), examination):
             message = f"{subject.name}.backward writes the gradient of {name} over {name}: keep it apart from {name}"
             yield RULE.about(subject, message, argument=name, severity="error", cause="stale")
+            continue
+        if is_parameter and (place := left_empty(subject).get(name)):
+            message = f"no gradient found for {name}: self.{place} is made for it, and nothing writes it"
+            yield RULE.about(subject, message, argument=name, severity="error", cause="kept nowhere")
             continue
         message = f"no gradient found for {name}: {subject.name}'s output depends on it"
         if name in forgotten:

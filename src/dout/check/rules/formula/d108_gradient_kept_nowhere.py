@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from dout.adapt.source import names_unread
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.formula.discarded_gradients import discarded_gradients, fully_judged
+from dout.check.rules.formula.discarded_gradients import discarded_gradients, fully_judged, left_empty
+from dout.trace.session.pairing import stem
 
 RULE = Rule("D108", "warning", "the gradient of a parameter is computed and kept nowhere")
 
 
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
-    """Yield a finding for each gradient that backward computes and forgets."""
+    """Yield a finding for each gradient that backward computes and forgets.
+
+    It is an error where nothing reads the local name, or the layer has a place for it: nothing else can keep it then.
+    """
     examination = fully_judged(judgement)
     if examination is None:
         return
     inputs = {name for name, node in examination.trace.graph.inputs.items() if node in examination.call.inputs}
+    unread = set(map(stem, names_unread(type(subject.again()).backward)))
     for name in (name for name in discarded_gradients(subject, examination) if name not in inputs):
         message = (
             f"the gradient of {name} is computed and kept nowhere: {subject.name}.backward computes it and forgets it"
         )
-        yield RULE.about(subject, message, argument=name, cause="kept nowhere")
+        is_unread = stem(name) in unread or name in left_empty(subject)
+        severity = "error" if is_unread else RULE.severity
+        yield RULE.about(subject, message, argument=name, severity=severity, cause="kept nowhere")

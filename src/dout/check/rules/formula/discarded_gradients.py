@@ -1,4 +1,4 @@
-"""Gradients that a backward computes, and neither returns nor keeps: `dW = x.T @ dout`, a local name, and no more."""
+"""Gradients that a backward computes and does not keep, `dW = x.T @ dout` and no more, and places left empty."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.search.own_faults import is_left_empty
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject, kept
 from dout.graph import CONSTANT, INPUT, Node, compute, topological
-from dout.run import arrays
+from dout.run import arrays, attributes_of, copied, otherwise
+from dout.trace.session.pairing import unwritten
 
 _CLOSE = 1e-9  # relative to the largest element: the same formula, rounded otherwise
 
@@ -35,6 +37,22 @@ def discarded_gradients(subject: Subject, examination: Examination) -> tuple[str
         return tuple(_discarded(subject, examination))
     except Exception:  # the layer's own, or there is no value
         return ()
+
+
+@kept
+@otherwise(dict[str, str]())
+def left_empty(subject: Subject) -> dict[str, str]:
+    """The parameters for whose gradient the layer is built with an attribute that no code writes, with its name."""
+    layer = subject.again()
+    subject.runner.forward(layer, subject.fresh_inputs())
+    before = {**attributes_of(layer)}
+    subject.runner.backward(layer, [*map(copied, subject.run().douts)], seed=0)
+    held, found = arrays(layer), dict[str, str]()
+    for name, parameter, place in unwritten(before, attributes_of(layer)):
+        if is_left_empty(type(layer), place):
+            others = (path.removeprefix("self.") for path, item in held.items() if item is parameter)
+            found.update(dict.fromkeys((name, *others), place))
+    return found
 
 
 def _discarded(subject: Subject, examination: Examination) -> Iterator[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.repository.calling_code import called, calling_files
+from dout.adapt.source.returned_names import returned_as_told
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
@@ -28,8 +29,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield a finding for each gradient of another shape.
 
     It is a warning if only axes of length 1 are too many or missing, and a step spreads no parameter over more numbers,
-    or a method of the layer may reshape the gradient first; or if the gradients come in another order, and no line of
-    the repository unpacks them in that of the inputs.
+    or a method of the layer may reshape the gradient first; or if the gradients come in another order, and neither a
+    line of the repository nor its documentation has them in that of the inputs.
     """
     yield from _in_another_order(subject)
     for wrong in wrong_gradients(subject, judgement):
@@ -91,8 +92,12 @@ def _in_another_order(subject: Subject) -> Findings:
     )
     moved = tuple(taken for taken, given in zip(subject.names, order, strict=False) if taken != given)
     reason, caller = OtherOrder(moved), _unpacked_in_order(subject, order)
-    severity = "warning" if caller is None else "error"
-    message = message if caller is None else f"{message}, as {shown_place(caller.file, caller.line)} does"
+    is_told = [*returned_as_told(type(subject.again()).backward, order)] == sorted(order, key=subject.names.index)
+    severity = "warning" if caller is None and not is_told else "error"
+    if caller is not None:
+        message = f"{message}, as {shown_place(caller.file, caller.line)} does"
+    elif is_told:
+        message = f"{message}, and its documentation names them in that order"
     yield RULE.about(subject, message, severity=severity, argument=moved[0], cause="swapped", reason=reason)
 
 

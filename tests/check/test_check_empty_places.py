@@ -1,0 +1,120 @@
+"""A place that a layer makes for a gradient, and that nothing writes, is a mistake; not if other code fills it."""
+
+import numpy as np
+import pytest
+
+from dout.check.verb.check_layer import check
+
+X = np.random.default_rng(0).normal(size=(3, 5))
+
+
+class Affine:
+    """Right; the others lose a gradient."""
+
+    def __init__(self, W=None, b=None):
+        self.W, self.b = np.linspace(-1, 1, 20).reshape(5, 4), np.linspace(0, 1, 4)
+        self.dW = None
+        self.db = None
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        self.db = dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+class ForgetsBias(Affine):
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class KeepsLocally(Affine):
+    def backward(self, dout):
+        dW = self.x.T @ dout  # noqa: F841 - the mistake
+        self.db = dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+class InLists:
+    def __init__(self):
+        self.params = [np.linspace(-1, 1, 20).reshape(5, 4)]
+        self.grads = [np.zeros((5, 4))]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params[0]
+
+    def backward(self, dout):
+        return dout @ self.params[0].T
+
+
+class IndexedInLists(InLists):
+    """Its backward gives nothing else, as its input is whole numbers."""
+
+    def forward(self, x):
+        self.x = x
+        return self.params[0][x]
+
+    def backward(self, dout):
+        grad = np.zeros((5, 4))
+        np.add.at(grad, self.x, dout)
+        return None  # noqa: RET501 - as layers of indices do
+
+
+class ComputesLater(InLists):
+    def backward(self, dout):
+        self.dout = dout
+        return dout @ self.params[0].T
+
+    def step(self):
+        self.grads[0][...] = self.x.T @ self.dout
+
+
+class StacksThem(Affine):
+    """The gradient of each is a part of one array."""
+
+    def __init__(self):
+        self.W, self.b = np.linspace(-1, 1, 20).reshape(5, 4), np.linspace(0, 1, 4)
+        self.all = None
+
+    def backward(self, dout):
+        dW, db = self.x.T @ dout, dout.sum(axis=0)
+        self.all = np.vstack([dW, db])
+        return dout @ self.W.T
+
+
+class IsFrozen(Affine):
+    def __init__(self, learns_bias=False):
+        super().__init__()
+        self.learns_bias = learns_bias
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        if self.learns_bias:
+            self.db = dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+def errors(report):
+    return [(f.code, f.argument) for f in report.findings if f.severity == "error"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "found"),
+    [(ForgetsBias, ("D105", "b")), (KeepsLocally, ("D108", "W")), (InLists, ("D105", "params[0]"))],
+)
+def test_a_gradient_whose_place_stays_empty_is_an_error(layer, found):
+    assert errors(check(layer(), X)) == [found]
+
+
+def test_so_it_is_where_backward_gives_nothing_else():
+    assert errors(check(IndexedInLists(), np.array([0, 2, 2]))) == [("D105", "params[0]")]
+
+
+@pytest.mark.parametrize("layer", [Affine, ComputesLater, StacksThem, IsFrozen])
+def test_a_place_that_other_code_or_another_setting_fills_is_none(layer):
+    assert errors(check(layer(), X)) == []
