@@ -84,3 +84,27 @@ class IndexInTheClass:
 @pytest.mark.parametrize("i", [[3, 2, 0, 2, 3], [0, 1, 2, 0, 1]])
 def test_a_neighbour_may_spoil_the_gradient_of_a_parameter_alone(i):
     assert "the gradient of W is" in found(IndexInTheClass(), np.array(i))["D209"].message
+
+
+class WritesIntoItsOutput:
+    """Its gradient is right once; the probabilities that the caller was given are gone."""
+
+    def forward(self, x):
+        self.p = 1 / (1 + np.exp(-x))
+        return self.p
+
+    def backward(self, dout):
+        slope = self.p
+        slope *= 1 - self.p
+        return dout * slope
+
+
+class WritesIntoItsOwn(WritesIntoItsOutput):
+    def forward(self, x):
+        return super().forward(x).copy()
+
+
+def test_a_backward_that_writes_into_the_output_of_forward_is_an_error_and_into_its_own_a_warning():
+    finding = found(WritesIntoItsOutput, X)["D206"]
+    assert (finding.severity, "the output that forward has returned" in finding.message) == ("error", True)
+    assert found(WritesIntoItsOwn, X)["D206"].severity == "warning"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import zip_longest
 from typing import Any
 
@@ -19,11 +20,30 @@ RULE = Rule("D206", "warning", "a second backward gives another gradient", compa
 
 
 def check(lab: Lab) -> Findings:
-    """Yield a finding for a second backward after one forward, and one for a second round on other inputs."""
-    yield from _second_backward(lab)
+    """Yield a finding for a second backward after one forward, and one for a second round on other inputs.
+
+    It is an error if what backward changes is the output that forward has returned: that is the caller's.
+    """
+    overwritten = list(_overwritten_output(lab))
+    yield from overwritten or _second_backward(lab)
     if lab.copyable:
         yield from _second_round(lab)
         yield from _kept_draw(lab)
+
+
+def _overwritten_output(lab: Lab) -> Findings:
+    layer = lab.fresh()
+    outputs = lab.forward(layer, lab.inputs())
+    before, douts = [*map(copied, outputs)], lab.douts(outputs)
+    with suppress(CrashError):  # that has a finding of its own
+        lab.backward(layer, douts)
+    for was, now in zip(before, outputs, strict=True):
+        if not same(was, now):
+            message = (
+                f"backward writes into the output that forward has returned: {difference(was, now)}; copy it first"
+            )
+            yield RULE.about(lab.subject, message, cause="stale", severity="error")
+            return
 
 
 def _second_backward(lab: Lab) -> Findings:
