@@ -67,8 +67,10 @@ class RepairSearch:
 
     def __post_init__(self) -> None:
         objects, trace = objects_in(self.stands[0].make()), self.examination.trace
-        behind = _functions({n.where for n in trace.backward if n.where}, objects, "backward")
-        ahead = _functions({n.where for n in self.examination.forward if n.where}, objects, "forward")
+        subject = self.stands[0].subject
+        names = subject.forward_name, subject.backward_name
+        behind = _functions({n.where for n in trace.backward if n.where}, objects, *names[::-1])
+        ahead = _functions({n.where for n in self.examination.forward if n.where}, objects, *names)
         owners = (None, *type(objects[0]).__mro__)
         own = {f for f in (*ahead, *behind) if f.owner in owners}  # a part that is wrong is wrong by itself, too
         self.own = {f for f in own if not heirs_beside(f, type(objects[0]))}
@@ -364,10 +366,9 @@ def _is_likely_ahead(edit: Edit) -> bool:
     return edit.place.function.name != "backward" and not is_mask and not isinstance(edit.place.statement, ast.If)
 
 
-def _functions(where: set[Where], objects: list[Any], kind: str) -> list[ScratchFunction]:
-    found = functions_at(where, objects, kind)
-    other = "forward" if kind == "backward" else "backward"
-    return [f for f in found if f.name not in (other, "__init__")]
+def _functions(where: set[Where], objects: list[Any], own: str, other: str) -> list[ScratchFunction]:
+    """The functions that compute at these places, and those called `own`, but for the `other` way."""
+    return [f for f in functions_at(where, objects, own) if own == other or f.name not in (other, "__init__")]
 
 
 def _shaken(value: Any) -> Any:
@@ -387,11 +388,18 @@ def _shaken(value: Any) -> Any:
 def _parts(
     numbered: Iterable[ExpressionPlace], seen: Mapping[int, Seen], function: ScratchFunction
 ) -> list[tuple[str, Any]]:
-    """The elements and slices of arrays that a function writes, `hs[:, t]`, and its calls: `self.forward(x)`."""
+    """The elements and slices of arrays that a function writes, `hs[:, t]`, its calls and `out.grad` of its objects."""
     own = [p for p in numbered if p.function is function and p.i in seen and is_number(seen[p.i].value)]
+    held = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Attribute) and _is_of_object(p)}
     elements = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Subscript)}
     calls = {p.text: seen[p.i].value for p in own if isinstance(p.node, ast.Call) and not p.is_of_module}
-    return [*[*elements.items()][:_MOST_PARTS], *[*calls.items()][:_MOST_PARTS]]
+    return [part for found in (held, elements, calls) for part in [*found.items()][:_MOST_PARTS]]
+
+
+def _is_of_object(place: ExpressionPlace) -> bool:
+    """Whether an attribute is one of a local name that is not the instance, and no part of an array."""
+    named = place.text.split(".")
+    return len(named) == 2 and named[0] != "self" and named[1] not in ("T", "real", "size", "ndim")
 
 
 def _evaluated(texts: Iterable[str], function: ScratchFunction, names: Mapping[str, Any]) -> list[tuple[str, Any]]:

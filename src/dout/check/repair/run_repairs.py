@@ -6,9 +6,7 @@ import ast
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -16,27 +14,17 @@ import numpy as np
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject
-from dout.check.repair.edits.candidate_edits import candidates
-from dout.check.repair.edits.computed_edits import echoes
 from dout.check.repair.edits.expression_places import (
-    ExpressionPlace,
     ScratchFunction,
     function_of,
     functions_at,
-    places,
 )
-from dout.check.repair.edits.repair_table import sentence_of
-from dout.check.repair.edits.seen_values import Seen
-from dout.check.repair.edits.source_edit import Edit
-from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, code_of, patched, with_text
-from dout.check.repair.test_stand import KIND_ALONE, shorter
+from dout.check.repair.scratch_functions import OF_TRIED_CODE, with_text
 from dout.check.report.fix import Fix
 from dout.check.report.verdicts import Cause
-from dout.clock import WorkBudget, count
-from dout.errors import TargetError
 from dout.files import lines_of
-from dout.graph import Where, topological
-from dout.judge.outcomes import CLOSE, RIGHT, Outcome
+from dout.graph import Where
+from dout.judge.outcomes import RIGHT, Outcome
 from dout.run import (
     arrays,
     attributes_of,
@@ -50,16 +38,11 @@ from dout.run import (
     upstream,
 )
 from dout.run.held_objects import snapshot
-from dout.trace.model.replay import same_bits_deep
 from dout.trace.model.user_source import is_ours
 from dout.trace.record.record import record
 from dout.trace.session.pairing import pairs
 
-MOST_SECONDS = 4.0  # for lines that raise
 _MOST = 6  # names that are tried
-_MOST_LINES = 3  # that raise
-_SIMPLE = ast.Assign | ast.AugAssign | ast.Expr | ast.Return  # statements that may be moved
-_FARTHEST = 1.3  # what an edit of a line that raises may cost
 
 
 def right_name(subject: Subject, error: Exception) -> Fix | None:
@@ -129,13 +112,14 @@ def _first_right(
 
 def is_right(subject: Subject, prepare: Any, may_lack: bool = False, only: Collection[str] = ()) -> bool:
     """Whether every gradient is exact in a layer that is prepared so, and none is missing unless some `may_lack`."""
-    judgement = _judged(subject, prepare)
+    judgement = judged_prepared(subject, prepare)
     words = {verdict.word for verdict in judgement.verdicts if not only or verdict.argument in only}
     missing = judgement.examination is None or any(missing_gradients(judgement.examination))
     return bool(words) and words <= RIGHT and (may_lack or not missing)
 
 
-def _judged(subject: Subject, prepare: Any) -> Judgement:
+def judged_prepared(subject: Subject, prepare: Any) -> Judgement:
+    """The judgement on the layer after `prepare` has changed it."""
     first, layer = subject.again(), subject.again()
     prepare(first)
     prepare(layer)
@@ -257,146 +241,3 @@ def written_in_place(subject: Subject, refuted: Iterable[Outcome]) -> Cause | No
                     sentence = f"`{text} = …` replaces an array that is held elsewhere, too: write into it"
                     return Cause("replaced", sentence, fix, Where(source.file, node.lineno))
     return None
-
-
-# --- lines that raise -------------------------------------------------------------------------------------------------
-
-
-def lines_that_run(subject: Subject, error: Exception, given: Subject | None = None) -> Cause | None:
-    """The cause and the change of the lines of backward that raise; what they compute is exact after it.
-
-    A product of matrices lacks a transpose, say, and their shapes do not fit. Other gradients may be wrong still. If it
-    raises at another setting alone, what is computed is exact as `given`, too.
-    """
-    users = _users(error)
-    function = function_of(users[-1][0].f_code, objects_in(subject.again())) if users else None
-    if function is None or KIND_ALONE.get():
-        return None
-    with suppress(*OF_TRIED_CODE), quiet():
-        outputs = _outputs(subject, lambda layer: None)[1]
-        search = _LineSearch(subject, given, outputs, WorkBudget(MOST_SECONDS))
-        found = search.running(function)
-        if found is not None:
-            changed, said = found
-            return Cause("shape", "; ".join(said), function.source.fix(changed.source.text))
-    return None
-
-
-def _users(error: BaseException) -> list[tuple[FrameType, int]]:
-    """The frames of a traceback that are not ours, with their lines."""
-    return [(f, line) for f, line in traceback.walk_tb(error.__traceback__) if not is_ours(f.f_code.co_filename)]
-
-
-def _outputs(subject: Subject, prepare: Any) -> tuple[Any, list[Any]]:
-    layer = subject.again()
-    prepare(layer)
-    subject.runner.rewind()
-    return layer, list(flat(layer.forward(*subject.fresh_inputs())))
-
-
-@dataclass(frozen=True)
-class _Raising:
-    """A function, patched in some lines, with what is said of these changes, and where it raises then."""
-
-    function: ScratchFunction
-    lines: tuple[int, ...]
-    said: tuple[str, ...]
-    frame: FrameType
-    line: int
-
-
-@dataclass(frozen=True)
-class _LineSearch:
-    """Looks for changes of one function, a line at a time, until backward runs."""
-
-    subject: Subject
-    given: Subject | None  # at another setting than `subject`
-    outputs: list[Any]  # of forward, which stay as they are
-    budget: WorkBudget
-
-    def running(self, function: ScratchFunction) -> tuple[ScratchFunction, tuple[str, ...]] | None:
-        """The function with as few lines changed as make backward run, and what is said of them; None without any."""
-        raising = [one for one in [self._run(function, (), ())] if one is not None]
-        for _ in range(_MOST_LINES):
-            later: list[_Raising] = []
-            for one, edit in ((place, edit) for place in raising for edit in self._edits(place)):
-                if self.budget.is_over():
-                    return None
-                lines = (*one.lines, one.line)
-                said = (*one.said, f"{sentence_of(edit.word, edit.old, edit.written)}: {_change(edit)}")
-                with suppress(*OF_TRIED_CODE):
-                    changed = patched(one.function, edit.patched())
-                    found = self._run(changed, lines, said)
-                    if found is None and self._are_right(changed, lines):
-                        return changed, said
-                    later += [found] if found is not None and found.line not in lines else []
-            raising = later
-        return None
-
-    def _run(self, function: ScratchFunction, lines: tuple[int, ...], said: tuple[str, ...]) -> _Raising | None:
-        """Where the function raises; None where backward runs. Raises TargetError where something else has changed."""
-        count(self.subject.seconds)
-        layer, outputs = _outputs(self.subject, self._prepare(function))
-        if not same_bits_deep(outputs, self.outputs):
-            raise TargetError("forward gives other numbers")
-        try:
-            run_backward(layer, upstream(outputs))
-        except OF_TRIED_CODE as error:
-            frame, line = _users(error)[-1]
-            if (frame.f_code.co_name, frame.f_code.co_filename) != (function.name, function.source.file):
-                raise TargetError("another function raises") from None
-            return _Raising(function, lines, said, frame, line)
-        return None
-
-    def _prepare(self, function: ScratchFunction) -> Callable[[Any], None]:
-        scratch = Scratch({function: code_of(function)})
-        return lambda layer: scratch.install(objects_in(layer))
-
-    def _edits(self, one: _Raising) -> list[Edit]:
-        """The edits of the statement that raised, the likeliest first."""
-        there = [p for p in places([one.function]) if p.statement.lineno <= one.line <= (p.statement.end_lineno or 0)]
-        first = max((p.statement.lineno for p in there), default=0)
-        elsewhere = echoes([one.function])
-        found = {
-            edit.patched(): edit
-            for place in there
-            if place.statement.lineno == first
-            for edit in candidates(place, Seen(_value(place, one.frame), one.frame.f_locals), elsewhere, _FARTHEST)
-            if "\n" not in edit.written
-        }
-        return sorted(found.values(), key=lambda edit: edit.cost)
-
-    def _are_right(self, function: ScratchFunction, lines: tuple[int, ...]) -> bool:
-        """Whether every gradient that these lines compute is exact, also with a row less, where that can be run."""
-        subject, prepare = self.subject, self._prepare(function)
-        judgements = [_judged(one, prepare) for one in (subject, self.given) if one is not None]
-        with suppress(*OF_TRIED_CODE):
-            inputs = shorter(subject.inputs, 0, len(subject.inputs[0]) - 1)
-            judgements.append(_judged(replace(subject, inputs=inputs), prepare))
-        return all(_are_exact(judgement, function.source.file, lines) for judgement in judgements)
-
-
-def _change(edit: Edit) -> str:
-    return f"`{edit.shown}` should be `{edit.written}`"
-
-
-def _value(place: ExpressionPlace, frame: FrameType) -> Any:
-    """The value of an expression that calls nothing, where a function has raised."""
-    if not any(isinstance(node, ast.Call) for node in ast.walk(place.node)):
-        with suppress(Exception):  # it is what raises, or it has not come to it
-            return eval(f"({place.text}\n)", frame.f_globals, frame.f_locals)  # the user's own names
-    return None
-
-
-def _are_exact(judgement: Judgement, file: str, lines: tuple[int, ...]) -> bool:
-    if judgement.examination is None:
-        return False
-    words = {verdict.argument: verdict.word for verdict in judgement.verdicts}
-    computed = {
-        judged.name
-        for judged in judgement.examination.judged
-        for node in topological([judged.gradient])
-        if node.where and node.where.file == file and node.where.line in lines
-    }
-    words_of_right = RIGHT if not judgement.examination.is_large else RIGHT | CLOSE  # that is judged in float64
-    return bool(computed) and all(words.get(name) in words_of_right for name in computed)

@@ -32,6 +32,7 @@ from dout.check.settings.other_inputs import OtherSubject, larger_inputs
 from dout.check.settings.other_settings import in_training, other_subjects
 from dout.clock import WorkBudget
 from dout.errors import DoutError
+from dout.graph import Shape
 from dout.judge.judging_points import nearby
 from dout.judge.outcomes import Word
 from dout.run import arrays, otherwise, quiet, upstream
@@ -265,10 +266,18 @@ def _is_right_as_returned(other: OtherSubject, found: Judgement, judgement: Judg
     wrong = {o.judged.name: np.shape(o.got) for o in found.refuted.values() if o.index is None}
     subject = other.subject
     inputs = {n: alike(x, wrong.get(n, np.shape(x)), n) for n, x in zip(subject.names, subject.inputs, strict=True)}
-    if len(wrong) < len(found.refuted) or not {*wrong} <= {*inputs} or not all(1 in shape for shape in wrong.values()):
+    kept = dict(zip(subject.names, map(np.shape, subject.inputs), strict=True))
+    if len(wrong) < len(found.refuted) or not {*wrong} <= {*inputs}:
+        return False
+    if not all(_differ_in_ones_alone(kept[name], shape) for name, shape in wrong.items()):
         return False
     meant = replace(other, subject=replace(subject, inputs=tuple(inputs.values())))
     return _judged(meant, subject, judgement) is None
+
+
+def _differ_in_ones_alone(shape: Shape, returned: Shape) -> bool:
+    """Whether a gradient has 1 wherever its length is not that of its input."""
+    return len(shape) == len(returned) and all(b == 1 for a, b in zip(shape, returned, strict=True) if a != b)
 
 
 @otherwise(False)

@@ -90,7 +90,7 @@ def checked_on(grounds: Grounds) -> Report:
     if is_refuted and (other := grounds.with_classes_in_columns(report)) is not None:
         return checked_on(other)
     weighed = grounds.weighed(report)
-    if is_refuted and weighed.ok and (other := grounds.where_backward_raises(report)) is not None:
+    if is_refuted and weighed.ok and (other := grounds.where_backward_raises()) is not None:
         return checked_on(other)
     return weighed
 

@@ -30,7 +30,7 @@ from dout.check.conventions.stop_gradient import has_steps
 from dout.check.lab.example_doubts import of_sequences
 from dout.check.program.used_example import Closeness, UsedExample
 from dout.check.project.foreign_gradients import foreign_layer
-from dout.check.repair.run_repairs import lines_that_run
+from dout.check.repair.line_search import lines_that_run
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Raised, Refuted
 from dout.check.rules.formula.d105_no_gradient import RULE as NO_GRADIENT
@@ -106,13 +106,13 @@ class Grounds:
         layer, ordered = as_found(self.target, other)
         return replace(self, layer=layer, ordered=ordered, example=other)
 
-    def where_backward_raises(self, report: Report) -> Grounds | None:
+    def where_backward_raises(self) -> Grounds | None:
         """The same on the example before, where a change of the lines that raise there makes backward right.
 
         Whatever was chosen after it was chosen because a mistake raised.
         """
-        before, wrong = self.example.before, [item for item in report.findings if isinstance(item.reason, Refuted)]
-        if before is None or self.used is not None or any(item.index is not None for item in wrong):
+        before = self.example.before
+        if before is None or self.used is not None:
             return None
         layer, ordered = as_found(self.target, before)
         subject = subject_of(layer, ordered, before.init)

@@ -27,7 +27,7 @@ from dout.check.exact.subject import Subject
 from dout.check.lab.probe import Lab
 from dout.check.lab.shared_recording import recorded_of
 from dout.check.report.report import Report
-from dout.check.report.verdicts import Finding, Refuted
+from dout.check.report.verdicts import DERIVED, Finding, Refuted
 from dout.check.verb.judged_layer import is_right, number_right, subject_of
 from dout.graph import Shape
 from dout.judge.judged_run import is_one_hot
@@ -56,13 +56,15 @@ class OtherMeanings:
     def doubts(self, report: Report) -> Iterator[tuple[str, Sequence[Finding]]]:
         """What may be meant otherwise, or "", and the errors that are in doubt then.
 
-        A right gradient confirms what backward was given, and the sizes.
+        A right gradient confirms what backward was given, and the sizes. So does a small repair after which all are.
         """
         wrong, given = wrong_here(report), self._given()
         of_shapes = [item for item in wrong if item.index is None and str(item.argument) in self.example.chosen]
-        yield self._with_more_axes() if self.example.mended else "", wrong
+        unproven = [item for item in wrong if item.fix is None or item.cause == DERIVED]
+        yield self._with_more_axes() if self.example.mended and unproven else "", unproven
         yield self._as_number(of_shapes), wrong
-        yield self._in_shapes_of_gradients(of_shapes), wrong
+        proven = [item for item in of_shapes if item not in unproven and len(item.got) == len(item.expected)]
+        yield self._in_shapes_of_gradients(of_shapes) if len(proven) < len(of_shapes) else "", wrong
         yield self._with_steps_of_rows() if wrong else "", wrong
         if (RIGHT | CLOSE).isdisjoint(verdict.word for verdict in report.verdicts):
             yield self._as_forward_input(given), wrong

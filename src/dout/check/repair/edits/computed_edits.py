@@ -146,8 +146,9 @@ def _unpacked(place: ExpressionPlace) -> Found:
     target = statement.targets[0]
     if not isinstance(target, ast.Tuple) or any(isinstance(e, ast.Starred) for e in target.elts):
         return
-    pairs = itertools.combinations(range(len(target.elts)), 2)
-    for (i, j), text in zip(pairs, exchanged(place, statement, target.elts), strict=False):
+    names = [place.function.source.segment(name) for name in target.elts]
+    pairs = [(i, j) for i, j in itertools.combinations(range(len(names)), 2) if names[i] != names[j]]
+    for (i, j), text in zip(pairs, exchanged(place, statement, target.elts), strict=True):
         order = [{i: j, j: i}.get(k, k) for k in range(len(target.elts))]
         yield 1.0, "swapped", text, f"(lambda t: ({', '.join(f't[{k}]' for k in order)},))(tuple({place.text}))"
 

@@ -26,6 +26,8 @@ def of_parts(place: ExpressionPlace, terms: Terms) -> Found:
     yield from _other_index(place)
     yield from _renamed(place, terms)
     yield from _counted(place, terms)
+    yield from _other_length(place, terms)
+    yield from _one_off(place)
     yield from _called_once(place)
     yield from _of_some_alone(place)
     yield from _named_index(place, terms)
@@ -114,6 +116,30 @@ def _counted(place: ExpressionPlace, terms: Terms) -> Found:
     number = np.ndim(dict(terms).get(text, 0))
     for other in (i for i in range(number) if i != axis and number > 2):
         yield 1.3, "factor", " * ".join(f"{text}.shape[{i}]" for i in range(number) if i != other)
+
+
+def _other_length(place: ExpressionPlace, terms: Terms) -> Found:
+    """The length of another axis: `x.shape[3]` for `x.shape[2]`."""
+    match place.node:
+        case ast.Subscript(value=ast.Attribute(value=array, attr="shape"), slice=ast.Constant(int(axis)) as index):
+            number = np.ndim(dict(terms).get(place.function.source.segment(array), 0))
+            yield from (
+                (1.15, "axis", place.replaced(index, str(i))) for i in range(number) if i not in (axis, axis + number)
+            )
+
+
+def _one_off(place: ExpressionPlace) -> Found:
+    """A limit of a slice, an index or a range without the 1 that is added to it, or taken away: `a[i : i + n + 1]`."""
+    match place.node:
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=ast.Constant(1)) if _is_limit(place):
+            yield 1.15, "extra term", place.function.source.segment(left)
+
+
+def _is_limit(place: ExpressionPlace) -> bool:
+    above = place.parents[0]
+    is_index = isinstance(above, ast.Subscript) and above.slice is place.node
+    is_range = isinstance(above, ast.Call) and isinstance(above.func, ast.Name) and above.func.id == "range"
+    return isinstance(above, ast.Slice) or is_index or is_range
 
 
 def _called_once(place: ExpressionPlace) -> Found:

@@ -47,7 +47,8 @@ class WrongGradient:
     does; None if no part is wrong.
 
     `only` says at which inputs or settings it is wrong, where it is right on the given ones. If the layer may be
-    `not_meant` for these, as inputs with another number of axes, it is a warning.
+    `not_meant` for these, as inputs with another number of axes, it is a warning; a small repair with which both are
+    right says that it is meant for them.
     """
 
     outcome: Outcome
@@ -220,7 +221,8 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
     ignored = " does not depend on dout:" if wrong.ignores_dout else ""
     because = f": {cause.sentence}" if cause and cause.sentence else ""
     message = f"the gradient of {shown}{ignored} {numbers}{because}{wrong.only}{only}"
-    if wrong.not_meant:
+    is_mended = cause is not None and cause.fix is not None and cause.word != DERIVED
+    if wrong.not_meant and not (wrong.only and wrong.has_another_shape and is_mended):
         details["severity"] = "warning"
     if wrong.unused:
         message = f"forward makes no use of {name}, and backward gives a gradient for it that is not 0"

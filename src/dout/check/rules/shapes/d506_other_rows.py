@@ -17,7 +17,7 @@ from dout.check.lab.other_values import same
 from dout.check.lab.plain_suspicion import is_suspicious
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.repair import first_fix
-from dout.check.repair.run_repairs import lines_that_run
+from dout.check.repair.line_search import lines_that_run
 from dout.check.report.fix import Fix
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding

@@ -17,7 +17,8 @@ from dout.adapt.search.own_faults import is_own_fault
 from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import with_labels_otherwise
 from dout.check.lab.probe import CrashError
-from dout.check.repair.run_repairs import lines_that_run, right_name
+from dout.check.repair.line_search import lines_that_run
+from dout.check.repair.run_repairs import right_name
 from dout.check.report.rule import Rule
 from dout.check.report.source_places import is_users, raised_at
 from dout.check.report.verdicts import Finding, Raised
@@ -31,25 +32,30 @@ RULE = Rule("D001", "error", "forward or backward raises")
 
 
 def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
-    """Return the finding on an exception; `all_chosen` says that nothing of the layer's construction was given."""
+    """Return the finding on an exception; `all_chosen` says that nothing of the layer's construction was given.
+
+    With a change of its lines after which all that they compute is exact, it is the layer that is wrong, and no input.
+    """
     always = (all_chosen and is_own_fault(error)) or _calls_an_array(subject, error)
     of_shapes = isinstance(error, ValueError | IndexError) and not CrashError(error).refused
-    of_shapes |= isinstance(error, TypeError) and (_is_of_functions(subject) or _is_of_a_tuple(subject, error))
+    of_shapes |= isinstance(error, TypeError) and (_is_of_functions(subject) or _is_of_a_shape(subject, error))
     of_shapes |= (
         isinstance(error, AttributeError) and bool(_PLAIN.match(str(error))) and not _is_given(subject, error.obj)
     )
     of_shapes &= "truth value of an array" not in str(error)  # it may expect lists
-    reason = Raised.of(error, always=always, after_forward=of_shapes and _takes_its_inputs(subject))
     where = raised_at(error)
+    mended = None if (fix := right_name(subject, error)) else lines_that_run(subject, error)
+    always = always or (mended is not None and _has_sure_labels(subject))
+    reason = Raised.of(error, always=always, after_forward=of_shapes and _takes_its_inputs(subject))
     if isinstance(error, ModuleNotFoundError) and error.name:
         message = f"{subject.name} needs {error.name}, which is not installed"
         return NOT_JUDGED.finding(message, where, layer=subject.name, reason=reason)
     if where is None and not subject.inputs:  # its parts have the inputs, and the gradients
         return NOT_JUDGED.finding(f"{subject.name} takes no inputs: {reason.text}", layer=subject.name, reason=reason)
-    message = f"{subject.name} raises {reason.text}{', whatever it is given' if reason.always else ''}"
+    told = ", whatever it is given" if always and mended is None else ""
+    message = f"{subject.name} raises {reason.text}{told}"
     guessed = _refuses_to_be_built(error) or (not always and _gives_several(subject))
     severity = "warning" if guessed else RULE.severity
-    mended = None if (fix := right_name(subject, error)) else lines_that_run(subject, error)
     details = {"fix": mended.fix, "because": mended.sentence} if mended else {"fix": fix}
     return RULE.finding(
         message, where, layer=subject.name, cause=reason.name, reason=reason, severity=severity, **details
@@ -112,9 +118,10 @@ def _is_of_functions(subject: Subject) -> bool:
     return interface is not None and interface.local and interface.roles == subject.names
 
 
-def _is_of_a_tuple(subject: Subject, error: TypeError) -> bool:
-    """Whether an operation does not take a tuple, and no input is one: forward made it."""
-    return "'tuple'" in str(error) and all(map(is_float_array, subject.inputs))
+def _is_of_a_shape(subject: Subject, error: TypeError) -> bool:
+    """Whether an operation does not take a tuple, or a shape is of floats, and no input is one: forward made it."""
+    is_of_kind = any(word in str(error) for word in ("'tuple'", "integer")) and "'NoneType'" not in str(error)
+    return is_of_kind and all(map(is_float_array, subject.inputs))
 
 
 @otherwise(False)
@@ -123,11 +130,17 @@ def _takes_its_inputs(subject: Subject) -> bool:
     interface = subject.interface
     cls = users_class(type(subject.again()))
     is_sure = interface is None or interface.is_plain or _is_of_functions(subject) or is_told(cls, interface)
-    has_labels = any(map(is_label, subject.inputs)) or any(map(names_label, subject.names))
-    if not is_sure or (has_labels and not _raises_on_either_labels(subject)):
+    if not is_sure or not _has_sure_labels(subject):
         return False
     outputs = subject.forward()
     return bool(outputs) and all(np.all(np.isfinite(output)) for output in outputs)
+
+
+@otherwise(False)
+def _has_sure_labels(subject: Subject) -> bool:
+    """Whether no input is a label, or another form of the labels does not do, either."""
+    has_labels = any(map(is_label, subject.inputs)) or any(map(names_label, subject.names))
+    return not has_labels or _raises_on_either_labels(subject)
 
 
 def _raises_on_either_labels(subject: Subject) -> bool:
