@@ -132,7 +132,7 @@ def _one_off(place: ExpressionPlace) -> Found:
     """A limit of a slice, an index or a range without the 1 that is added to it, or taken away: `a[i : i + n + 1]`."""
     match place.node:
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=ast.Constant(1)) if _is_limit(place):
-            yield 1.15, "extra term", place.function.source.segment(left)
+            yield 1.05, "extra term", place.function.source.segment(left)
 
 
 def _is_limit(place: ExpressionPlace) -> bool:
