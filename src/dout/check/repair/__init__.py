@@ -26,6 +26,7 @@ __all__ = [
     "causes",
     "first_fix",
     "line_repairs",
+    "line_search",
     "run_repairs",
     "scratch_functions",
     "smallest_failing",
