@@ -87,6 +87,26 @@ class StacksThem(Affine):
         return dout @ self.W.T
 
 
+class Base:
+    def __init__(self):
+        self.W = None
+        self.dW = None
+
+
+class IsATable(Base):
+    """What its base has a place for it does not learn."""
+
+    def __init__(self):
+        super().__init__()
+        self.W = np.sin(np.arange(5.0))
+
+    def forward(self, x):
+        return x + self.W
+
+    def backward(self, dout):
+        return dout
+
+
 class IsFrozen(Affine):
     def __init__(self, learns_bias=False):
         super().__init__()
@@ -115,6 +135,6 @@ def test_so_it_is_where_backward_gives_nothing_else():
     assert errors(check(IndexedInLists(), np.array([0, 2, 2]))) == [("D105", "params[0]")]
 
 
-@pytest.mark.parametrize("layer", [Affine, ComputesLater, StacksThem, IsFrozen])
+@pytest.mark.parametrize("layer", [Affine, ComputesLater, StacksThem, IsATable, IsFrozen])
 def test_a_place_that_other_code_or_another_setting_fills_is_none(layer):
     assert errors(check(layer(), X)) == []

@@ -11,7 +11,7 @@ import functools
 import inspect
 import linecache
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from types import FunctionType
@@ -119,13 +119,17 @@ def _unset(owner: Any, name: str, text: str) -> UnsetAttribute | None:
     return UnsetAttribute(text, bool(setting - runs) or any(_is_given(root, name) for root in roots), bool(setting))
 
 
-def is_left_empty(cls: type, name: str) -> bool:
-    """Whether a class makes an attribute when it is built, and neither its other methods nor other code write it.
+def is_left_empty(cls: type, name: str, beside: Set[str]) -> bool:
+    """Whether a constructor makes an attribute, and neither other methods of the class nor other code write it.
 
-    A backward that reads it may write into it by another name.
+    It makes one of those `beside` it, too: a base class may have a place for what a class has not. A backward that
+    reads it may write into it by another name.
     """
     theirs = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
     backwards = {backward for _, backward in pairs_of(theirs[0])}
+    made = [own_attributes(vars(base).get("__init__"))[1] for base in theirs]
+    if not any(name in attributes and beside & attributes for attributes in made):
+        return False
     for method in _reachable_methods(theirs):
         reads, writes = own_attributes(method)
         is_made_here = method.__name__ == "__init__"

@@ -13,7 +13,7 @@ from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject, kept
 from dout.graph import CONSTANT, INPUT, Node, compute, topological
 from dout.run import arrays, attributes_of, copied, otherwise
-from dout.trace.session.pairing import unwritten
+from dout.trace.session.pairing import parts_of, unwritten
 
 _CLOSE = 1e-9  # relative to the largest element: the same formula, rounded otherwise
 
@@ -49,7 +49,8 @@ def left_empty(subject: Subject) -> dict[str, str]:
     subject.runner.backward(layer, [*map(copied, subject.run().douts)], seed=0)
     held, found = arrays(layer), dict[str, str]()
     for name, parameter, place in unwritten(before, attributes_of(layer)):
-        if is_left_empty(type(layer), place):
+        holders = {key for key, item in before.items() if any(part is parameter for part in (item, *parts_of(item)))}
+        if is_left_empty(type(layer), place, beside=holders):
             others = (path.removeprefix("self.") for path, item in held.items() if item is parameter)
             found.update(dict.fromkeys((name, *others), place))
     return found
