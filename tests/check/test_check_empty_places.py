@@ -39,6 +39,31 @@ class KeepsLocally(Affine):
         return dout @ self.W.T
 
 
+class StepsByAProperty:
+    """Its optimizer reads a gradient that nothing keeps."""
+
+    def __init__(self):
+        self.weights, self.optimizer = np.linspace(-1, 1, 20).reshape(5, 4), None
+        self._gradient_weights = None
+
+    @property
+    def gradient_weights(self):
+        return self._gradient_weights
+
+    @gradient_weights.setter
+    def gradient_weights(self, value):
+        self._gradient_weights = value
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weights
+
+    def backward(self, dout):
+        if self.optimizer:
+            self.weights = self.optimizer(self.weights, self._gradient_weights)
+        return dout @ self.weights.T
+
+
 class InLists:
     def __init__(self):
         self.params = [np.linspace(-1, 1, 20).reshape(5, 4)]
@@ -125,7 +150,12 @@ def errors(report):
 
 @pytest.mark.parametrize(
     ("layer", "found"),
-    [(ForgetsBias, ("D105", "b")), (KeepsLocally, ("D108", "W")), (InLists, ("D105", "params[0]"))],
+    [
+        (ForgetsBias, ("D105", "b")),
+        (KeepsLocally, ("D108", "W")),
+        (StepsByAProperty, ("D105", "weights")),
+        (InLists, ("D105", "params[0]")),
+    ],
 )
 def test_a_gradient_whose_place_stays_empty_is_an_error(layer, found):
     assert errors(check(layer(), X)) == [found]

@@ -119,11 +119,11 @@ def _unset(owner: Any, name: str, text: str) -> UnsetAttribute | None:
     return UnsetAttribute(text, bool(setting - runs) or any(_is_given(root, name) for root in roots), bool(setting))
 
 
-def is_left_empty(cls: type, name: str, beside: Set[str]) -> bool:
+def is_left_empty(cls: type, name: str, beside: Set[str], is_array: bool) -> bool:
     """Whether a constructor makes an attribute, and neither other methods of the class nor other code write it.
 
     It makes one of those `beside` it, too: a base class may have a place for what a class has not. A backward that
-    reads it may write into it by another name.
+    reads an array may write into it by another name.
     """
     theirs = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
     backwards = {backward for _, backward in pairs_of(theirs[0])}
@@ -133,10 +133,12 @@ def is_left_empty(cls: type, name: str, beside: Set[str]) -> bool:
     for method in _reachable_methods(theirs):
         reads, writes = own_attributes(method)
         is_made_here = method.__name__ == "__init__"
-        if not is_made_here and name in (writes | reads if method.__name__ in backwards else writes):
+        if not is_made_here and name in (writes | reads if is_array and method.__name__ in backwards else writes):
             return False
+    properties = [(key, item.fset) for base in theirs for key, item in vars(base).items() if isinstance(item, property)]
+    names = {name, *(key for key, setter in properties if setter is not None and name in own_attributes(setter)[1])}
     roots = dict.fromkeys(map(repository_root, filter(None, map(_file_of, theirs))))
-    return not any(_is_given(root, name) for root in roots)
+    return not any(_is_given(root, one) for root in roots for one in names)
 
 
 def _reachable_methods(classes: Sequence[type]) -> Iterator[FunctionType]:

@@ -50,7 +50,7 @@ def left_empty(subject: Subject) -> dict[str, str]:
     held, found = arrays(layer), dict[str, str]()
     for name, parameter, place in unwritten(before, attributes_of(layer)):
         holders = {key for key, item in before.items() if any(part is parameter for part in (item, *parts_of(item)))}
-        if is_left_empty(type(layer), place, beside=holders):
+        if is_left_empty(type(layer), place, holders, is_array=before.get(place) is not None):
             others = (path.removeprefix("self.") for path, item in held.items() if item is parameter)
             found.update(dict.fromkeys((name, *others), place))
     return found
