@@ -36,3 +36,12 @@ def test_an_operation_is_explained_drawn_and_checked_by_its_name(tmp_path):
     assert "tanh(x)" in said("explain", file)
     assert "tanh" in said("show", file)
     assert "1 gradient exact" in said("check", file)
+
+
+def test_derive_says_that_an_operation_goes_back_on_a_tape(tmp_path):
+    file = tmp_path / "value.py"
+    file.write_text(TEXT)
+    run = run_dout("derive", f"{file}:Value.tanh")
+    assert run.returncode == 2
+    assert "tanh goes back by a function that its result holds" in run.stderr
+    assert "TypeError" not in run.stderr

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.collaborators import ContainedPart
+from dout.adapt.interface.tape_operations import is_operation
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.adapt.source.syntax import read as syntax
 from dout.errors import TargetError
@@ -44,6 +45,11 @@ def refuse_other_interfaces(subject: ForwardSubject) -> None:
     cls, name, (forward, _) = subject.target.cls, subject.name, subject.methods
     if subject.target.is_function:
         return
+    if is_operation(cls):
+        raise TargetError(
+            f"{name} goes back by a function that its result holds, on a tape, and derive writes a class with forward "
+            "and backward: dout explain prints the gradients"
+        )
     if subject.interface.context:
         raise TargetError(
             f"{name}.{forward} takes a context, and derive keeps values in self: write {forward}(self, …)"
