@@ -381,3 +381,41 @@ def test_a_division_that_the_line_knows_nothing_of_is_missing():
             return dout * 1.0, None
 
     assert verdicts(Over(), X, np.float64(0.8))[0] == "✗ not_divided"
+
+
+# --- lines that no gradient flows into --------------------------------------------------------------------------------
+
+
+class Parabola:
+    def forward(self, x):
+        self.x = x
+        return x * x + x
+
+    def backward(self, dout):
+        twos = np.full(self.x.shape, 2.0)
+        dx = np.zeros_like(self.x)
+        dx += dout * twos * self.x
+        quarters = np.zeros(self.x.shape) + 0.25
+        return dx + dout * quarters * 4
+
+
+class Shift:
+    def forward(self, x):
+        self.x = x
+        return x + 1.5
+
+    def backward(self, dout):
+        slope = np.ones_like(self.x)
+        return dout * slope
+
+
+def test_only_an_array_that_a_later_line_writes_into_is_filled_in():
+    assert verdicts(Parabola(), X) == ["✓ start", "·", "✓ number", "✓ dx"]
+
+
+def test_an_array_that_backward_makes_of_one_number_keeps_that_number_at_every_point():
+    assert not any(line.wrong for line in lines_of(Parabola(), X))
+
+
+def test_a_constant_may_be_the_local_derivative():
+    assert verdicts(Shift(), X)[0] == "✓ local"

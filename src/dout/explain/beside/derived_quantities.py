@@ -134,7 +134,10 @@ class DerivedQuantities:
         trace = self.trace
         nodes = (*trace.graph.nodes, *self.of.values(), *self.edges.values())
         judged = [Judged(r.parameter, r.of, r.gradient, bool(r.parameter), r.derived) for r in self.results]
-        return ExactJudge(nodes, self.data, trace.backward, judged, self.seeds, [*trace.graph.inputs.values()])
+        inputs = [
+            node for node in trace.graph.inputs.values() if node not in trace.backward
+        ]  # not np.full(2, 0.5) there
+        return ExactJudge(nodes, self.data, trace.backward, judged, self.seeds, inputs)
 
     def _points(self) -> Iterable[Point]:
         for seed in range(_TRIES):

@@ -73,7 +73,7 @@ class Matcher:
             return None
         of_dout = self.quantities.is_of_dout(node)
         if self._is_constant(node) or (not of_dout and is_zero(numbers)):
-            return Match(MatchKind.CONSTANT)
+            return (None if of_dout else self._local(numbers)) or Match(MatchKind.CONSTANT)
         found = self._gradient(numbers) or self._use(numbers)
         found = found or (None if of_dout else self._value(numbers) or self._local(numbers))
         return found or self._turned(numbers) or self._piece(node, values) or self._product(node, numbers, values)

@@ -159,7 +159,7 @@ class _Comparison:
         self, statement: Statement, node: Node, match: Match, value: Node | None, steps: tuple[int, ...]
     ) -> tuple[Term | None, Phrase | None]:
         if match.kind is MatchKind.CONSTANT:
-            return None, Phrase("beside_start")
+            return None, Phrase("beside_start" if self._is_filled_later(statement) else "beside_number")
         if match.kind is MatchKind.LOCAL:
             later, earlier = (self.meaning.term(v) or self.meaning.gradient(v) for v in match.values)
             return self._written(statement, node), Phrase("beside_local", {"of": later, "by": earlier})
@@ -181,6 +181,11 @@ class _Comparison:
         if match.kind is MatchKind.PIECE:
             return None, Phrase("beside_piece", {"whole": whole})
         return (gradient if len(steps) == 1 else self._written(statement, node) or gradient), None
+
+    def _is_filled_later(self, statement: Statement) -> bool:
+        """Whether a later line writes into what a statement names, or gives the name something else."""
+        later = self.statements[self.statements.index(statement) + 1 :]
+        return any(set(statement.targets) & set(other.targets) for other in later)
 
     def _written(self, statement: Statement, node: Node, known: Mapping[Node, Term] | None = None) -> Term | None:
         """The formula of a line; None for a long line, a loop, or an input without a name.

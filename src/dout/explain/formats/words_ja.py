@@ -137,6 +137,7 @@ _BESIDE = {
     "beside_opposite": "{gradient} の符号を変えたものです",
     "beside_on_the_way": "次の勾配への途中の計算です",
     "beside_start": "後の行で値が入ります",
+    "beside_number": "この実行では定数です",
     "beside_finite": "順伝播の値を有限に保つだけの {numbers} を除けば正しい式です",
     "beside_nearly": "丸めた数の最後の桁を除けば正しい式です",
     "beside_no_repeats": "添字が繰り返されない限り正しい式です。繰り返されるときは np.add.at で足し合わせます",

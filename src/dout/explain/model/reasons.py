@@ -54,6 +54,7 @@ _RIGHT_LINES = {
     "beside_opposite": "{gradient} with the other sign",
     "beside_on_the_way": "on the way to the next gradient",
     "beside_start": "filled in by a later line",
+    "beside_number": "a constant in this run",
     "beside_finite": "right, without the {numbers} that only keeps forward finite",
     "beside_nearly": "right, up to the last digits of a rounded number",
     "beside_no_repeats": "right as long as no index repeats: np.add.at adds up those that do",
