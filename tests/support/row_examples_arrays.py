@@ -186,6 +186,7 @@ def examples():
             lambda x: np.pad(x, [(0, 1)], "constant"),
             lambda x: np.pad(x, ((2, 0),) * x.ndim, mode="constant", constant_values=-1),
             lambda x: np.pad(x, 1, constant_values=2.5),
+            lambda x: np.pad(x, 1, constant_values=(2.5, 2.5)),
         )
         + [on(lambda x: np.pad(x, 1), x) for x in (np.array(2.0), np.array(2, np.int8))],
         "roll": moving(

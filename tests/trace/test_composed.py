@@ -277,3 +277,10 @@ def test_a_library_that_forward_itself_imports_first_is_recorded(tmp_path):
     (tmp_path / "late.py").write_text(LATE)
     ran = subprocess.run([sys.executable, "late.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "special_erf" in ran.stdout
+
+
+def test_a_border_of_one_number_is_one_step_however_the_number_is_given():
+    lines = ["constant_values=(0, 0)", "constant_values=[[2.5, 2.5]]", "mode='constant'"]
+    for line in lines:
+        trace = dout.trace(eval(f"lambda x: np.pad(x, 1, {line})", {"np": np}), np.ones((2, 2)))
+        assert [str(node.primitive) for node in trace.graph.nodes if node.inputs] == ["pad"], line

@@ -138,6 +138,11 @@ def _whole(item: Any) -> Any:
     return [_whole(part) for part in item] if isinstance(item, list | tuple) else operator.index(item)
 
 
+def _parts(item: Any) -> list[Any]:
+    """What stands in nested lists, one after the other."""
+    return [part for one in item for part in _parts(one)] if isinstance(item, list | tuple) else [item]
+
+
 def _pad_arguments(x: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
     if mode != "constant" or set(options) - {"constant_values"}:
         raise TypeError("np.pad in another mode")  # no row for it
@@ -145,7 +150,10 @@ def _pad_arguments(x: Any, pad_width: Any, mode: Any = "constant", **options: An
     width = np.broadcast_to(np.asarray(_whole(pad_width)), (n, 2)).tolist()
     static: dict[str, Any] = {"width": tuple(map(tuple, width))}
     value = options.get("constant_values", 0)
-    if np.ndim(value) or isinstance(value, StandIn):
+    sides = _parts(value)
+    if sides and all(type(side) in (int, float) and side == sides[0] for side in sides):  # (0, 0) is 0 on both sides
+        value = sides[0]
+    if isinstance(value, StandIn) or np.ndim(value):
         raise TypeError("np.pad with a constant for each side, or a traced one")
     return (x,), static if value == 0 else {**static, "value": value}
 
