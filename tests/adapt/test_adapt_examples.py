@@ -370,3 +370,24 @@ class Impossible:
     with pytest.raises(Exception, match="never"):
         example(cls, {}, {})
     assert time.monotonic() - start < 10
+
+
+class Flattens:
+    def forward(self, x):
+        self.shape = x.shape
+        return x.reshape(len(x), -1)
+
+    def backward(self, dout):
+        return dout.reshape(self.shape)
+
+
+class Returns:
+    def forward(self, x):
+        return x
+
+    def backward(self, dout):
+        return dout
+
+
+def test_a_layer_that_flattens_images_is_given_images_and_one_that_returns_its_input_a_table():
+    assert [np.ndim(example(layer, {}, {}).inputs["x"]) for layer in (Flattens, Returns)] == [4, 2]

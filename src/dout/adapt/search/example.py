@@ -81,6 +81,7 @@ def _small(target: Target, found: Example) -> Example:
     if (
         found.chosen_init
         or not plain
+        or max(map(np.ndim, arrays.values()), default=0) > 2
         or len({*map(np.shape, arrays.values())}) != 1
         or len(arrays) != len(found.inputs)
     ):

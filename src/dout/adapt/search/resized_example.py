@@ -21,11 +21,12 @@ from dout.trace.model.user_source import is_user_code
 _IMAGES = 4  # axes
 _MANY_LINES = 600  # of the user's, in a forward: a recording of so many takes a second
 _SHORT = (3, 2)  # lengths of axes
+_OF_IMAGES = (3, 2, 4, 5)
 
 
 def at_its_sizes(search: ExampleSearch, one: Example) -> Example:
     """The example with sizes that tell most, and cost least."""
-    for way in (_with_fewer_axes, _as_columns, _apart, _of_other_rows, _in_groups, _roomy, _lighter):
+    for way in (_with_fewer_axes, _as_columns, _of_images, _apart, _of_other_rows, _in_groups, _roomy, _lighter):
         one = way(search, one) or one
     return one
 
@@ -54,6 +55,19 @@ def _as_columns(search: ExampleSearch, one: Example) -> Example | None:
     if search.run(apart).fit == Fit.ALL or (tried := search.run(column)).fit != Fit.ALL:
         return None
     return replace(column, interface=tried.interface)
+
+
+def _of_images(search: ExampleSearch, one: Example) -> Example | None:
+    """The same with images, where forward gives back a table as it is, and makes a table of images: it flattens them."""
+    tables = [name for name, x in one.chosen_inputs.items() if is_float_array(x)]
+    if len(tables) != 1 or np.ndim(x := one.inputs[tables[0]]) != 2 or search.target.is_function:
+        return None
+    if _output_shape(search, one) != np.shape(x) or not np.array_equal(_output(search, one), x):
+        return None
+    choice = replace(one, inputs={**one.inputs, tables[0]: array_of(_OF_IMAGES, tables[0])})
+    if len(_output_shape(search, choice)) != 2 or (tried := search.run(choice)).fit != search.fits(one):
+        return None
+    return replace(choice, interface=tried.interface)
 
 
 def _apart(search: ExampleSearch, one: Example) -> Example | None:
@@ -145,8 +159,12 @@ def _lighter(search: ExampleSearch, one: Example) -> Example | None:
 
 
 def _output_shape(search: ExampleSearch, one: Example) -> tuple[int, ...]:
+    return np.shape(found) if (found := _output(search, one)) is not None else ()
+
+
+def _output(search: ExampleSearch, one: Example) -> Any:
     forward = one.interface.forward if one.interface else search.target.forward_name
-    return search.output_shape(forward, one, "")
+    return search.output(forward, one, "")
 
 
 def _cut(x: Any, length: int, short: int, name: str) -> Any:

@@ -69,7 +69,7 @@ class GradientDifference:
 
     def _plain(self) -> Iterator[Phrase]:
         mine, right = self.mine, self.right
-        if is_zero(mine):
+        if mine.near.size and is_zero(mine):
             yield Phrase("beside_zero", {"gradient": self.gradient})
         derived = self.quantities.of.get(self.of)
         if not self.quantities.is_of_dout(self.node) and derived is not None:
