@@ -419,3 +419,52 @@ def test_an_array_that_backward_makes_of_one_number_keeps_that_number_at_every_p
 
 def test_a_constant_may_be_the_local_derivative():
     assert verdicts(Shift(), X)[0] == "✓ local"
+
+
+class Pairs:
+    def __init__(self):
+        self.size = 2
+
+    def forward(self, x):
+        self.shape = x.shape
+        return (x[:, :-1] + x[:, 1:]) / 2
+
+    def backward(self, dout):
+        dx = np.zeros(self.shape)
+        dx[:, :-1] += dout / self.size
+        dx[:, 1:] += dout / self.size
+        return dx
+
+
+def test_the_size_of_a_window_that_a_layer_holds_is_no_other_number_at_other_points():
+    assert not any(line.wrong for line in lines_of(Pairs(), X))
+
+
+class Turned:
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dout):
+        columns, rows = self.x.shape
+        dx = np.zeros((rows, columns))
+        dx += (2 * self.x * dout).reshape(rows, columns)
+        return dx
+
+
+def test_a_gradient_with_its_axes_in_another_order_is_told_by_its_shape():
+    wrong = [line for line in lines_of(Turned(), X) if line.wrong]
+    assert [line.reason.key for line in wrong] == ["beside_shape"]
+    assert wrong[0].reason.fields["mine"] == (3, 4)
+
+
+class Cut:
+    def forward(self, x):
+        return x * 2
+
+    def backward(self, dout):
+        return 2 * dout[:, 1:1]
+
+
+def test_a_gradient_without_elements_is_told_by_its_shape_and_not_called_zero():
+    assert verdicts(Cut(), X) == ["✗ shape"]

@@ -161,3 +161,9 @@ define(
 )
 
 MATH = frozenset(row for name, row in PRIMITIVES.items() if name.startswith("math_"))  # all rows of this file
+
+OF_ARRAYS = {  # rows of this file with one input, each with NumPy's row for the same mathematics
+    **{PRIMITIVES[f"math_{code}"]: PRIMITIVES[name] for name, code, *_ in SMOOTH},
+    **{PRIMITIVES[f"math_{name}"]: PRIMITIVES[name] for name in ("exp", "log", "sqrt")},
+    PRIMITIVES["math_fabs"]: PRIMITIVES["absolute"],
+}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from dout.graph import CONSTANT, Graph, Node, rebuild, renewed, topological
+from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, renewed, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.ops.plain_math import OF_ARRAYS
 
 _LINES = primitives("dot inner matmul")
+_ITEMS = primitives("item float")
 
 
 def with_easier_steps(graph: Graph) -> Graph:
@@ -37,6 +40,19 @@ def with_squares(node: Node) -> Node:
         row, inputs = PRIMITIVES["square"], (one.inputs if one.primitive in primitives("ravel reshape") else (one,))
     product = Node(row, inputs, {}, inputs[0].shape, node.dtype, node.where)
     return Node(PRIMITIVES["sum"], (product,), {"axis": None}, (), node.dtype, node.where)
+
+
+def of_plain_numbers(graph: Graph) -> Graph:
+    """The graph with NumPy's functions for those of `math`, and no step from an array to the number in it."""
+    new: dict[Node, Node] = {}
+    for node in graph.nodes:
+        made = renewed(node, new) if node.inputs else node
+        is_item = node.primitive in _ITEMS and not node.inputs[0].shape
+        row = OF_ARRAYS.get(node.primitive) if len(node.inputs) == 1 else None
+        new[node] = made.inputs[0] if is_item else replace(made, primitive=row) if row else made
+    outputs = {name: new[node] for name, node in graph.outputs.items()}
+    given = (node for node in graph.nodes if node.primitive is INPUT)
+    return Graph(tuple(dict.fromkeys((*given, *topological(outputs.values())))), graph.inputs, outputs)
 
 
 def _beside_maximum(graph: Graph) -> set[Node]:

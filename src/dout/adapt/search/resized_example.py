@@ -58,7 +58,7 @@ def _as_columns(search: ExampleSearch, one: Example) -> Example | None:
 
 
 def _of_images(search: ExampleSearch, one: Example) -> Example | None:
-    """The same with images, where forward gives back a table as it is, and makes a table of images: it flattens them."""
+    """The same with images, where forward gives back a table as it is, and makes a table of images."""
     tables = [name for name, x in one.chosen_inputs.items() if is_float_array(x)]
     if len(tables) != 1 or np.ndim(x := one.inputs[tables[0]]) != 2 or search.target.is_function:
         return None

@@ -134,10 +134,8 @@ class DerivedQuantities:
         trace = self.trace
         nodes = (*trace.graph.nodes, *self.of.values(), *self.edges.values())
         judged = [Judged(r.parameter, r.of, r.gradient, bool(r.parameter), r.derived) for r in self.results]
-        inputs = [
-            node for node in trace.graph.inputs.values() if node not in trace.backward
-        ]  # not np.full(2, 0.5) there
-        return ExactJudge(nodes, self.data, trace.backward, judged, self.seeds, inputs)
+        # a whole number that the layer holds, or an array that backward makes, keeps its value: the size of a window
+        return ExactJudge(nodes, self.data, trace.backward, judged, self.seeds, [*self.call.inputs])
 
     def _points(self) -> Iterable[Point]:
         for seed in range(_TRIES):

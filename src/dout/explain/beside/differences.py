@@ -65,6 +65,11 @@ class GradientDifference:
                 return reason
         return None
 
+    def other_shape(self) -> Phrase:
+        """The line has not the shape of the value whose gradient it should be."""
+        of = self.meaning.term(self.of) or self.gradient
+        return Phrase("beside_shape", {"mine": self.mine.shape, "right": self.of.shape, "of": of})
+
     # ---------------------------------------------------------------------------------------------------- one by one
 
     def _plain(self) -> Iterator[Phrase]:
@@ -80,6 +85,8 @@ class GradientDifference:
             yield Phrase("beside_sign")
         if len(mine.shape) > 1 and same(mine.made(np.transpose), right):
             yield Phrase("beside_transposed")
+        if len(mine.shape) == len(self.of.shape) and mine.shape != self.of.shape and alike(mine, right):
+            yield self.other_shape()
 
     def _edges(self) -> list[tuple[Edge, Node]]:
         uses = [self.use] if self.use else self.quantities.edges_from(self.of)
@@ -147,8 +154,7 @@ class GradientDifference:
         """Whether one is the root of a length times the other: √D."""
         square = self._ratio(self.mine.made(lambda x: x * x), self.right.made(lambda x: x * x))
         length = self._length(square) if square is not None else None
-        same_sign = np.all(np.sign(self.mine.near) == np.sign(self.right.near))
-        if length is not None and same_sign:
+        if length is not None and np.all(np.sign(self.mine.near) == np.sign(self.right.near)):
             n = round(square if length[0] == "not_divided" else 1 / square) if square else 0
             axes = ((letter, m) for node in self.quantities.forward
                     for letter, m in zip(self.meaning.axes(node), node.shape, strict=False))  # fmt: skip

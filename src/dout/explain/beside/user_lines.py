@@ -285,20 +285,21 @@ class _Comparison:
         """What is wrong with a line, if that can be said in a sentence."""
         if blame.layer is not None:
             return Phrase("beside_layer", {"name": blame.layer.name})
-        difference = GradientDifference(
-            self.quantities, self.meaning, blame.before, blame.node, blame.of, blame.right, blame.use
-        )
-        return difference.reason() or edited(
+        return self._difference(blame).reason() or edited(
             blame.statement, blame.node, blame.right, self.quantities, blame.before, self.meaning
         )
 
     def _plainly(self, blame: Blame) -> Phrase:
-        mine = blame.before[blame.node]
-        gradient = self.meaning.gradient(blame.of)
-        if mine is not None and mine.near.size != blame.right.near.size:
-            of = self.meaning.term(blame.of) or gradient
-            return Phrase("beside_shape", {"mine": mine.shape, "right": blame.of.shape, "of": of})
-        return Phrase("beside_differs", {"gradient": gradient})
+        difference, mine = self._difference(blame), blame.before[blame.node]
+        is_other = mine is not None and mine.shape != blame.of.shape and sorted(mine.shape) == sorted(blame.of.shape)
+        if mine is not None and (is_other or mine.near.size != blame.right.near.size):
+            return difference.other_shape()
+        return Phrase("beside_differs", {"gradient": difference.gradient})
+
+    def _difference(self, blame: Blame) -> GradientDifference:
+        return GradientDifference(
+            self.quantities, self.meaning, blame.before, blame.node, blame.of, blame.right, blame.use
+        )
 
 
 def _is_one_of(value: Any, numbers: set[float]) -> bool:

@@ -36,7 +36,7 @@ from dout.explain.derivation.partial_tracer import PartialTracer
 from dout.explain.terms.notation import COUNTER
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, Where, computed_from, evaluate, rebuild, renewed, topological
-from dout.rewrite.easier_steps import with_squares
+from dout.rewrite.easier_steps import of_plain_numbers, with_squares
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
 from dout.run import deep_copy, quiet
@@ -365,7 +365,7 @@ def _forward(trace: Trace, opened: Collection[str], known: KnownLengths = NO_LEN
     lengths, told = length_nodes(known)
     graph = rebuild(graph, lambda node, new: told(node) if not node.inputs else renewed(told(node), new))
     graph = simplify(masked_write_to_select(simplify(graph)))
-    graph = rebuild(graph, lambda node, new: with_squares(renewed(node, new)))
+    graph = of_plain_numbers(rebuild(graph, lambda node, new: with_squares(renewed(node, new))))
     ends = [graph.outputs[mark] for mark, node in marked.items() if node in outputs]
     graph, turned = closed_steps(graph, ends, opened)
     now = {node: graph.outputs[mark] for mark, node in marked.items()}
