@@ -13,7 +13,7 @@ from dout.adapt.interface.adapted_layer import as_layer
 from dout.adapt.interface.function_pairs import pair_of
 from dout.adapt.interface.held_values import argument_name
 from dout.adapt.interface.interface import Interface, meant_pairs
-from dout.adapt.interface.method_pairs import forwards_of, is_static
+from dout.adapt.interface.method_pairs import forwards_of, is_static, pair_in_class
 from dout.adapt.interface.network_loss import loss_of, with_loss
 from dout.adapt.source import switches_for
 from dout.errors import NotTakenError, TargetError
@@ -48,7 +48,7 @@ class Target:
     @classmethod
     def paired(cls, item: Any) -> Target:
         """The target of this name; a function together with the backward that its module has beside it."""
-        return cls.of(pair_of(item) or item)
+        return cls.of(pair_of(item) or pair_in_class(item) or item)
 
     @cached_property
     def name(self) -> str:

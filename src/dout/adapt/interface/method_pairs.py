@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from types import FunctionType
 from typing import Any
@@ -18,7 +19,7 @@ from dout.adapt.source.attribute_reads import own_attributes
 from dout.adapt.source.empty_methods import is_unwritten
 from dout.adapt.source.returned_names import gives_gradients, has_no_return, returned_by
 from dout.adapt.source.syntax import name_of, read, total, walk
-from dout.run import mro_of, vars_of
+from dout.run import is_class, mro_of, names_of, vars_of
 from dout.trace.model.user_source import behind
 
 _FORWARD = (
@@ -197,6 +198,22 @@ def pair_classes(cls: type) -> dict[str, type]:
     kept = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
     made = {ahead: {"dout_pair": pair} for ahead, pair in pairs.items()} | asked
     return {ahead: type(cls)(cls.__name__, (cls,), {**kept, **own}) for ahead, own in made.items()}
+
+
+def pair_in_class(function: Any) -> type | None:
+    """The class of a function and its derivative, where its class is a bag of functions: `Activation.relu`; else None.
+
+    It is called as the function is.
+    """
+    plain = getattr(function, "__func__", function)
+    if type(plain) is not FunctionType:
+        return None
+    owner, _, name = plain.__qualname__.rpartition(".")
+    cls: Any = names_of(sys.modules.get(plain.__module__)).get(owner)
+    pair = pair_classes(cls).get(name) if is_class(cls) and _static(cls, name) is plain else None
+    if pair is not None:
+        pair.__name__, pair.__qualname__ = name, plain.__qualname__
+    return pair
 
 
 def _switched(cls: type) -> dict[str, dict[str, Any]]:

@@ -26,6 +26,7 @@ from dout.trace.model.recorded import LayerCall
 _MOST = 8  # wrong lines
 _MOST_TRIED = 60  # gradients in the place of a line whose name says nothing
 _WRITES = primitives("setitem add_at")
+_TIMES = primitives("multiply")
 _NAMED = re.compile(r"d_?(\w+)|grad_(\w+)|(\w+)_grad")
 
 
@@ -46,6 +47,7 @@ class Blame:
     results: tuple[HandedOut, ...] = ()
     use: Edge | None = None
     layer: LayerCall | None = None  # inside, whose own backward is wrong
+    local: Node | None = None  # the output, where the line gives its derivative with respect to `of`
 
 
 Option = tuple[Node, Edge | None, dict[Node, Numbers]]  # what a line may be meant to be, and what its nodes are then
@@ -86,6 +88,7 @@ class BlameSearch:
         places = [(s, i) for s in self.statements if s not in done and self._computes(s) for i in range(len(s.results))]
         searches = (
             self._layer,
+            self._local,
             self._alone,
             self._by_itself,
             self._in_pair,
@@ -120,6 +123,20 @@ class BlameSearch:
         fixed = node in self.quantities.seeds.values()
         after = values if fixed else values.changed({node: right})
         return Blame(statement, node, refuted.of, right, values, after, tuple(affected) if fixed else (), layer=layer)
+
+    def _local(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
+        """The line gives the local derivative, and all that follows is the product with the upstream gradient."""
+        node = statement.last[place]
+        for result in wrong if not self.quantities.is_of_dout(node) else ():
+            inputs = result.gradient.inputs if result.gradient.primitive in _TIMES else ()
+            for output, dout in self.quantities.seeds.items():
+                right, upstream = self.quantities.right(result), values[dout]
+                if {*inputs} == {node, dout} and right is not None and upstream is not None:
+                    slope = right.made(lambda a, b: a / b, upstream)
+                    if slope is not None and slope.shape == node.shape:
+                        after = values.changed({node: slope})
+                        return Blame(statement, node, result.of, slope, values, after, (result,), local=output)
+        return None
 
     def _alone(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
         """Everything that the line reads is right, and correcting the line corrects all results that follow from it."""

@@ -142,13 +142,22 @@ class _Reader:
         """The nodes of each simple statement of the functions of backward."""
         made: dict[ast.AST, list[Node]] = {}
         for node in filter(self._is_own, self.trace.graph.nodes):
-            assert node.where is not None
-            span, file = self._span(node), node.where.file
-            function = next((f for inside, f in _functions(file) if inside.holds(span)), None) or _around(node.where)
-            statement = None if function is None else _holding(function, span)
-            if statement is not None:
+            if (statement := self._statement(node)) is not None:
                 made.setdefault(statement, []).append(node)
         return made
+
+    def _statement(self, node: Node) -> _Simple | None:
+        """The simple statement that made a node."""
+        assert node.where is not None
+        span, file = self._span(node), node.where.file
+        function = next((f for inside, f in _functions(file) if inside.holds(span)), None) or _around(node.where)
+        return None if function is None else _holding(function, span)
+
+    @cached_property
+    def _of_forward(self) -> frozenset[ast.AST | None]:
+        """The statements that forward runs: of a function that is both, `if derivative: return …`, not all of them."""
+        trace = self.trace
+        return frozenset(self._statement(n) for n in trace.graph.nodes if n.where and n not in trace.backward)
 
     @cached_property
     def _bodies(self) -> dict[Function, str]:
@@ -160,8 +169,13 @@ class _Reader:
         for file in sorted(files | ({self.call.where.file} if self.call.where else set())):
             entry = _method(_tree(file), self.call.cls)
             ran = [f for _, f in reversed(_functions(file)) if any(s in self._made for s in _simple(f))]
-            found.update({f: file for f in ([entry] if entry else []) + ran if f not in shared})
+            own = [f for f in ran if f not in shared or any(s in self._made for s in self._simple(f))]
+            found.update(dict.fromkeys(([entry] if entry and entry not in shared else []) + own, file))
         return found
+
+    def _simple(self, function: Function) -> Iterator[_Simple]:
+        """The simple statements of a function, without those that forward runs, too."""
+        return (s for s in _simple(function) if s not in self._of_forward)
 
     # -------------------------------------------------------------------------------------------------- statements
 
@@ -169,7 +183,7 @@ class _Reader:
         found: list[tuple[int, Statement]] = []
         for function, file in self._bodies.items():
             at = 0
-            for syntax in _simple(function):
+            for syntax in self._simple(function):
                 made = self._made.get(syntax, [])
                 results = self._results(syntax, function)
                 if results and all(results):

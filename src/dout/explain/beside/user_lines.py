@@ -15,7 +15,7 @@ from dout.explain.beside.differences import GradientDifference
 from dout.explain.beside.matches import Match, Matcher, MatchKind
 from dout.explain.beside.meaning import UNNAMED, Meaning
 from dout.explain.beside.operation_edits import edited, right_without_repeats
-from dout.explain.beside.point_values import PointValues
+from dout.explain.beside.point_values import PointValues, same
 from dout.explain.beside.statements import Statement, statements_of
 from dout.explain.model.explanation import BackwardLine, Phrase
 from dout.explain.terms.known_numbers import term_of_number
@@ -277,7 +277,7 @@ class _Comparison:
         reason = self._why(blame) or self._plainly(blame)
         steps = self._steps(statement, Match(MatchKind.GRADIENT, (blame.of,)), blame.of)
         step = steps[0] if len(steps) == 1 else None
-        whole = blame.use is None and blame.layer is None
+        whole = blame.use is None and blame.layer is None and blame.local is None
         instead = self.meaning.spell(blame.of) if whole else None
         return BackwardLine(statement.where, statement.source, step, None, True, instead or "", reason, steps)
 
@@ -285,9 +285,20 @@ class _Comparison:
         """What is wrong with a line, if that can be said in a sentence."""
         if blame.layer is not None:
             return Phrase("beside_layer", {"name": blame.layer.name})
+        if blame.local is not None:
+            return self._not_local(blame)
         return self._difference(blame).reason() or edited(
             blame.statement, blame.node, blame.right, self.quantities, blame.before, self.meaning
         )
+
+    def _not_local(self, blame: Blame) -> Phrase:
+        """What is wrong with a local derivative: its sign, one operation, or nothing that is known."""
+        mine = blame.before[blame.node]
+        if mine is not None and same(mine.made(lambda x: -x), blame.right):
+            return Phrase("beside_sign")
+        of, by = (self.meaning.term(n) or self.meaning.gradient(n) for n in (blame.local or blame.of, blame.of))
+        change = edited(blame.statement, blame.node, blame.right, self.quantities, blame.before, self.meaning)
+        return change or Phrase("beside_not_local", {"of": of, "by": by})
 
     def _plainly(self, blame: Blame) -> Phrase:
         difference, mine = self._difference(blame), blame.before[blame.node]

@@ -173,6 +173,7 @@ _BESIDE = {
     "beside_shape": "形状が {mine} ですが、{of} の形状は {right} です",
     "beside_layer": "{name} の backward が誤っています。そちらを見てください",
     "beside_differs": "これは {gradient} ではありません",
+    "beside_not_local": "これは {of} の {by} に関する微分ではありません",
 }
 
 _NOT_DERIVED = {

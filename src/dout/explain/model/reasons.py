@@ -93,6 +93,7 @@ _WRONG_LINES = {
     "beside_shape": "its shape is {mine}; that of {of} is {right}",
     "beside_layer": "the backward of {name} is wrong: see there",
     "beside_differs": "this is not {gradient}",
+    "beside_not_local": "this is not the derivative of {of} with respect to {by}",
 }
 
 _CONDITIONS = {
