@@ -284,3 +284,11 @@ def test_a_border_of_one_number_is_one_step_however_the_number_is_given():
     for line in lines:
         trace = dout.trace(eval(f"lambda x: np.pad(x, 1, {line})", {"np": np}), np.ones((2, 2)))
         assert [str(node.primitive) for node in trace.graph.nodes if node.inputs] == ["pad"], line
+
+
+def test_a_question_about_arrays_that_are_not_recorded_is_no_branch():
+    known = np.ones(2)
+    trace = dout.trace(lambda x: x * (2.0 if np.array_equal(known, known) else 3.0), np.ones(2))
+    assert not trace.events
+    asked = dout.trace(lambda x: x * (2.0 if np.array_equal(x, known) else 3.0), np.ones(2))
+    assert [event.kind for event in asked.events] == ["branch"]

@@ -280,7 +280,7 @@ class _Operation:
         called = self.function.__get__(layer) if bound else getattr(layer, self.function.__name__)
         result = called(*items, **named)
         for (node, own), held in zip(operands, before, strict=True):  # an operand with other numbers is overwritten
-            if type(own) is np.ndarray and not np.array_equal(held, now := self._numbers(node)):
+            if type(own) is np.ndarray and not np.array_equal(plain(held), plain(now := self._numbers(node))):
                 own[...] = now
         nodes = [node for node, _ in operands]
         starts = [getattr(node, self.slot, None) for node in nodes]

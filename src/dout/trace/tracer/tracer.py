@@ -141,7 +141,8 @@ class Tracer(Recording):
             asked = [item.resolve() for item in args if isinstance(item, Traced)]
             self.steered.update(dict.fromkeys(asked))
             self.outcomes.update({(node, numpy_name(function)): answer for node in asked})
-            self.note("branch", f"{numpy_name(function)} was {answer}")
+            if traced:
+                self.note("branch", f"{numpy_name(function)} was {answer}")
             return answer
         if is_draw(function):
             return draw(self, function, args, kwargs)
