@@ -287,8 +287,7 @@ def test_a_border_of_one_number_is_one_step_however_the_number_is_given():
 
 
 def test_a_question_about_arrays_that_are_not_recorded_is_no_branch():
-    known = np.ones(2)
-    trace = dout.trace(lambda x: x * (2.0 if np.array_equal(known, known) else 3.0), np.ones(2))
+    trace = dout.trace(lambda x: x * (2.0 if np.array_equal([1.0], [1.0]) else 3.0), np.ones(2))
     assert not trace.events
-    asked = dout.trace(lambda x: x * (2.0 if np.array_equal(x, known) else 3.0), np.ones(2))
+    asked = dout.trace(lambda x: x * (2.0 if np.array_equal(x, [1.0, 1.0]) else 3.0), np.ones(2))
     assert [event.kind for event in asked.events] == ["branch"]
