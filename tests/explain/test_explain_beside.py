@@ -468,3 +468,25 @@ class Cut:
 
 def test_a_gradient_without_elements_is_told_by_its_shape_and_not_called_zero():
     assert verdicts(Cut(), X) == ["✗ shape"]
+
+
+class Column:
+    def __init__(self):
+        self.W, self.b = np.arange(6.0).reshape(3, 2) - 1.5, np.ones((2, 1))
+
+    def forward(self, x):
+        self.x = x
+        self.h = self.W.T @ x + self.b
+        return np.maximum(self.h, 0)
+
+    def backward(self, dout):
+        f = (self.h > 0) * 1.0
+        self.db = f * dout
+        self.dW = self.x @ self.db.T
+        return self.W @ self.db
+
+
+def test_a_line_that_cannot_be_computed_once_an_earlier_one_is_mended_is_no_trouble():
+    lines = lines_of(Column(), X.T)
+    assert [line.wrong for line in lines[:2]] == [False, True]
+    assert lines[1].reason.key == "beside_not_summed"

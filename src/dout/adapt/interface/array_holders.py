@@ -113,7 +113,10 @@ def _holds_an_array(cls: type) -> bool:
             made = wrapped(cls, array)
     except Exception:
         return False
-    return any(isinstance(item, np.ndarray) and np.array_equal(plain(item), plain(array)) for item in attributes_held(made).values())
+    return any(
+        isinstance(item, np.ndarray) and np.array_equal(plain(item), plain(array))
+        for item in attributes_held(made).values()
+    )
 
 
 def in_holders(

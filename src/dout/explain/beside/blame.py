@@ -131,9 +131,8 @@ class BlameSearch:
             inputs = result.gradient.inputs if result.gradient.primitive in _TIMES else ()
             for output, dout in self.quantities.seeds.items():
                 right, upstream = self.quantities.right(result), values[dout]
-                if {*inputs} == {node, dout} and right is not None and upstream is not None:
-                    slope = right.made(lambda a, b: a / b, upstream)
-                    if slope is not None and slope.shape == node.shape:
+                if {*inputs} == {node, dout} and node.shape == dout.shape == result.of.shape and right and upstream:
+                    if (slope := right.made(lambda a, b: a / b, upstream)) is not None:
                         after = values.changed({node: slope})
                         return Blame(statement, node, result.of, slope, values, after, (result,), local=output)
         return None

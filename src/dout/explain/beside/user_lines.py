@@ -287,6 +287,8 @@ class _Comparison:
             return Phrase("beside_layer", {"name": blame.layer.name})
         if blame.local is not None:
             return self._not_local(blame)
+        if blame.before[blame.node] is None:  # it cannot be computed from the lines that were mended
+            return None
         return self._difference(blame).reason() or edited(
             blame.statement, blame.node, blame.right, self.quantities, blame.before, self.meaning
         )
