@@ -188,23 +188,25 @@ def fill_diagonal(tracer: RunRecord, a: Any, val: Any, wrap: bool = False) -> No
 def as_strided(
     tracer: RunRecord, x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True
 ) -> Any:
-    """np.lib.stride_tricks.as_strided: the elements at these places of an array in C order; a write changes that."""
+    """np.lib.stride_tricks.as_strided: the elements at these places of an array without gaps; a write changes that."""
     x = tracer.array(x)
     shape = x.shape if shape is None else tuple(map(operator.index, shape))
     strides = x.strides if strides is None else tuple(map(operator.index, strides))
     size, ends = x.itemsize, [(n - 1) * s for n, s in zip(shape, strides, strict=True)]
     inside = all(s >= 0 and s % size == 0 for s in strides) and sum(ends) < x.nbytes
-    if not (x.flags.c_contiguous and inside and writeable and 0 not in shape):
+    own = x.strides
+    laid = x if x.flags.c_contiguous else x.transpose(sorted(range(x.ndim), key=lambda axis: -own[axis]))
+    if not (laid.flags.c_contiguous and inside and 0 not in shape):
         raise tracer.unsupported(
-            "np.lib.stride_tricks.as_strided out of C order",
+            "np.lib.stride_tricks.as_strided of an array with gaps, or beyond its end",
             "np.lib.stride_tricks.sliding_window_view(x, window)[::step]",
         )
     steps = enumerate(zip(reversed(shape), reversed(strides), strict=True))
     at = sum((np.arange(n) * (s // size)).reshape(-1, *[1] * k) for k, (n, s) in steps)
-    flat = x.reshape(-1)
+    flat = laid.reshape(-1)
     template, index = split_key(tracer.source(np.broadcast_to(at, shape).copy(), made=True))
     given = (flat.resolve(), *(i.resolve() for i in index))
-    value = np.lib.stride_tricks.as_strided(plain(x), shape, strides)
+    value = np.lib.stride_tricks.as_strided(plain(x), shape, strides, writeable=writeable)
     windows = _as_windows(x, shape, strides)
     node = windows.resolve() if windows is not None else None
     if node is None:
