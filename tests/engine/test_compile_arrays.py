@@ -414,3 +414,24 @@ def test_what_numpy_puts_together_lies_in_memory_as_plainly(function, turned):
 
 def test_piecewise_takes_numbers_as_conditions():
     assert_as_plain(lambda x, c: np.piecewise(x, [c], [1, 2]), [lambda: (np.ones(3), np.array([1, 0, 1]))] * 3)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+def test_elements_are_computed_with_by_operators_and_keep_every_bit(dtype, strict):
+    def entry(A, i):
+        J = np.zeros((2, 2), A.dtype)
+        J[0, 0] = A[0, i] * (1 - A[0, i]) / 3
+        J[0, 1] = -A[0, i] * A[1, i] - A[1, i] / A[0, i]
+        J[1, 0] = (A[0, i] < A[1, i]) + 2.5
+        J[1, 1] = A[1, i] % A[0, i] + A[1, i] // A[0, i]
+        return J
+
+    fast = dout.compile(entry, strict=strict)
+    for values in ([0.3, 7.1], [2.5, -0.0], [-3.0, 1e4], [0.0, 1.0], [np.inf, 2.0], [np.nan, np.inf]):
+        A = np.array(values, dtype).reshape(2, 1)
+        with np.errstate(all="ignore"):
+            assert fast(A, 0).tobytes() == entry(A, 0).tobytes()
+    source = fast.plan().source
+    assert "np.multiply" not in source
+    assert "np.divide" not in source
