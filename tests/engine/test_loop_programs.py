@@ -92,7 +92,7 @@ def same(ours, theirs):
 class Interpreted:
     """A part that is not compiled."""
 
-    used, vain = True, False
+    used, vain, unanswered = True, False, 0
 
     def __init__(self, function):
         self.stub = function

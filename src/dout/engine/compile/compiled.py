@@ -99,6 +99,7 @@ class Compiled(Settled):
         self.failed = 0  # and how many they were
         self.given_up = False  # whether no more programs are made
         self.missed = 0  # calls since then that no program stood for
+        self.unanswered = 0  # calls that no program has answered
         self.answering: set[Callable[..., Any]] = set()  # programs that have answered one since then
         self.worth: Callable[[Graph], bool] | None = None  # asked of the first recording, whether to go on with it
         self.loops: LoopedFunction | None = None  # the function with kernels for its loops, or with compiled parts
@@ -120,6 +121,7 @@ class Compiled(Settled):
 
     def slowly(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Answer a call that no program stands for yet: run it, and make one."""
+        self.unanswered += 1
         if self.vain:
             return plainly(self.function, args, kwargs)
         form = (len(args), *kwargs)

@@ -302,7 +302,7 @@ class _TurnWriter(_Writer):
             assert code is not None, "it is made of the user's own statements"
             turn = FunctionType(code, self.function.__globals__, tree.name)
             turn.__qualname__ = f"{self.function.__qualname__}, a turn at line {tree.lineno}"
-            self.cells[tree.name] = CellType(self.parts.turn(turn))
+            self.cells[tree.name] = self.parts.turn(turn)
         return super().code()
 
 
