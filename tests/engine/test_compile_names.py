@@ -378,3 +378,50 @@ def test_a_global_name_is_set_also_where_the_first_call_found_it_so(function):
         mode = stood
         np.testing.assert_array_equal(fast(np.ones(2)), [2, 2])
         assert mode == "training"
+
+
+class Keeps:
+    """Keeps what backward needs in a dict or list that each forward makes anew."""
+
+    def __init__(self, made, read):
+        self.made, self.read = made, read
+
+    def forward(self, x):
+        self.cache = self.made(x)
+        return 2 * x
+
+    def backward(self, dout):
+        return self.read(self) * dout
+
+
+READS = {
+    "getattr": lambda layer: getattr(layer, "cac" + "he"),
+    "vars": lambda layer: vars(layer)["cache"],
+    "__dict__": lambda layer: layer.__dict__["cache"],
+    "items": lambda layer: next(item for name, item in vars(layer).items() if name == "cache"),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize(("made", "key"), [(lambda x: {"x": x}, "x"), (lambda x: [x, 1], 0)])
+def test_a_container_that_is_read_by_a_name_made_at_the_call_is_that_of_this_call(read, made, key):
+    plain, layer = (Keeps(made, lambda layer: READS[read](layer)[key]) for _ in range(2))
+    fast = dout.compile(layer)
+    for scale in (1.0, 2.0, 3.0, 4.0):
+        x = np.linspace(-1.0, 2.0, 12).reshape(3, 4) * scale
+        np.testing.assert_array_equal(fast.forward(x), plain.forward(x))
+        np.testing.assert_array_equal(fast.backward(x + 1), plain.backward(x + 1))
+    assert all(len(function.programs) == 1 for function in fast.plan().functions)
+
+
+def test_an_object_made_anew_that_is_read_by_a_name_made_at_the_call_is_that_of_this_call():
+    class Cache:
+        def __init__(self, x):
+            self.x = x
+
+    plain, layer = (Keeps(Cache, lambda layer: getattr(layer, "cache").x) for _ in range(2))  # noqa: B009
+    fast = dout.compile(layer)
+    for scale in (1.0, 2.0, 3.0, 4.0):
+        x = np.linspace(-1.0, 2.0, 12).reshape(3, 4) * scale
+        np.testing.assert_array_equal(fast.forward(x), plain.forward(x))
+        np.testing.assert_array_equal(fast.backward(x + 1), plain.backward(x + 1))

@@ -293,7 +293,7 @@ class Guards:
             return
         self.reached.add(id(holder))
         cells = (holder.__closure__ or ()) if isinstance(holder, FunctionType) else ()
-        for spot in dict.fromkeys(spot for part in (holder, *cells) for spot in self.at.get(id(part), [])):
+        for spot in dict.fromkeys(spot for part in (holder, *cells) for spot in self._spots(part)):
             if self.read.matters(spot):
                 self._place(spot)
         if isinstance(holder, FunctionType):
@@ -322,7 +322,12 @@ class Guards:
 
     def _own(self, holder: Any) -> set[Any]:
         """The names that an object may answer to itself."""
-        return {*dict_of(holder), *(spot.place.key for spot in self.at.get(id(holder), []))}
+        return {*dict_of(holder), *(spot.place.key for spot in self._spots(holder))}
+
+    def _spots(self, holder: Any) -> list[Spot]:
+        """The places of an object. Where code asks for its `__dict__`, they may be listed as places of that."""
+        found = self.at.get(id(holder), [])
+        return found if isinstance(holder, Namespace | ModuleType) else [*found, *self.at.get(id(dict_of(holder)), [])]
 
     def _code_for(self, holder: Any) -> None:
         """Guard the methods with which the class of an object answers for it."""
@@ -336,7 +341,7 @@ class Guards:
             if kind.__dictoffset__ and not is_special(name):
                 self.text.leave_unless(f"{name!r} not in {self.text.constant(dict_of(holder))}")
         if kind.__dictoffset__ and ("__getattr__" in methods or self.names.all):  # they may ask for what it has not
-            had = frozenset(dict_of(holder)) - {s.place.key for s in self.at.get(id(holder), []) if not s.before}
+            had = frozenset(dict_of(holder)) - {s.place.key for s in self._spots(holder) if not s.before}
             attributes = self.text.constant(dict_of(holder))
             self.text.leave_unless(f"{attributes}.keys() == {self.text.constant(had, 'attributes')}")
         self._code(kind)
