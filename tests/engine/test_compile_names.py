@@ -425,3 +425,26 @@ def test_an_object_made_anew_that_is_read_by_a_name_made_at_the_call_is_that_of_
         x = np.linspace(-1.0, 2.0, 12).reshape(3, 4) * scale
         np.testing.assert_array_equal(fast.forward(x), plain.forward(x))
         np.testing.assert_array_equal(fast.backward(x + 1), plain.backward(x + 1))
+
+
+class Stack:
+    """Keeps dicts on a stack; `unused` leads to its attributes, too."""
+
+    def __init__(self):
+        self.stack = []
+        self.unused = vars(self)
+
+    def forward(self, x):
+        self.stack.append({"x": x})
+        return 2 * x
+
+    def backward(self, dout):
+        return self.stack.pop()["x"] * dout
+
+
+def test_a_stack_is_looked_into_where_a_place_that_nobody_reads_leads_to_the_attributes():
+    plain, fast = Stack(), dout.compile(Stack())
+    for scale in (1.0, 2.0, 3.0, 4.0):
+        x = np.linspace(-1.0, 2.0, 12).reshape(3, 4) * scale
+        np.testing.assert_array_equal(fast.forward(x), plain.forward(x))
+        np.testing.assert_array_equal(fast.backward(x + 1), plain.backward(x + 1))
