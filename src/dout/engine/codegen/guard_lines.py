@@ -69,7 +69,7 @@ class Guards:
                 self.stands.setdefault(id(template.item), []).append(spot)
         self.at: dict[int, list[Spot]] = {}  # places by the identity of what holds them
         objects = (s.holder for s in capture.spots if s.place.key == "__class__")
-        self.attributes = {id(dict_of(item)) for item in objects}  # dicts whose keys code reads as attributes
+        self.attribute_dicts = {id(dict_of(item)) for item in objects}  # dicts whose keys code reads as attributes
         self.reached: set[int] = set()
         self.classes: set[type] = set()  # of which the code is guarded
         for spot in capture.spots:
@@ -265,7 +265,7 @@ class Guards:
             return False
         if isinstance(spot.holder, list):  # `self.history[-1].append` reads which it is
             return False
-        if isinstance(spot.holder, dict) and id(spot.holder) not in self.attributes:
+        if isinstance(spot.holder, dict) and id(spot.holder) not in self.attribute_dicts:
             around = self.stands.get(id(spot.holder), [])
             return len(around) == 1 and around[0] is not None and self._is_appended_to(around[0])
         return not isinstance(spot.holder, tuple | FunctionType) and self.names.only_appends(spot.place.key)

@@ -131,10 +131,12 @@ class BlameSearch:
             inputs = result.gradient.inputs if result.gradient.primitive in _TIMES else ()
             for output, dout in self.quantities.seeds.items():
                 right, upstream = self.quantities.right(result), values[dout]
-                if {*inputs} == {node, dout} and node.shape == dout.shape == result.of.shape and right and upstream:
-                    if (slope := right.made(lambda a, b: a / b, upstream)) is not None:
-                        after = values.changed({node: slope})
-                        return Blame(statement, node, result.of, slope, values, after, (result,), local=output)
+                if {*inputs} != {node, dout} or not node.shape == dout.shape == result.of.shape:
+                    continue
+                slope = right.made(lambda a, b: a / b, upstream) if right and upstream else None
+                if slope is not None:
+                    after = values.changed({node: slope})
+                    return Blame(statement, node, result.of, slope, values, after, (result,), local=output)
         return None
 
     def _alone(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
