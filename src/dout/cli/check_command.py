@@ -22,6 +22,8 @@ from dout.cli.session.watch import watch
 from dout.errors import visible
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from dout.check.report.verdicts import Finding
     from dout.check.worker.jobs import JobOutcome
     from dout.cli.output.cli_values import Values
@@ -131,7 +133,7 @@ def check(
     _refuse(html, baseline if write_baseline else None, targets, force)
     options.require("dout check", "flint")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices, and a process for each file
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and not without ending the processes
+    _end_softly(over_network=bool(how["cluster"]))
     settings = read_settings(Path.cwd())
     ignore = None if ignore is None else (*settings.ignore, *ignore)
     settings = settings.but(select=select, ignore=ignore, strict=strict, timeout=timeout, memory=memory)
@@ -166,6 +168,21 @@ def check(
     sys.exit(result.exit_code)
 
 
+def _end_softly(*, over_network: bool) -> None:
+    """Tell what has been found when somebody interrupts, and end; asked once more, or `over_network`, end at once."""
+    from dout.check.worker.runner import Interruption
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if Interruption.signal or over_network:
+            click.echo("dout: interrupted", err=True)
+            sys.exit(128 + number)  # and not without ending the processes
+        Interruption.signal = number
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # in the background
+            signal.signal(number, hear)
+
+
 def _refuse(page: Path | None, baseline: Path | None, targets: tuple[str, ...], force: bool) -> None:
     """Refuse a file that may not be written, before anything runs. Raises TargetError."""
     from dout.check.project.baseline import BASELINE
@@ -182,9 +199,10 @@ def _run(
 ) -> None:  # fmt: skip
     """Run every target."""
     from dout.check.project.discover import find_jobs
+    from dout.check.report.report import counted_noun
     from dout.check.worker.jobs import GivenArguments
     from dout.check.worker.program_phase import UsedLayers, recorded_layers, used_layers
-    from dout.check.worker.runner import run
+    from dout.check.worker.runner import Interruption, run
     from dout.cli.output.progress import Progress
     from dout.engine.runtime.parallel_threshold import cores
 
@@ -215,6 +233,10 @@ def _run(
     result.outcomes = used.with_programs(jobs, outcomes, asked)
     result.problems += [outcome.problem for outcome in result.outcomes if outcome.problem]
     result.stands = all(outcome.stands for outcome in every)
+    if Interruption.signal and (left := [outcome for outcome in outcomes if outcome.cut_short]):
+        result.interrupted = Interruption.signal
+        number = f"{len(left)} of {counted_noun(len(outcomes), 'file')}"
+        result.problems.append(f"interrupted: {number} {'was' if len(left) == 1 else 'were'} not checked to the end")
     result.tracebacks = [outcome.traceback for outcome in result.outcomes if outcome.traceback]
     if result.checked:
         took = frozenset[str]().union(*(checked.took for checked in result.checked))

@@ -21,7 +21,7 @@ from dout.check.verb.grounds import rests_on_a_guess, runs_elsewhere
 from dout.check.worker.jobs import Checked, GivenArguments, JobOutcome
 from dout.check.worker.kept_answers import Question
 from dout.check.worker.post_run import told_once
-from dout.check.worker.runner import run
+from dout.check.worker.runner import Interruption, run
 from dout.files import near, shown_place
 from dout.judge.outcomes import Word
 from dout.trace.program import notebooks
@@ -219,7 +219,8 @@ def used_layers(
     )  # fmt: skip
     found.late = [path for path in wave if path not in ended or ended[path].cut_short]
     settle()
-    choice.keep(chosen, ())
+    if not Interruption.signal:
+        choice.keep(chosen, ())
     return found
 
 

@@ -53,6 +53,12 @@ MOST_STOPS = 20  # statements of one file that end its process
 MOST_RUNS = 2  # of one program
 
 
+class Interruption:
+    """Whether somebody has asked to end: the number of the signal, or 0. What has been found until then is told."""
+
+    signal = 0
+
+
 def run(
     jobs: Sequence[Job],
     given: GivenArguments,
@@ -77,15 +83,15 @@ def run(
     `asked` are the places that were named, and not only their folder (None: all); what keeps another from being run is
     no problem, it is skipped. `used` are the layers that are checked already, as programs use them: by their file,
     without links, and by name. With `isolated` the files run in an empty folder, without a network. After so many
-    `seconds` of work all processes end, and what they have found so far stands. `more` gives a job whenever another
-    could begin.
+    `seconds` of work, or at an Interruption, all processes end, and what they have found so far stands. `more` gives a
+    job whenever another could begin.
     """
     outcomes = [JobOutcome(job) for job in jobs]
     queue = deque(outcomes)
     running: list[_Process] = []
     scratch = tempfile.mkdtemp(prefix="dout-")
     try:
-        while seconds > 0:
+        while seconds > 0 and not Interruption.signal:
             while len(running) < max(1, processes):
                 if not queue and (job := more()) is not None:
                     outcomes.append(JobOutcome(job))
@@ -105,12 +111,14 @@ def run(
                 break
             connection.wait([process.pipe for process in running], timeout=_LOOK)
             waiting()
-            seconds -= max(process.step() for process in running)
+            seconds = 0.0 if Interruption.signal else seconds - max(process.step() for process in running)
             for process in list(running):
                 if process.advance() or (seconds <= 0 and process.is_cut_short()):
                     running.remove(process)
                     if not process.first.at_work:
                         done(process.outcome)
+        for outcome in queue if Interruption.signal else ():
+            outcome.cut_short, outcome.stands = True, False
     finally:
         for process in running:
             process.kill()
@@ -312,6 +320,7 @@ class _Process:
     def is_cut_short(self) -> bool:
         """End it with what it has found; true."""
         self.outcome.cut_short = True
+        self.outcome.stands &= not Interruption.signal
         self._finish()
         return True
 

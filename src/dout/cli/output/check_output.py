@@ -36,7 +36,7 @@ class Result:
     `given` are the options `--init NAME` and `--input NAME` as they were typed, `unused` those that no layer took;
     `folded` says that of many layers only those with an error or a warning are printed in detail, `notes` that notes
     are printed, and conditions that were not covered. `read` are the paths that were read for it, and it `stands` until
-    they change.
+    they change. `interrupted` is the number of the signal that ended it early.
     """
 
     settings: Settings
@@ -50,6 +50,7 @@ class Result:
     outcomes: list[JobOutcome] = field(default_factory=list)
     read: set[str] = field(default_factory=set)
     stands: bool = True
+    interrupted: int = 0
     known: int = 0
     for_baseline: list[Finding] = field(default_factory=list)  # the known ones too
     start: float = field(default_factory=time.perf_counter)
@@ -81,7 +82,9 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """2 where something could not be run or used, 1 where a finding counts."""
+        """2 where something could not be run or used, 1 where a finding counts; more than 128 after a signal."""
+        if self.interrupted:
+            return 128 + self.interrupted
         if self.errors or (not self.checked and any(outcome.skipped for outcome in self.outcomes)):
             return 2
         return int(any(finding.severity in self.counting for finding in self.findings))
