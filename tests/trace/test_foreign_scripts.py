@@ -305,6 +305,14 @@ def test_a_large_data_set_is_left_out_and_a_batch_of_it_is_an_input(tmp_path, mo
     assert "what ran before the first layer is not shown" in said(trace)
 
 
+@pytest.mark.parametrize("most", [1000, 10])
+def test_numbers_of_layers_count_for_what_is_compared_and_those_of_a_data_set_do_not(tmp_path, monkeypatch, most):
+    monkeypatch.setattr(importlib.import_module("dout.trace.record.script"), "MOST_COMPARED", most)
+    data = "data = np.arange(12_000.0).reshape(-1, 4) / 12_000\nbatch = data[:3] * 1.0\n"
+    trace = record_script(written(tmp_path, train=SCALE + data + USED.replace("np.ones((3, 4))", "batch", 1)))
+    assert ("gradients were not compared" in said(trace)) == (most == 10)
+
+
 def test_an_evaluation_in_one_call_is_forgotten_while_it_runs(tmp_path, monkeypatch):
     limits = importlib.import_module("dout.trace.tracer.script_tracer")
     monkeypatch.setattr(limits, "MOST", 3000)

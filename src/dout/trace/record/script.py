@@ -85,9 +85,10 @@ class ScriptRun:
             message = "the program goes on with the same lines, turn after turn: the first turn is shown"
             tracer.events.setdefault(Event("limit", message))
             tracer.keep_first(turn)
-        size = elements(tracer.nodes)
+        size = elements(node for node in tracer.nodes if node in tracer.call_of or not tracer.calls)
         if size > MOST_COMPARED:
-            message = f"the run holds {size:,} numbers: its gradients were not compared with derived ones"
+            what = "layers hold" if tracer.calls else "run holds"
+            message = f"the {what} {size:,} numbers: gradients were not compared with derived ones"
             tracer.events.setdefault(Event("limit", message))
         ends = [*losses] if losses else _loss_of(tracer)
         return finish(tracer, str(self.path), ends=ends, seeds=dict(losses or {}), compare=size <= MOST_COMPARED)
@@ -95,7 +96,7 @@ class ScriptRun:
 
 _PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 _TOO_MANY = "a layer takes too many steps to be recorded; give it fewer or smaller samples, or draw a layer by itself"
-MOST_COMPARED = 50_000_000  # numbers in a run whose gradients are derived, which takes some times as long as the run
+MOST_COMPARED = 200_000_000  # numbers in layers whose gradients are derived: some seconds, and gigabytes
 
 
 def run_script(
