@@ -294,7 +294,8 @@ def _layer(
         trace, used = run_user_code(lambda: record_example(paired, init, inputs), target)
         trace = _excused(trace, {call.cls: layer for call in trace.calls if call.parent is None})
     told = " ".join([*as_options("--init", used.init, init), *as_options("--input", used.inputs, inputs)])
-    said = f"dout chose {told}" if told else ""
+    own = f"{' and '.join(used.stand_ins)} holds simple layers of dout's, for none was given" * bool(used.stand_ins)
+    said = "\n".join(filter(None, (f"dout chose {told}" if told else "", own)))
     return replace(trace, target=target, printed="".join(meter.parts)), said, None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_label, stands_for
+from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.network_loss import NetworkLoss, loss_of
 from dout.adapt.search.example_repair import alike, as_labels, mended
@@ -56,6 +57,12 @@ class Example:
     def chosen_init(self) -> dict[str, Any]:
         """The constructor arguments that were chosen."""
         return {name: value for name, value in self.init.items() if name in self.chosen}
+
+    @property
+    def stand_ins(self) -> tuple[str, ...]:
+        """The arguments and attributes that hold layers of ours, for a container that is given none."""
+        held = {**self.chosen_init, **dict(self.interface.setup if self.interface else ())}
+        return tuple(name for name, item in held.items() if any(isinstance(x, ContainedPart) for x in flat([item])))
 
     @property
     def chosen_inputs(self) -> dict[str, Any]:

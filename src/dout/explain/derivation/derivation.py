@@ -114,8 +114,10 @@ def _beside(
 def _stops(forward: Forward) -> Iterator[Phrase]:
     """Steps at which a gradient ends although what they are computed from varies, and edges that the recording lost.
 
-    And what the user's backward raised.
+    And what the user's backward raised, and which layers are ours.
     """
+    if forward.stand_ins:
+        yield Phrase("stand_ins", {"names": " and ".join(forward.stand_ins)})
     if forward.raised:
         yield Phrase("backward_raises", {"error": forward.raised})
     reached = {node for node, _ in forward.gradients.on}

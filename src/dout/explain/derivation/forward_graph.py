@@ -64,6 +64,7 @@ class Forward:
     code: CodeType | None = None  # that of the user's forward
     returned: Mapping[Node, str] = field(default_factory=dict)  # names of what helpers return, by recorded node
     raised: str = ""  # by the user's backward, which is left out then
+    stand_ins: tuple[str, ...] = ()  # what holds layers of ours
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -274,7 +275,9 @@ def forward_of(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], 
         with suppress(Exception):  # whatever the user's code raises: its backward does not take these lengths
             trace, found = _recorded(target if not raised else alone, longer), longer
     code = getattr(target.forward, "__code__", None)
-    made = replace(_forward(trace, opened), told=told, unpacked=unpacked, code=code, raised=raised)
+    made = replace(
+        _forward(trace, opened), told=told, unpacked=unpacked, code=code, raised=raised, stand_ins=found.stand_ins
+    )
     made = replace(made, returned=helper_names(target.forward, trace))
     return _with_lengths(made, found, opened, lambda example: _recorded(alone, example))
 

@@ -114,6 +114,7 @@ _AXES = {
 
 _ENDS = {
     "backward_raises": "あなたの backward が {error} を送出します",
+    "stand_ins": "{names} にある利用者の層: 与えられなかったので、数 w をもつ単純な層を代わりに置きました",
     "stops": "{operator}（{place}）：{says}",
     "stops whole": "{operator}（{place}）：勾配はありません。整数は少しだけ変わることができません",
     "other number": "{place} では形か添字が値で決まります。ほかの数のとき",

@@ -111,6 +111,7 @@ _LIMITS = {
     "other number": "other numbers at {place}, where values decide on a shape or an index",
     "lost": "{event}: no gradient is known behind it",
     "backward_raises": "your backward raises {error}",
+    "stand_ins": "your own layers in {names}: dout was given none, and put simple ones there, each with a number w",
 }
 
 # --- why no backward is written, and what can be done -----------------------------------------------------------------
