@@ -123,6 +123,30 @@ def test_lines_that_need_what_a_line_overwrites_are_moved_above_it(overwrite):
     assert "`dout` is overwritten before the lines that need what it was" in found.message + found.because
 
 
+CUT = """
+class Bordered:
+    def __init__(self, width=0):
+        self.width = width
+
+    def forward(self, x):
+        return 2.0 * np.pad(x, ((0, 0), (self.width, self.width)))
+
+    def backward(self, dout):
+        dout = 2.0 * dout
+        dout = dout[:, self.width : -self.width]
+        return dout
+"""
+
+
+def test_a_line_whose_result_nobody_would_read_is_not_moved_below_the_end():
+    fix = error_of(CUT).fix
+    assert "dout[:, self.width : -self.width]" not in fix.after
+    wider = class_of(fix.after)(1)
+    x, dout = RNG.normal(size=(2, 3)), RNG.normal(size=(2, 5))
+    wider.forward(x)
+    assert np.array_equal(wider.backward(dout), 2.0 * dout[:, 1:-1])
+
+
 GATHERED = """
 class Shift:
     def __init__(self, w, b):

@@ -184,7 +184,10 @@ def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
             if readers and (name in known or "." in name):
                 lines = [s for s in readers if not isinstance(s, ast.Return)]
                 every = [lines, readers, *([one] for one in readers)]
-                yield from ((name, over.lineno, _above(function, over, some)) for some in every if some)
+                used = (
+                    some for some in every if some and ("." in name or not {*readers} <= {*some})
+                )  # else for nothing
+                yield from ((name, over.lineno, _above(function, over, some)) for some in used)
         known |= written
 
 
