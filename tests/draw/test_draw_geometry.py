@@ -20,6 +20,7 @@ from dout.draw.paint.paint import PaintSizes
 from dout.draw.paint.scene_drawing import paint
 from dout.draw.scene.scene_builder import build_scene
 from dout.draw.view_options import Direction, Look, View
+from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 
 WAYS = ("right", "down")
@@ -182,3 +183,29 @@ def test_whole_units_keep_their_distance() -> None:
 def test_two_thousand_nodes_become_a_picture() -> None:
     picture = draw(random_trace(1, 2000, layers=False)).svg()
     assert picture.count("<circle") >= 2000
+
+
+class Penalised:
+    def __init__(self):
+        self.W = np.array([[0.5, -1.0], [2.0, 0.25]])
+
+    def forward(self, x):
+        return self.W.T @ x + (self.W**2).sum()
+
+    def backward(self, dout):
+        self.dW = np.zeros((2, 2))
+        return self.W @ dout
+
+
+def test_edges_beside_each_other_never_look_like_one():
+    drawing = draw(record(Penalised(), np.arange(6.0).reshape(2, 3))).drawing
+    level = []
+    for shape in drawing.shapes:
+        if isinstance(shape, Path) and shape.style.endswith(("edge", "thick")):
+            (_, (x, y)), *rest = shape.commands
+            for _, points in rest:
+                if points[-1] == y and len(points) == 2:
+                    level.append((min(x, points[0]), max(x, points[0]), y))
+                x, y = points[-2:]
+    pairs = [(a, b) for i, a in enumerate(level) for b in level[:i] if min(a[1], b[1]) - max(a[0], b[0]) > 20]
+    assert min(abs(a[2] - b[2]) for a, b in pairs if a[2] != b[2]) >= 8

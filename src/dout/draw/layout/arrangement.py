@@ -62,8 +62,9 @@ class Measure(ABC):
         return Block(body.lead, run, up, down, body.ins, outs, item.kind == "input", pin)
 
     def branch(self, label: Label) -> Block:
-        """The room for the label on a branch: a run and nothing else."""
-        return Block(0, self.run(Stem(label)) if label else self.bare, *self.reach(label), (0,), (0,))
+        """The room for the label on a branch: a run and nothing else. Its edge keeps its distance from other edges."""
+        up, down = (max(0, room) for room in self.reach(label))
+        return Block(0, self.run(Stem(label)) if label else self.bare, up, down, (0,), (0,))
 
     def exit(self, stem: Stem) -> Block:
         """The room that a gate takes, so that there is enough for the stem that goes on from it outside."""
