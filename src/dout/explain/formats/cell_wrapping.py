@@ -21,6 +21,8 @@ def wrapped_cell(line: TextLine, width: int, indent: int, hang: int = 0) -> list
 
     >>> wrapped_cell([("one two", "bold"), (" three", "")], 9, 2)
     [[('one two', 'bold')], [('  three', '')]]
+    >>> wrapped_cell([("x (N,)   y (N,)", "")], 8, 0)
+    [[('x (N,)', '')], [('y (N,)', '')]]
     """
     if length(line) <= width:
         return [line]
@@ -34,7 +36,9 @@ def wrapped_cell(line: TextLine, width: int, indent: int, hang: int = 0) -> list
                 lines.append([(" " * begin, "")] if begin else [])
                 room = width - begin
             is_first = len(lines) > 1 and room == width - begin
-            if not (space and (is_first or length(piece) > room)):
+            if space and length(piece) > room:
+                room = 0  # what comes next begins a line
+            elif not (space and is_first):
                 lines[-1] += piece
                 room -= length(piece)
     return [_joined(line) for line in lines]
