@@ -58,7 +58,8 @@ def _as_used(target: str, timeout: float) -> tuple[str, dict[str, Any], dict[str
     found = used_layers([job], GivenArguments(unjudged=True), processes=1, timeout=timeout).layers
     used = found.get(job.file, {}).get(name)
     values = list(flat([used.init, used.inputs])) if used is not None else []
-    if used is None or any(isinstance(item, ObjectText) for item in values) or sum(map(np.size, values)) > MOST_NUMBERS:
+    can_be_given = bool(values) and not any(isinstance(item, ObjectText) for item in values)
+    if used is None or not can_be_given or sum(map(np.size, values)) > MOST_NUMBERS:
         return None
     told = [*as_options("--init", used.init, ()), *as_options("--input", used.inputs, ())]
     return f"{name} {used.used}: {' '.join(told)}", dict(used.init), dict(used.inputs)
