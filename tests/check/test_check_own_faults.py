@@ -48,6 +48,8 @@ OWN = {
     "a number that is unpacked": {"backward": "left, right = 0\n        return dout * left"},
     "an object that cannot be called": {"backward": "return dout * self.inner(dout)"},
     "a size that plays no part": {"arguments": ", size", "backward": "left, right = 0\n        return dout * left"},
+    "a name that NumPy does not have": {"forward": "x = x * np.erf(x)"},
+    "a method of Python 2's dicts": {"forward": "[n for n, _ in {}.iteritems()]"},
     "a name that is bound too late": {"backward": "g = g * dout; return g"},
 }
 

@@ -23,13 +23,22 @@ from dout.adapt.interface.adapted_layer import is_adapted
 from dout.adapt.interface.method_pairs import pairs_of
 from dout.adapt.interface.users_forward import NoLossError
 from dout.adapt.repository.project_files import files_below, repository_root, statements_of
-from dout.adapt.search.raising_lines import always_comes_by, around, function_at, lines_of, steps_of, way_of
+from dout.adapt.search.raising_lines import (
+    always_comes_by,
+    around,
+    function_at,
+    lacking_library,
+    lines_of,
+    steps_of,
+    way_of,
+)
 from dout.adapt.source.attribute_reads import attributes_set, own_attributes
 from dout.adapt.source.syntax import bindings, name_of
 from dout.adapt.target import Target
 from dout.run import attributes_of, quiet
 from dout.trace.model.user_source import is_user_code
 
+_OF_PYTHON_2 = ("iteritems", "itervalues", "iterkeys", "has_key")
 _MISSING = (NameError, ImportError, SyntaxError)
 _ARGUMENTS = re.compile(r"missing \d+ required|takes .*positional argument|unexpected keyword|multiple values for")
 _ONE_NUMBER = re.compile(r"array element with a sequence|only (?:size-1|length-1|0-dim)")
@@ -41,11 +50,13 @@ def is_own_fault(error: BaseException | None) -> bool:
         return _is_never_bound(error)
     if isinstance(error, AttributeError | TypeError) and (unset := unset_attribute(error)) is not None:
         return always_comes_by(error) and not unset.is_set_anywhere
+    if error is not None and lacking_library(error):
+        return always_comes_by(error)
     if isinstance(error, AttributeError) and isinstance(error.obj, np.ndarray):
         return _is_of_numpy(error.name or "", error) and always_comes_by(error)
     if isinstance(error, AttributeError):
         return always_comes_by(error) and _is_never_made(type(error.obj), error.name or "")
-    if counts_by_a_quotient(error):
+    if is_of_python_2(error):
         return True
     if makes_a_number_of(error):
         return always_comes_by(error)  # type: ignore[arg-type]
@@ -309,11 +320,18 @@ def _sets(node: ast.AST, name: str) -> bool:
     return False
 
 
-def counts_by_a_quotient(error: BaseException | None) -> bool:
-    """Whether every run comes by a line that counts by a name which is only ever bound to a quotient.
+def is_of_python_2(error: BaseException | None) -> bool:
+    """Whether Python 2 alone took this: `range` of a quotient, to which every run comes, or `iteritems` of a dict.
 
-    Python 2 made it whole. No object that a layer is made of could change that.
+    No object that a layer is made of could change that.
     """
+    if isinstance(error, AttributeError) and isinstance(error.obj, dict):
+        return error.name in _OF_PYTHON_2
+    return _counts_by_a_quotient(error)
+
+
+def _counts_by_a_quotient(error: BaseException | None) -> bool:
+    """Whether every run comes by a line that counts by a name which is only ever bound to a quotient."""
     if not isinstance(error, TypeError) or "'float' object cannot be interpreted as an integer" not in str(error):
         return False
     if not always_comes_by(error):

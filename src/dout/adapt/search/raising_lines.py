@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Iterator
-from types import CodeType, TracebackType
+from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
 from dout.adapt.source.syntax import written
@@ -57,11 +57,21 @@ def _types_in(test: ast.expr) -> Iterator[str]:
 
 
 def lines_of(error: BaseException) -> list[tuple[int, CodeType]]:
-    """The lines of the user's in a traceback, after we have called them; none where it was raised elsewhere."""
-    found, tb = way_of(error), error.__traceback__
+    """The lines of the user's in a traceback, after we have called them; none where it was raised elsewhere.
+
+    A library that was asked for a name that it has not is not elsewhere: `np.erf`.
+    """
+    tb = error.__traceback__
     while tb is not None and tb.tb_next is not None:
         tb = tb.tb_next
-    return found if tb is not None and is_user_code(tb.tb_frame.f_code.co_filename) else []
+    here = tb is not None and is_user_code(tb.tb_frame.f_code.co_filename)
+    return way_of(error) if here or lacking_library(error) else []
+
+
+def lacking_library(error: BaseException) -> bool:
+    """Whether a library that is there was asked for a name that it has not."""
+    module = error.obj if isinstance(error, AttributeError) else None
+    return isinstance(module, ModuleType) and not is_user_code(getattr(module, "__file__", None) or "")
 
 
 def way_of(error: BaseException) -> list[tuple[int, CodeType]]:
@@ -72,10 +82,12 @@ def way_of(error: BaseException) -> list[tuple[int, CodeType]]:
 def steps_of(error: BaseException) -> list[TracebackType]:
     """The steps of the user's in a traceback, after we have called them, wherever it was raised."""
     found: list[TracebackType] = []
-    step = error.__traceback__
+    step, ours = error.__traceback__, False
     while step is not None:
         file = step.tb_frame.f_code.co_filename
-        found = [] if is_ours(file) else [*found, step] if is_user_code(file) else found
+        if is_user_code(file):
+            found = [step] if ours else [*found, step]
+        ours = is_ours(file) or (ours and not is_user_code(file))
         step = step.tb_next
     return found
 

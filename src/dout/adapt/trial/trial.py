@@ -208,7 +208,7 @@ class Trials:
         except Exception as error:
             tried = Tried(Fit.NOTHING, None, error)
             ways = [self._in_holders(interface, cls, make, inputs) for cls in holders_for(self.cls, interface, error)]
-            return max((*ways, tried), key=lambda t: t.fit)
+            return max((tried, *ways), key=lambda t: t.fit)
         node = next(filter(stands_for_array, outputs), None)
         if node is not None:  # of the user's own graph
             return self._in_holders(interface, type(node), make, inputs)

@@ -11,8 +11,8 @@ from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.search.example import constructor_arguments
 from dout.adapt.search.own_faults import (
     completed_by,
-    counts_by_a_quotient,
     has_chosen_parts,
+    is_of_python_2,
     is_own_fault,
     lacks_attribute,
     makes_a_number_of,
@@ -46,7 +46,7 @@ def not_judged(name: str, target: Any, init: Mapping[str, Any], error: TargetErr
         broken is not None
         or (isinstance(cause, OWN) and not isinstance(cause, UnboundLocalError))
         or (isinstance(cause, AttributeError) and isinstance(cause.obj, what.cls) and lacks_attribute(str(cause), what))
-        or counts_by_a_quotient(cause)
+        or is_of_python_2(cause)
         or (isinstance(target, type) and is_own_fault(cause) and not _is_of_chosen_parts(what, init))
     )
     needed = lacks(cause)
