@@ -335,9 +335,26 @@ def filled_backward(dout, cache):
     return dx, dw
 
 
+def cast_forward(x, rate):
+    out, mask = None, None
+    out = out.astype(x.dtype)
+    return out, (rate, mask)
+
+
+def filled_and_cast_forward(x, rate):
+    out = None
+    out = x * rate
+    out = out.astype(x.dtype)
+    return out, rate
+
+
 @pytest.mark.parametrize(
-    ("function", "nothing"), [(template_forward, True), (template_backward, True), (filled_backward, False)]
-)
+    ("function", "nothing"),
+    [
+        (template_forward, True), (template_backward, True), (filled_backward, False), (cast_forward, True),
+        (filled_and_cast_forward, False),
+    ],
+)  # fmt: skip
 def test_a_template_that_nobody_filled_in_gives_nothing(function, nothing):
     assert gives_nothing(function) == nothing
 

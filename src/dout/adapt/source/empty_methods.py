@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from dout.adapt.source.syntax import read, walk
+from dout.adapt.source.syntax import name_of, read, walk
 from dout.run import names_of
 
 
@@ -68,7 +68,7 @@ def gives_nothing(function: Any) -> bool:
 
 
 def _never_more_than_none(nodes: Sequence[ast.AST]) -> set[str]:
-    """The names that are bound, and to nothing but None."""
+    """The names that are bound, and to nothing but None, or what a method of theirs gives: `out = out.astype(…)`."""
     bound: dict[str, bool] = {}
     nothing: set[int] = set()
     for node in nodes:
@@ -77,11 +77,23 @@ def _never_more_than_none(nodes: Sequence[ast.AST]) -> set[str]:
                 names, values = (_items(target), _items(node.value))
                 if len(names) == len(values):
                     pairs = zip(names, values, strict=True)
-                    nothing |= {id(n) for n, v in pairs if isinstance(v, ast.Constant) and v.value is None}
+                    nothing |= {id(n) for n, v in pairs if _is_none(v) or _is_a_call_of(v, name_of(n))}
     for node in nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             bound[node.id] = bound.get(node.id, True) and id(node) in nothing
     return {name for name, only in bound.items() if only}
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_a_call_of(node: ast.expr, name: str) -> bool:
+    """Whether this calls a method of what has a name."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=owner))):
+            return owner == name
+    return False
 
 
 def _items(node: ast.expr) -> list[ast.expr]:
