@@ -125,6 +125,43 @@ def test_what_is_there_in_name_only_is_no_layer(tmp_path):
     assert list(layers(document("mine.py", cwd=tmp_path))) == ["Twice"]
 
 
+TO_BE_WRITTEN = """
+import numpy as np
+def slope_of(x):
+    return NotImplementedError
+def unlike(x):
+    return x.shape
+class Begun:
+    def forward(self, x):
+        self.x = x
+        return x * x
+    def backward(self, dout):
+        dx, _ = {backward}
+        return dx
+    def step(self, kind="none"):
+        if kind == "none":
+            return self.x, self.x
+        raise NotImplementedError(kind)
+    def rest(self):
+        raise NotImplementedError("yours")
+"""
+
+
+@pytest.mark.parametrize(
+    ("backward", "code"),
+    [
+        ("slope_of(self.x)", "D002"),
+        ("unlike(slope_of)", "D001"),
+        ("self.rest()", "D002"),
+        ("self.step('other')", "D001"),  # another word may be meant
+    ],
+)
+def test_what_is_still_to_be_written_is_no_error(backward, code, tmp_path):
+    write(tmp_path, TO_BE_WRITTEN.format(backward=backward))
+    found = layers(document("mine.py", cwd=tmp_path))["Begun"]["findings"]
+    assert [f["code"] for f in found if f["code"] in ("D001", "D002")] == [code]
+
+
 LINKED = """
 import numpy as np
 class Dense:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import linecache
 from collections.abc import Iterator
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
-from dout.adapt.source.syntax import written
+from dout.adapt.source.empty_methods import is_stub
+from dout.adapt.source.syntax import name_of, written
 from dout.trace.model.user_source import is_ours, is_user_code
 from dout.trace.program.stub_modules import needed_by
 
@@ -54,6 +56,22 @@ def _types_in(test: ast.expr) -> Iterator[str]:
             yield from (ast.unparse(kind).partition(".")[0] for kind in every)
         case _:
             yield ""
+
+
+def unwritten(error: BaseException) -> str:
+    """What an error says of code that is still to be written: that it raises so, or computes with what says so."""
+    if isinstance(error, NotImplementedError):
+        return "it raises NotImplementedError" if always_comes_by(error) else ""
+    for step in steps_of(error):
+        frame, line = step.tb_frame, step.tb_lineno
+        parts = [part for one in around(function_at(frame.f_code), line)[-1:] for part in ast.walk(one)]
+        names = [name_of(part.func) for part in parts if isinstance(part, ast.Call)]
+        called = {name: frame.f_globals.get(name) for name in names}
+        if empty := [name for name, one in called.items() if inspect.isfunction(one) and is_stub(one)]:
+            return f"it calls {empty[0]}, which is not written"
+        if any(value is NotImplemented or value is NotImplementedError for value in frame.f_locals.values()):
+            return "it computes with NotImplemented"
+    return ""
 
 
 def lines_of(error: BaseException) -> list[tuple[int, CodeType]]:

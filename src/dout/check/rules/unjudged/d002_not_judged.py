@@ -10,6 +10,7 @@ import numpy as np
 from dout.adapt.argument_names import names_label, names_loss
 from dout.adapt.interface.interface import Interface
 from dout.adapt.search.own_faults import not_imported, unset_attribute
+from dout.adapt.search.raising_lines import unwritten
 from dout.adapt.search.refusals import takes_target
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source import parts_in
@@ -52,9 +53,8 @@ def called_first(subject: Subject, error: Exception) -> Finding | None:
 
     What only `__call__` sets is of a graph of its own. So it is with a name of a module that cannot be imported.
     """
-    if "'NotImplementedType'" in str(error):
-        message = f"{subject.name} is not complete by itself: it computes with NotImplemented"
-        return RULE.finding(message, raised_at(error), layer=subject.name)
+    if says := unwritten(error):
+        return RULE.finding(f"{subject.name} is not complete by itself: {says}", raised_at(error), layer=subject.name)
     if module := not_imported(error):
         return RULE.finding(f"{subject.name} needs {module} ({error})", raised_at(error), layer=subject.name)
     unset = unset_attribute(error)
