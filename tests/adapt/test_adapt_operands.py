@@ -163,3 +163,38 @@ def test_a_derivative_that_is_a_number_reads_no_upstream_gradient(tmp_path: Path
     module = loaded(tmp_path, CONSTANT.replace("RIGHT", right))
     assert words(dout.check(module.Steep)) == {"x": word}
     assert words(dout.check(module.Peaks)) == {"x": Word.PASSED}
+
+
+NODES = """
+class Rule:
+    def __call__(self, *args):
+        return Node(self.compute(*[node.kept for node in args]), args)
+
+    def compute(self, *args):
+        raise NotImplementedError
+
+    def gradient(self, out_grad, node):
+        raise NotImplementedError
+
+class Node:
+    def __init__(self, kept, inputs=()):
+        self.kept, self.inputs = np.asarray(kept), inputs
+
+    def __mul__(self, other):
+        return Product()(self, other)
+
+class Product(Rule):
+    def compute(self, a, b):
+        return a * b
+
+    def gradient(self, out_grad, node):
+        one, other = node.inputs
+        return out_grad * RIGHT, out_grad * one
+"""
+
+
+@pytest.mark.parametrize(("right", "word"), [("other", Word.EXACT), ("one", Word.REFUTED)])
+def test_a_gradient_is_given_the_node_of_which_it_reads_the_inputs(tmp_path: Path, right: str, word: Word) -> None:
+    report = dout.check(loaded(tmp_path, NODES.replace("RIGHT", right)).Product)
+    assert words(report) == {"input0": word, "input1": Word.EXACT}
+    assert "D504" not in {finding.code for finding in report.findings}  # a Node makes arrays of numbers

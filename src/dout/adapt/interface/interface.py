@@ -289,6 +289,8 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
         choices = [[name] for name in wanted]
     again = handed_to(getattr(cls, backward), forward) if local and taken else set[str]()
     choices = [[OUTPUT] if local and n in unread else c for n, c in zip(wanted, choices, strict=True)]
+    every = any_number_of(taken_by(behind(getattr(cls, forward))))  # of `*args` no single one is meant
+    choices = [[role for role in c if role != every] or c for c in choices]
     choices = [[taken[0]] if n in again and OUTPUT in c else c for n, c in zip(wanted, choices, strict=True)]
     others = [c for name, c in zip(wanted, choices, strict=True) if name not in taken and DOUT in c]
     if not (loss or local or any(c[0] == DOUT for c in choices)) and len(others) == 1:  # all else forward was given

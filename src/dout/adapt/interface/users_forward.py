@@ -26,6 +26,7 @@ from dout.adapt.interface.interface import (
     cache_place,
 )
 from dout.adapt.interface.learned_gradients import KEPT, is_float_array
+from dout.adapt.interface.method_pairs import required
 from dout.adapt.source import asked_of_objects, attributes_read
 from dout.adapt.source.attribute_reads import users_with
 from dout.adapt.source.returned_names import gradients_given
@@ -98,7 +99,7 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
         if (role := f"{SLOPE} of {name}") in interface.roles:
             kept[role] = getattr(value, SLOPE, None)  # of ours alone
     if OUTPUT in interface.roles and OUTPUT not in names:  # a loss may call its input so
-        kept[OUTPUT] = held[1] if held and interface.slot else result
+        kept[OUTPUT] = held[1] if held and (interface.slot or _is_asked_of(backward, interface)) else result
     if cache:
         kept[CACHE] = cache
     if BUFFER in interface.roles:
@@ -118,6 +119,12 @@ def run_forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[An
     if kept:
         attributes_of(layer)[KEPT] = kept if again is None else {**kept, AGAIN: again}
     return result
+
+
+def _is_asked_of(backward: Any, interface: Interface) -> bool:
+    """Whether backward reads of the output what no array has: it is the object that forward gave, `node.inputs`."""
+    taken = zip(required(backward), interface.roles, strict=False)
+    return any(role == OUTPUT and asked_of_objects(backward, name) for name, role in taken)
 
 
 class NoLossError(TypeError):

@@ -15,5 +15,5 @@ def check(lab: Lab) -> Findings:
     Not where they stand in objects of another class: what makes those makes arrays of them.
     """
     interface = lab.subject.interface
-    if interface is None or not any("." in place for place in interface.given):
+    if interface is None or not (interface.holder or any("." in place for place in interface.given)):
         yield from single_elements(RULE, lab, "plain Python numbers", float)
