@@ -288,7 +288,7 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     if loss and len(wanted) > 1 and wanted == taken:  # `loss(x, t)` and `gradient(x, t)`: the same call
         choices = [[name] for name in wanted]
     again = handed_to(getattr(cls, backward), forward) if local and taken else set[str]()
-    choices = [[OUTPUT] if local and n in unread else c for n, c in zip(wanted, choices, strict=True)]
+    choices = [[OUTPUT] if local and unread == {*wanted} else c for c in choices]
     every = any_number_of(taken_by(behind(getattr(cls, forward))))  # of `*args` no single one is meant
     choices = [[role for role in c if role != every] or c for c in choices]
     choices = [[taken[0]] if n in again and OUTPUT in c else c for n, c in zip(wanted, choices, strict=True)]
