@@ -133,8 +133,12 @@ def kept_when_called(cls: type) -> frozenset[str]:
 
 
 def read_by(function: Any, names: Sequence[str]) -> set[str]:
-    """Those of a function's arguments that it reads; all where there is no source."""
+    """Those of a function's arguments that it reads; all where there is no source.
+
+    What its source does not take by that name, it may be given in another: nothing says that it does not read it.
+    """
     found = read(function)
     if found is None:
         return set(names)
-    return {n.id for n in walk(found.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    unknown = set(names).difference(found.parameters)
+    return unknown | {n.id for n in walk(found.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
