@@ -299,3 +299,47 @@ def test_what_a_gradient_takes_besides_is_computed_as_its_cost_computes_it():
 def test_what_is_wrong_beside_is_an_error():
     (error,) = errors(judged("ComputeCost2"))
     assert (error.code, error.argument) == ("D101", "W")
+
+
+class Recurrent:
+    """What the next step gives back is computed, and read by nobody."""
+
+    def __init__(self):
+        generator = np.random.default_rng(4)
+        self.Wx, self.Wh = generator.normal(size=(3, 4)), generator.normal(size=(4, 4))
+
+    def forward(self, xs):
+        n, t, _ = xs.shape
+        self.xs, self.hs = xs, np.zeros((n, t + 1, 4))
+        for i in range(t):
+            self.hs[:, i + 1] = np.tanh(xs[:, i] @ self.Wx + self.hs[:, i] @ self.Wh)
+        return self.hs[:, 1:].copy()
+
+    def backward(self, dhs):
+        dxs, dnext = np.zeros_like(self.xs), np.zeros_like(dhs[:, 0])
+        self.dWx, self.dWh = np.zeros_like(self.Wx), np.zeros_like(self.Wh)
+        for i in reversed(range(dhs.shape[1])):
+            da = dhs[:, i] * (1 - self.hs[:, i + 1] ** 2)
+            self.dWx += self.xs[:, i].T @ da
+            self.dWh += self.hs[:, i].T @ da
+            dxs[:, i] = da @ self.Wx.T
+            dnext = da @ self.Wh.T  # noqa: F841 - the mistake
+        return dxs
+
+
+class Scaled:
+    """The product is divided by the root of 4, and its gradient is not."""
+
+    def forward(self, q, k):
+        self.q, self.k = q, k
+        return q @ k.T / np.sqrt(k.shape[1])
+
+    def backward(self, dout):
+        return dout @ self.k / np.sqrt(self.k.shape[1]), dout.T @ self.q
+
+
+def test_a_term_that_nothing_reads_and_a_root_by_its_name_are_named():
+    x = np.cos(np.arange(30.0)).reshape(2, 5, 3)
+    assert "`dhs[:, i]` should be `dhs[:, i] + dnext`" in errors(dout.check(Recurrent(), x))[0].because
+    q, k = np.sin(np.arange(12.0)).reshape(3, 4), np.cos(np.arange(20.0)).reshape(5, 4)
+    assert "np.sqrt(" in errors(dout.check(Scaled(), q, k))[0].because

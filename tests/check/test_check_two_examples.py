@@ -77,3 +77,27 @@ def test_what_is_wrong_at_one_size_is_a_warning_which_says_where_it_is_right():
 
 def test_what_is_wrong_and_takes_one_size_alone_is_an_error():
     assert severities(Fixed) == ["error"]
+
+
+class NormOfRows:
+    """It divides by the number of samples where it should by that of columns: right on square tables alone."""
+
+    def __init__(self, d=5):
+        self.gamma = np.linspace(0.5, 1.5, d)
+
+    def forward(self, x):
+        self.std = np.sqrt(x.var(axis=-1, keepdims=True) + 1e-5)
+        self.xhat = (x - x.mean(axis=-1, keepdims=True)) / self.std
+        return self.gamma * self.xhat
+
+    def backward(self, dout):
+        self.dgamma = (dout * self.xhat).sum(axis=0)
+        n = dout.shape[0]
+        dx = dout * self.gamma
+        along = (dx * self.xhat).sum(axis=-1, keepdims=True) / n
+        return (dx - dx.sum(axis=-1, keepdims=True) / n - self.xhat * along) / self.std
+
+
+def test_a_second_example_whose_lengths_are_alike_by_chance_does_not_excuse():
+    (error,) = (finding for finding in dout.check(NormOfRows).findings if finding.severity == "error")
+    assert "`dout.shape[0]` should be `dout.shape[1]`" in error.because

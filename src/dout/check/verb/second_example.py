@@ -15,9 +15,10 @@ import numpy as np
 from dout.adapt.search.example import as_found
 from dout.adapt.search.example_search import Example
 from dout.check.settings.other_inputs import lengthened
-from dout.check.verb.judged_layer import judged_as_adapted
+from dout.check.verb.judged_layer import judged_as_adapted, subject_of
+from dout.graph import Shape
 from dout.judge.outcomes import Word
-from dout.run import flat, mapped, otherwise
+from dout.run import PlainRun, arrays, flat, mapped, otherwise
 
 _MOST = 4  # lengths that are tried alone
 _MOST_ELEMENTS = 20_000  # of an input
@@ -34,16 +35,37 @@ class SecondExample:
 
 def second_example(target: Any, example: Example) -> SecondExample | None:
     """The first example of other sizes on which the layer runs forward and back; None where there is none."""
-    found = (_judged_on(target, other) for other in _resized(example))
+    shapes = _shapes_on(target, example)
+    found = (_judged_on(target, other, shapes) for other in _resized(example))
     return next((one for one in found if one is not None), None)
 
 
+@otherwise(dict[str, Shape]())
+def _shapes_on(target: Any, example: Example) -> dict[str, Shape]:
+    """The shapes of the inputs and of what the layer holds after a run."""
+    return _shapes_in(subject_of(*as_found(target, example), example.init).run())
+
+
+def _shapes_in(run: PlainRun) -> dict[str, Shape]:
+    return {path: array.shape for path, array in (arrays([*run.inputs]) | arrays(run.layer)).items()}
+
+
+def _are_alike_by_chance(before: Mapping[str, Shape], after: Mapping[str, Shape]) -> bool:
+    """Whether lengths that were different are alike now: then rows may stand for columns, and nothing shows it."""
+    both = [(before[path], after[path]) for path in before.keys() & after.keys()]
+    pairs = {pair for one, two in both if len(one) == len(two) for pair in zip(one, two, strict=True)}
+    return any(a != c and b == d > 1 for a, b in pairs for c, d in pairs)
+
+
 @otherwise(None)
-def _judged_on(target: Any, example: Example) -> SecondExample | None:
-    """Which gradients are wrong there, and which right; None where all of them are 0."""
+def _judged_on(target: Any, example: Example, shapes: Mapping[str, Shape]) -> SecondExample | None:
+    """Which gradients are wrong there, and which right; None where all of them are 0, or lengths are alike by chance.
+
+    `shapes` are those on the first example.
+    """
     first, judgement = judged_as_adapted(*as_found(target, example), example.init)
     is_finite = all(np.size(out) and np.all(np.isfinite(out)) for out in first.outputs)
-    if not is_finite or judgement.says_nothing:
+    if not is_finite or judgement.says_nothing or _are_alike_by_chance(shapes, _shapes_in(first)):
         return None
     words = {verdict.argument: verdict.word for verdict in judgement.verdicts}
     refuted = {name for name, word in words.items() if word == Word.REFUTED}

@@ -183,6 +183,7 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
         needs = {
             TermNeed.FITS: fits and not mask and tells,
             TermNeed.ALIKE: alike and not mask and type(value) is not int,
+            TermNeed.UNREAD: alike and not mask and text in place.function.unread,
             TermNeed.MASK: fits and mask,
             TermNeed.ARRAY: isinstance(value, np.ndarray) and not mask,
             TermNeed.SCALAR: not shape and not mask and abs(value) not in (0, 1),

@@ -119,13 +119,16 @@ def _counted(place: ExpressionPlace, terms: Terms) -> Found:
 
 
 def _other_length(place: ExpressionPlace, terms: Terms) -> Found:
-    """The length of another axis: `x.shape[3]` for `x.shape[2]`."""
+    """The length of another axis, `x.shape[3]` for `x.shape[2]`, or of another array: `a.shape[1]` for `b.shape[1]`."""
     match place.node:
         case ast.Subscript(value=ast.Attribute(value=array, attr="shape"), slice=ast.Constant(int(axis)) as index):
-            number = np.ndim(dict(terms).get(place.function.source.segment(array), 0))
-            yield from (
-                (1.15, "axis", place.replaced(index, str(i))) for i in range(number) if i not in (axis, axis + number)
-            )
+            text, values = place.function.source.segment(array), dict(terms)
+            number = np.ndim(values.get(text, 0))
+            own = (i for i in range(number) if i not in (axis, axis + number))
+            yield from ((1.15, "axis", place.replaced(index, str(i))) for i in own)
+            others = [t for t, value in terms if t != text and np.ndim(value) == number and "[" not in t]
+            for other in others[:_MOST_RENAMED] if number else ():
+                yield 1.25, "swapped", place.replaced(array, other)
 
 
 def _one_off(place: ExpressionPlace) -> Found:

@@ -46,6 +46,7 @@ class TermNeed(Enum):
     SCALAR = "one number, not 0 or 1, which many names hold"
     SAME_KIND = "another value of the same shape, both of them numbers or both of them booleans"
     OTHER_KIND = "another value of the same shape, one of them numbers, one booleans"
+    UNREAD = "numbers of the same shape in a local name that nothing reads"
     KEPT = "for an attribute of self, another one of another shape"
     AXES = "the expression has an axis"
     MATRIX = "the expression has two axes"
@@ -157,6 +158,7 @@ KINDS: tuple[RepairKind, ...] = (
     ),
     RepairKind(1.5, "missing term", EditedSpot.DENOMINATOR, "1 + {x}"),
     *_each(1.6, "missing term", WHOLE, "{x} + {t}", "{x} - {t}", needs=FITS),
+    RepairKind(1.9, "missing term", EditedSpot.FLOATS, "{x} + {t}", TermNeed.UNREAD),
     *_each(2.1, "missing term", WHOLE, "{x} - {d} * {t}", "{x} + {d} * {t}", needs=ALIKE),
     RepairKind(2.0, "missing term", WHOLE, "{x} - {x}.mean(axis={i}, keepdims=True)"),
     RepairKind(2.0, "missing term", WHOLE, "{x} - {t} * {x}.sum(axis={i}, keepdims=True)", ALIKE),
