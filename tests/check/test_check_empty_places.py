@@ -112,6 +112,23 @@ class StacksThem(Affine):
         return dout @ self.W.T
 
 
+class ReturnsAnEmptyPlace:
+    def __init__(self):
+        self.dx = None
+
+    def forward(self, x):
+        self.x = x
+        return x**2
+
+    def backward(self, dout):
+        dx = 2 * self.x * dout  # noqa: F841 - the mistake
+        return self.dx
+
+
+def test_an_attribute_that_is_none_is_no_gradient_to_return():
+    assert errors(check(ReturnsAnEmptyPlace(), X)) == [("D105", "x")]
+
+
 class Base:
     def __init__(self):
         self.W = None
