@@ -96,9 +96,10 @@ class Edit:
     def fits_by_chance(self, seen: Seen) -> bool:
         """Whether the edit brings in a literal that is the value of a name in scope, its root, or 1 divided by these.
 
-        `/ 3` instead of `/ len(x)`, `2 *` instead of `/ self.ratio`, or `0.5 *` instead of `/ np.sqrt(d)`.
+        `/ 3` instead of `/ len(x)`, `2 *` instead of `/ self.ratio`, or `0.5 *` instead of `/ np.sqrt(d)` where roots
+        are taken.
         """
-        roots = {number**0.5 for number in seen.scalars}
+        roots = {n**0.5 for n in seen.scalars} if "sqrt" in self.place.function.source.text else set[float]()
         known = {*seen.scalars, *(1 / number for number in seen.named), *roots, *(1 / root for root in roots)}
         return any(number in known for number in _literals(self.text) - _literals(f"({self.place.text})"))
 
