@@ -325,7 +325,7 @@ def test_a_parameter_that_takes_steps_is_no_gradient_that_adds_up():
 def test_a_gradient_that_is_computed_and_kept_nowhere_is_named():
     report = check(foreign_layers.KeptNowhere)
     (finding,) = [f for f in report.findings if f.code == "D108"]
-    assert (finding.argument, finding.severity) == ("W", "warning")
+    assert (finding.argument, finding.severity) == ("W", "error")
     assert "D105" not in {f.code for f in report.findings}
 
 

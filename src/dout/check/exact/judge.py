@@ -68,6 +68,7 @@ class Judgement:
     elsewhere: str = ""  # on which side of a condition, or at which setting, it is wrong, if it is right as given
     as_given: Subject | None = None  # ... at a setting, or on inputs of other lengths: the layer as it is right
     not_meant: bool = False  # ... and the layer may not be meant for that: inputs with another number of axes
+    of_one_size: bool = False  # ... for no other reason than that it may know one size: a proven repair says otherwise
     only_here: bool = False  # the recording does not hold at other points
     likeness: Mapping[str, Likeness] = field(default_factory=dict)
     partly: frozenset[str] = frozenset()  # by argument: right at some points, where the derivative is not 0

@@ -47,8 +47,8 @@ class WrongGradient:
     does; None if no part is wrong.
 
     `only` says at which inputs or settings it is wrong, where it is right on the given ones. If the layer may be
-    `not_meant` for these, as inputs with another number of axes, it is a warning; a small repair with which both are
-    right says that it is meant for them.
+    `not_meant` for these, as inputs with another number of axes, it is a warning; if it may only be `of_one_size`, a
+    small repair with which it is right on both says that it is not.
     """
 
     outcome: Outcome
@@ -60,6 +60,7 @@ class WrongGradient:
     through: tuple[str, ...] | None = None
     only: str = ""
     not_meant: bool = False
+    of_one_size: bool = False
 
     @property
     def has_another_shape(self) -> bool:
@@ -113,6 +114,7 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
             through=through[node] if parts.wrong_parts else None,
             only=only,
             not_meant=not_meant,
+            of_one_size=judgement.of_one_size,
         )
         for node, outcome in refuted.items()
     )
@@ -222,7 +224,7 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
     because = f": {cause.sentence}" if cause and cause.sentence else ""
     message = f"the gradient of {shown}{ignored} {numbers}{because}{wrong.only}{only}"
     is_mended = cause is not None and cause.fix is not None and cause.word != DERIVED
-    if wrong.not_meant and not (wrong.only and wrong.has_another_shape and is_mended):
+    if wrong.not_meant and not (wrong.of_one_size and wrong.has_another_shape and is_mended):
         details["severity"] = "warning"
     if wrong.unused:
         message = f"forward makes no use of {name}, and backward gives a gradient for it that is not 0"
