@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from contract_findings import X, Y, alarming, found
 
+from dout.check.verb.check_layer import check
+
 
 class Mul:
     def forward(self, x, y):
@@ -108,3 +110,36 @@ def test_a_backward_that_writes_into_the_output_of_forward_is_an_error_and_into_
     finding = found(WritesIntoItsOutput, X)["D206"]
     assert (finding.severity, "the output that forward has returned" in finding.message) == ("error", True)
     assert found(WritesIntoItsOwn, X)["D206"].severity == "warning"
+
+
+class Cell:
+    """It is called at each step, and its gradients add up over them."""
+
+    def __init__(self):
+        self.W, self.b = np.linspace(-1, 1, 20).reshape(5, 4), np.linspace(0, 1, 4)
+        self.zero_grad()
+
+    def zero_grad(self):
+        self.dW, self.db = np.zeros_like(self.W), np.zeros_like(self.b)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW += self.x.T @ dout
+        self.db += dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+class KeepsTheLastBias(Cell):
+    def backward(self, dout):
+        self.dW += self.x.T @ dout
+        self.db = dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+@pytest.mark.parametrize(("cls", "severity"), [(Cell, "note"), (KeepsTheLastBias, "warning")])
+def test_a_gradient_that_is_cleared_with_others_and_does_not_add_up_is_a_warning(cls, severity):
+    x = np.cos(np.arange(15.0)).reshape(3, 5)
+    assert [f.severity for f in check(cls(), x).findings if f.code == "D207"] == [severity]

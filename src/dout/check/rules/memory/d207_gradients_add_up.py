@@ -7,13 +7,18 @@ import inspect
 import re
 from collections.abc import Collection
 
+import numpy as np
+
 from dout.adapt.repository.project_files import files_below, repository_root, statements_of
-from dout.adapt.source.attribute_reads import attributes_set
+from dout.adapt.source.attribute_reads import attributes_set, own_attributes
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.check.lab.other_values import same
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.report.rule import Findings, Rule
-from dout.run import arrays
+from dout.run import arrays, attributes_of, otherwise
+from dout.trace.session.pairing import pairs
+
+_OWN = frozenset({"__init__", "forward", "backward", "__call__"})
 
 RULE = Rule("D207", "note", "gradients of parameters add up over calls", compares=True)
 
@@ -21,7 +26,8 @@ RULE = Rule("D207", "note", "gradients of parameters add up over calls", compare
 def check(lab: Lab) -> Findings:
     """Yield one finding for all arrays that grow by the same amount with each backward.
 
-    It is an error if backward makes its own step with the sum, and nothing clears that: each later step is wrong.
+    It is an error if backward makes its own step with the sum, and nothing clears that: each later step is wrong. It is
+    a warning if a method clears a gradient beside others, as `zero_grad` does, and backward adds to the others alone.
     """
     if lab.grown:
         add = "adds" if len(lab.grown) == 1 else "add"
@@ -31,7 +37,27 @@ def check(lab: Lab) -> Findings:
         if _steps_with_the_sum(lab):
             message += "; backward makes its own step with the sum, and nothing clears it: all later steps are wrong"
             severity = "error"
+        elif anew := _set_anew(lab):
+            message += (
+                f"; {' and '.join(anew)}, which is cleared with them, is set anew: over steps in time add to it, too"
+            )
+            severity = "warning"
         yield RULE.about(lab.subject, message, argument=lab.grown[0], cause="stale", severity=severity)
+
+
+@otherwise(list[str]())
+def _set_anew(lab: Lab) -> list[str]:
+    """The gradients that backward assigns, where it adds to those of other parameters, and one method clears both."""
+    layer = lab.fresh()
+    before = dict(attributes_of(layer))
+    lab.run(layer=layer)
+    held = {id(array): path for path, array in arrays(layer).items() if "." not in path.removeprefix("self.")}
+    gradients = [pair.gradient for pair in pairs(before, attributes_of(layer))]
+    paths = {held[id(gradient)] for gradient in gradients if id(gradient) in held and np.any(gradient)}
+    grown, anew = paths & {*lab.grown}, paths - {*lab.grown}
+    every = (getattr(type(layer), name) for name in dir(type(layer)) if name not in _OWN)
+    cleared = [{f"self.{name}" for name in own_attributes(method)[1]} for method in every if inspect.isfunction(method)]
+    return sorted(one for one in anew if any(one in names and names & grown for names in cleared))
 
 
 def _steps_with_the_sum(lab: Lab) -> bool:
