@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.network_loss import loss_of
-from dout.adapt.source import has_no_return, names_unread, own_attributes, parts_in, returned_by
+from dout.adapt.source import has_no_return, own_attributes, parts_in, returned_by
 from dout.adapt.source.empty_methods import only_loops
 from dout.adapt.target import Target
 from dout.check.exact.exact_route import Examination
@@ -37,7 +37,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     It is a warning for a parameter beside others that have one, or if backward leaves an array of its shape, and for an
     input whose gradient backward computes; an error for an input if backward has no `return`, unless it is a whole
     network: nobody asks that for the gradient of its data, or if it returns an attribute that is None, and has computed
-    the gradient in a local name that nothing reads. The gradient of a parameter that is computed and forgotten
+    the gradient by another name. The gradient of a parameter that is computed and forgotten
     is D108.
     """
     examination = judgement.examination
@@ -87,16 +87,16 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         if place:  # an optimizer's state, or a gradient by a name that nothing tells
             message = f"{message}, and backward leaves an array of its shape in {place}, which is not judged"
         is_doubtful = name in forgotten or (is_parameter and (judgement.parameters or place))
-        is_lost = name in forgotten and not is_parameter and _returns_none_for_another(subject, examination)
+        is_lost = name in forgotten and not (is_parameter or is_network)
+        is_lost = is_lost and _returns_none_for_another(subject, examination)
         severity = "error" if (gives_none and not is_parameter) or is_lost else "warning" if is_doubtful else "note"
         fix = forgotten_return(subject) if severity == "error" else None
         yield RULE.about(subject, message, argument=name, severity=severity, fix=fix)
 
 
 def _returns_none_for_another(subject: Subject, examination: Examination) -> bool:
-    """Whether backward returns what is None by another name, `return self.dx`, and nothing reads a local one."""
-    backward = type(subject.again()).backward
-    return not any(examination.call.gradients or ()) and bool(returned_by(backward)) and bool(names_unread(backward))
+    """Whether backward returns what is None by a name that another value was meant to have: `return self.dx`."""
+    return not any(examination.call.gradients or ()) and bool(returned_by(type(subject.again()).backward))
 
 
 @otherwise(dict[str, Any]())
