@@ -62,10 +62,16 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         severity = "warning" if kept else "error"  # it may be a number, which stands for an array of it
         yield RULE.about(subject, message, argument=first.name, severity=severity, fix=forgotten_return(subject))
         return
+    yield from _of_each(subject, judgement, examination, is_network)
+
+
+def _of_each(subject: Subject, judgement: Judgement, examination: Examination, is_network: bool) -> Findings:
+    """One finding for each missing gradient, where backward gives others, or is a whole network."""
+    has_none = has_no_return(type(subject.again()).backward)
     gives_none = has_none and not is_network and not any(examination.call.gradients or ())
     forgotten = discarded_gradients(subject, examination)
     left = cache(partial(_left, subject, examination))
-    for name, node, is_parameter in missing:
+    for name, node, is_parameter in missing_gradients(examination):
         if name in forgotten and is_parameter and fully_judged(judgement) is not None:
             continue
         if is_parameter and _is_replaced(name, node, left(), examination):
