@@ -259,9 +259,9 @@ class Shift:
         return dout * 1.0
 
 
-def test_a_gradient_that_is_computed_and_kept_nowhere_is_a_warning():
+def test_a_gradient_that_is_computed_in_a_name_that_nothing_reads_is_an_error():
     found = formula(check(Scale(), X))
-    assert {code: f.severity for code, f in found.items()} == {"D108": "warning"}
+    assert {code: f.severity for code, f in found.items()} == {"D108": "error"}
     assert found["D108"].argument == "gamma"
     assert "the gradient of gamma is computed and kept nowhere" in found["D108"].message
 
