@@ -281,3 +281,30 @@ def test_an_array_is_put_into_the_class_in_each_call():
         layer.W = W
         fast(X)
         assert Last.last is W
+
+
+class Doubled:
+    def forward(self, x):
+        return 2 * x
+
+
+class Tripled:
+    def forward(self, x):
+        return 3 * x
+
+
+def test_a_layer_that_becomes_one_of_another_class_computes_as_that():
+    class Chain:
+        def __init__(self):
+            self.layers = [Doubled(), Doubled()]
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer.forward(x)
+            return x
+
+    chain = Chain()
+    fast, x = dout.compile(chain.forward), np.ones(3)
+    assert [fast(x)[0] for _ in range(3)] == [4, 4, 4]
+    chain.layers[1].__class__ = Tripled
+    assert fast(x)[0] == fast(x)[0] == 6

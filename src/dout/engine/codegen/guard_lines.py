@@ -335,10 +335,12 @@ class Guards:
         """Guard the methods with which the class of an object answers for it."""
         kind, own = type(holder), self._own(holder)
         methods = [name for name, _ in answered(kind, self.names, self.capture.codes) if name not in own]
-        if holder is self.capture.root:  # whose class is another one when its code has been loaded anew
+        code = list(ran(kind, self.capture.codes))
+        is_root = holder is self.capture.root
+        if is_root or (code and id(holder) not in self.text.movable):  # its class is another one when loaded anew
             self.text.leave_unless(f"{self.text.constant(holder)}.__class__ is {self.text.constant(kind)}")
-            for function in ran(kind, self.capture.codes):
-                self._holder(function)
+        for function in code if is_root else ():
+            self._holder(function)
         for name in methods:
             if kind.__dictoffset__ and not is_special(name):
                 self.text.leave_unless(f"{name!r} not in {self.text.constant(dict_of(holder))}")
