@@ -356,6 +356,24 @@ def test_a_written_method_sets_what_stood_there_already(tmp_path):
     assert seen[0] == seen[1]
 
 
+def test_a_layer_that_numbers_its_instances_is_written(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "import numpy as np\n"
+        "class Gate:\n"
+        "    made = 0\n"
+        "    def __init__(self):\n"
+        "        Gate.made += 1\n"
+        "        self.number = Gate.made\n"
+        "    def forward(self, x):\n"
+        "        self.out = 1 / (1 + np.exp(-x))\n"
+        "        return self.out\n"
+        "    def backward(self, dout):\n"
+        "        return dout * self.out * (1 - self.out)\n"
+    )
+    assert "class Gate" in written(mine, tmp_path, "--dtype", "float64").read_text()
+
+
 def test_where_nothing_can_be_compiled_nothing_is_written(tmp_path):
     file = tmp_path / "told.py"
     body = "        print(x)\n        return x\n"

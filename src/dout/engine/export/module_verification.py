@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import count
 from types import ModuleType
@@ -90,20 +90,39 @@ def first_fault(cls: type, specimen: Specimen, sizes: Iterable[SampleSize]) -> s
 
 def _fault(cls: type, specimen: Specimen, way: Way, size: SampleSize) -> str | None:
     init = specimen.init_of(way.dtype, size)
+
+    def run(kind: type) -> Iterator[tuple[str, dict[str, Any]]]:
+        return _steps(kind, init, specimen, way, size)
+
     try:
-        users = _steps(specimen.cls, init, specimen, way, size)
-        expected = list(users)
+        expected = list(run(specimen.cls))
     except Exception:  # not a way in which it is used
         return None
-    written = _steps(cls, init, specimen, way, size)
+    fault = _difference(expected, run(cls), ())
+    if fault is None:
+        return None
+    again = list(run(specimen.cls))  # a class may number its instances
+    unsteady = {path for (_, one), (_, two) in zip(expected, again, strict=True) for path in _unlike(one, two)}
+    return _difference(expected, run(cls), unsteady)
+
+
+def _difference(
+    expected: Sequence[tuple[str, dict[str, Any]]], written: Iterator[tuple[str, dict[str, Any]]], but: Collection[str]
+) -> str | None:
+    """The first method whose results are others, `but` for those at these paths."""
     for kind, results in expected:
         try:
             _, others = next(written)
         except Exception:
             return kind
-        if results.keys() != others.keys() or not all(_same(item, others[path]) for path, item in results.items()):
+        if results.keys() != others.keys() or not _unlike(results, others) <= {*but}:
             return kind
     return None
+
+
+def _unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
+    """The paths at which two runs have other results."""
+    return {path for path, item in one.items() if path not in other or not _same(item, other[path])}
 
 
 def _steps(
