@@ -392,3 +392,65 @@ def test_the_page_on_compiling_shows_what_is_so():
     blur(np.ones((40, 10)))
     (loop,) = blur.plan().functions[0].loops
     assert loop.turns == 440
+
+
+def spread(dout, size):
+    rows, columns = dout.shape[0] + size - 1, dout.shape[1] + size - 1
+    dx = np.zeros((rows, columns))
+    for i, j in np.ndindex(dout.shape[0], dout.shape[1]):
+        dx[i : i + size, j : j + size] += dout[i, j] / size**2
+    return dx
+
+
+def largest(x, size):
+    out = np.zeros((x.shape[0], x.shape[1] - size + 1, x.shape[2] - size + 1))
+    for n, i, j in np.ndindex(out.shape):
+        if i == j:
+            continue
+        out[n, i, j] = x[n, i : i + size, j : j + size].max()
+    return out
+
+
+@pytest.mark.parametrize(("function", "shape"), [(spread, (12, 9)), (largest, (3, 8, 10))])
+def test_a_loop_over_the_places_of_an_array_is_a_kernel(function, shape):
+    fast = dout.compile(function)
+    for scale in (1.0, -2.0, 50.0, 0.5):
+        x = images(*shape) * scale
+        np.testing.assert_allclose(fast(x, 3), function(x, 3), rtol=1e-12)
+    (loop,) = fast.plan().functions[0].loops
+    assert loop.turns > 40
+
+
+@pytest.mark.parametrize("rows", [0, -1])
+def test_a_loop_over_no_place_or_a_shape_that_is_none_does_what_numpy_does(rows):
+    def counted(x, rows):
+        for i, j in np.ndindex(rows, 5):
+            x[i, j] += 1
+        return x
+
+    fast = dout.compile(counted)
+    fast(np.zeros((20, 5)), 20)
+    if rows < 0:
+        with pytest.raises(ValueError, match="negative"):
+            fast(np.zeros((20, 5)), rows)
+    else:
+        assert not fast(np.zeros((20, 5)), rows).any()
+
+
+def test_a_vector_times_a_matrix_is_part_of_a_kernel_however_it_is_called():
+    def pulled(dout, A):
+        out = np.zeros_like(A)
+        for i in range(A.shape[0]):
+            J = np.zeros((A.shape[1], A.shape[1]))
+            for m in range(A.shape[1]):
+                for n in range(A.shape[1]):
+                    J[m, n] = A[i, m] * (1 - A[i, m]) if m == n else -A[i, m] * A[i, n]
+            out[i] = np.matmul(dout[i], J)
+        return out
+
+    fast = dout.compile(pulled)
+    for _ in range(3):
+        A, upstream = np.abs(images(30, 5)) / 3, images(30, 5, seed=1)
+        np.testing.assert_allclose(fast(upstream, A), pulled(upstream, A), rtol=1e-12)
+    (loop,) = fast.plan().functions[0].loops
+    assert loop.turns > 30 * 5 * 5

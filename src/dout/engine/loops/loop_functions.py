@@ -42,8 +42,8 @@ _ENDS = {"min": "-np.inf", "max": "np.inf"}
 _METHODS: dict[str, Any] = {name: getattr(np, name) for name in ("sum", "max", "min", "mean", "argmax", "argmin")}
 _FILLED: dict[Any, str] = {np.zeros: "0", np.ones: "1", np.zeros_like: "0", np.ones_like: "1"}
 NAMES = {f.__name__ for f in (*_OF_FLOATS, *_ROUNDING, *_OF_ANY, *_OF_TWO, *_BINARY, *_REDUCED, *_FILLED)} | {
-    "abs", "max", "min", "dot", "tensordot", "where", "outer", "unravel_index", "amax", "amin", "copy", "len", "int",
-    "float",
+    "abs", "max", "min", "dot", "matmul", "tensordot", "where", "outer", "unravel_index", "amax", "amin", "copy", "len",
+    "int", "float", "ndindex",
 }  # fmt: skip
 
 _NOT_ZERO = re.compile(r"np\.(int|float)64\(-?[\d.]*[1-9][\d.]*\)")  # a number that stands in the code
@@ -362,6 +362,7 @@ class LoopFunctions:
 
 _OTHERS: dict[Any, Callable[..., Value]] = {
     np.dot: LoopFunctions._dot,
+    np.matmul: LoopFunctions._dot,
     np.outer: LoopFunctions._outer,
     np.where: LoopFunctions._where,
     np.unravel_index: LoopFunctions._unravelled,

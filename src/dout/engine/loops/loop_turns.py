@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from dout.engine.loop_source.loop_refusal import LoopRefusal
 from dout.engine.loop_source.surroundings import place_of
 from dout.engine.loops.loop_expressions import Expressions
@@ -17,7 +19,7 @@ Turns = tuple[str, Callable[[str], Value]]  # the number of turns, and what one 
 
 
 def turns(reader: Expressions, node: ast.expr) -> Turns:
-    """The turns of a loop over an expression. LoopRefusal if it is no range, array, enumerate, zip or reversed."""
+    """The turns of a loop over an expression. LoopRefusal if it is none that a kernel can take."""
     how = _WAYS.get(_called(reader, node))
     if how is not None:
         assert isinstance(node, ast.Call)
@@ -119,9 +121,31 @@ def _zipped(reader: Expressions, node: ast.Call) -> Turns:
     return found, lambda counter: Items(tuple(item(counter) for _, item in several))
 
 
+def _places(reader: Expressions, node: ast.Call) -> Turns:
+    """The places in an array, of `np.ndindex(rows, columns)` or `np.ndindex(x.shape)`: the last number moves first."""
+    shape = reader.value(node.args[0]) if len(node.args) == 1 else None
+    given = shape.items if isinstance(shape, Items) else tuple(reader.whole(one) for one in node.args)
+    if not all(isinstance(one, LoopNumber) and one.kinds == {"int"} for one in given) or not given:
+        raise LoopRefusal(f"it goes over {ast.unparse(node)}"[:80], node)
+    text, numbers = reader.text, [one for one in given if isinstance(one, LoopNumber)]
+    lengths = [text.let("n", one.text) for one in numbers]
+    for length in lengths:
+        text.leave_if(f"{length} < 0")
+
+    def item(counter: str) -> Value:
+        found, rest = list[Value](), counter
+        for one, length in list(zip(numbers, lengths, strict=True))[:0:-1]:
+            found.append(LoopNumber(f"({rest} % {length})", frozenset(["int"]), one.bits, one.natural))
+            rest = f"({rest} // {length})"
+        return Items((LoopNumber(rest, frozenset(["int"]), numbers[0].bits, numbers[0].natural), *reversed(found)))
+
+    return text.let("n", " * ".join(lengths)), item
+
+
 _WAYS: dict[object, Callable[[Expressions, ast.Call], Turns]] = {
     range: _range,
     reversed: _reversed,
     enumerate: _enumerated,
     zip: _zipped,
+    np.ndindex: _places,
 }

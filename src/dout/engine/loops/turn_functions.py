@@ -20,7 +20,7 @@ _OPERATIONS = ast.BinOp | ast.UnaryOp | ast.Compare | ast.Call
 _COMPREHENSIONS = ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
 _PERHAPS = ast.IfExp | ast.BoolOp | _COMPREHENSIONS  # in which an expression may be evaluated never, or many times
 _REFUSED = ast.Yield | ast.YieldFrom | ast.Await | ast.NamedExpr | ast.Lambda
-_COUNTING = ("range(", "reversed(range(", "enumerate(")
+_COUNTING = ("range(", "reversed(range(", "np.ndindex(", "enumerate(")
 _Node = TypeVar("_Node", bound=ast.AST)
 
 
