@@ -1,5 +1,6 @@
 """Functions with loops over elements: kernels stand for the loops, everything around them is the user's own code."""
 
+import math
 import os
 import subprocess
 import sys
@@ -454,3 +455,55 @@ def test_a_vector_times_a_matrix_is_part_of_a_kernel_however_it_is_called():
         np.testing.assert_allclose(fast(upstream, A), pulled(upstream, A), rtol=1e-12)
     (loop,) = fast.plan().functions[0].loops
     assert loop.turns > 30 * 5 * 5
+
+
+def gates(x, out):
+    for i, score in enumerate(x):
+        if score < 0:
+            out[i] = 1 - 1 / (1 + math.exp(score))
+        else:
+            out[i] = 1 / (1 + math.exp(-score)) + math.log(1 + score) * math.sqrt(score) - math.tanh(score)
+    return out
+
+
+def distances(x, out):
+    for i in range(len(x)):
+        out[i] = math.sqrt(x[i]) + math.fabs(x[i])
+    return out
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+def test_functions_of_math_are_part_of_a_kernel(dtype):
+    fast = dout.compile(gates)
+    for scale in (1.0, 3.0, 100.0):
+        x = (images(200) * scale).astype(dtype)
+        np.testing.assert_allclose(fast(x, np.zeros(200)), gates(x, np.zeros(200)), rtol=1e-14)
+    (loop,) = fast.plan().functions[0].loops
+    assert loop.turns == 200
+
+
+@pytest.mark.parametrize(("function", "wrong"), [(gates, -np.inf), (gates, np.nan), (distances, -1.0), (gates, -1e4)])
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_function_of_math_raises_what_python_raises_after_the_same_effects(function, wrong, strict):
+    fast = dout.compile(function, strict=strict)
+    x = np.abs(images(200))
+    fast(x, np.zeros(200))
+    x[150] = wrong
+    results = []
+    for call in (fast, function):
+        out = np.zeros(200)
+        try:
+            call(x, out)
+            results.append((out, None))
+        except (ValueError, OverflowError) as error:
+            results.append((out, repr(error)))
+    np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-14)
+    assert results[0][1] == results[1][1]
+
+
+def test_the_root_of_a_number_keeps_every_bit():
+    fast = dout.compile(distances, strict=True)
+    x = np.abs(images(200))
+    for _ in range(2):
+        np.testing.assert_array_equal(fast(x, np.zeros(200)), distances(x, np.zeros(200)))
+    assert fast.plan().functions[0].loops

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Hashable, Sequence
 from itertools import product
@@ -30,6 +31,12 @@ _OF_FLOATS: dict[Any, str] = {np.sqrt: "np.sqrt({0})"}
 _ROUNDING: dict[Any, str] = {f: f"np.{f.__name__}({{0}})" for f in (np.exp, np.log, np.tanh, np.sin, np.cos)}
 _OF_ANY: dict[Any, str] = {np.square: "({0} * {0})", np.abs: "abs({0})", np.negative: "(-{0})"}
 _OF_TWO: dict[Any, str] = {np.maximum: "larger", np.minimum: "smaller"}  # of zeros either
+_MATH: dict[Any, tuple[str, str]] = {  # of one number, and where Python raises an error
+    math.exp: ("np.exp({0})", "{0} > 709"), math.log: ("np.log({0})", "{0} <= 0"),
+    math.sin: ("np.sin({0})", "abs({0}) == np.inf"), math.cos: ("np.cos({0})", "abs({0}) == np.inf"),
+    math.tanh: ("np.tanh({0})", ""), math.fabs: ("abs({0})", ""), math.sqrt: ("np.sqrt({0})", "{0} < 0"),
+}  # fmt: skip
+_EXACT = (math.sqrt, math.fabs)
 _BINARY: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 _REDUCED: dict[Any, str] = {
     np.sum: "summed", np.max: "largest", np.min: "smallest", np.mean: "averaged", np.argmax: "largest_at",
@@ -43,7 +50,7 @@ _METHODS: dict[str, Any] = {name: getattr(np, name) for name in ("sum", "max", "
 _FILLED: dict[Any, str] = {np.zeros: "0", np.ones: "1", np.zeros_like: "0", np.ones_like: "1"}
 NAMES = {f.__name__ for f in (*_OF_FLOATS, *_ROUNDING, *_OF_ANY, *_OF_TWO, *_BINARY, *_REDUCED, *_FILLED)} | {
     "abs", "max", "min", "dot", "matmul", "tensordot", "where", "outer", "unravel_index", "amax", "amin", "copy", "len",
-    "int", "float", "ndindex",
+    "int", "float", "fabs", "ndindex",
 }  # fmt: skip
 
 _NOT_ZERO = re.compile(r"np\.(int|float)64\(-?[\d.]*[1-9][\d.]*\)")  # a number that stands in the code
@@ -167,6 +174,8 @@ class LoopFunctions:
             return self._applied(f"({{0}} {_BINARY[function]} {{1}})", given, to_floats=_BINARY[function] == "/")
         if function in _FILLED:
             return self._filled(function, *given)
+        if function in _MATH and len(given) == 1:
+            return self._of_math(function, given[0])
         answer = _OTHERS.get(function)
         if answer is None:
             raise LoopRefusal(f"it calls {name}")
@@ -174,6 +183,16 @@ class LoopFunctions:
             return answer(self, *given)
         except TypeError:
             raise LoopRefusal(f"it calls {name} in a way that a kernel does not know") from None
+
+    def _of_math(self, function: Any, one: Value) -> LoopNumber:
+        """A function of Python's module `math`; where that raises an error, the kernel leaves it to Python."""
+        if not isinstance(one, LoopNumber):
+            raise LoopRefusal(f"it calls math.{function.__name__} of what is no number")
+        name, (text, fails) = self.text.let("x", one.to("float64")), _MATH[function]
+        if fails:
+            self.text.leave_if(fails.format(name))
+        self.text.rounds = self.text.rounds or function not in _EXACT
+        return LoopNumber(text.format(name), frozenset(["float"]))
 
     def method(self, owner: Value, name: str, given: Given, options: Options) -> Value:
         """A call of an array's method."""
