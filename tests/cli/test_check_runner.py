@@ -155,28 +155,41 @@ def test_an_interrupt_ends_everything_with_130(tmp_path):
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said.strip() == "dout: interrupted: 1 of 1 file was not checked to the end"
+    assert said.strip() == "dout: interrupted: mine.py was not checked to the end"
     assert processes("86399.25") == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_was_found_before_an_interrupt_is_told(number, tmp_path):
-    (tmp_path / "a.py").write_text(RIGHT)
-    (tmp_path / "b.py").write_text(
-        RIGHT + "import ctypes\nctypes.CDLL(None).system(b'sleep 86398.25 &')\nwhile True: pass\n"
-    )
-    command = [sys.executable, "-m", "dout", "check", ".", "--json", "-j", "1", "--timeout", "60"]
-    options = {"cwd": tmp_path, "env": PLAIN, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, preexec_fn=obey_interrupts, **options) as process:
+def interrupted(folder, number, *options):
+    """What a check of three files says of which the second hangs, and that is ended by a signal."""
+    hangs = "import ctypes\nctypes.CDLL(None).system(b'sleep 86398.25 &')\nwhile True: pass\n"
+    for name, text in (("a.py", RIGHT + TRIPLE), ("b.py", RIGHT + hangs), ("c.py", RIGHT)):
+        (folder / name).write_text(text)
+    command = [sys.executable, "-m", "dout", "check", ".", "-j", "1", "--timeout", "60", *options]
+    how = {"cwd": folder, "env": PLAIN, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, preexec_fn=obey_interrupts, **how) as process:
         until = time.monotonic() + 60
         while not processes("86398.25") and time.monotonic() < until:
             time.sleep(0.05)
         process.send_signal(number)
         out, said = process.communicate(timeout=30)
     assert process.returncode == 128 + number
-    shown = json.loads(out)
-    assert words(shown, "Square") == ["exact"]
-    assert "1 of 2 files was not checked to the end" in said + out
+    return out, said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_found_before_an_interrupt_is_told(number, tmp_path):
+    out, said = interrupted(tmp_path, number)
+    assert "2 layers: 2 gradients exact" in out
+    assert "without a layer" not in out
+    assert "could not be run" not in out
+    assert said == "dout: interrupted: b.py, c.py were not checked to the end\n"
+    assert words(json.loads(interrupted(tmp_path, number, "--json")[0]), "Square") == ["exact"]
+
+
+def test_an_interrupted_check_writes_no_baseline(tmp_path):
+    (tmp_path / "known.json").write_text('{"kept": 1}')
+    interrupted(tmp_path, signal.SIGINT, "--baseline", "known.json", "--write-baseline", "--force")
+    assert (tmp_path / "known.json").read_text() == '{"kept": 1}'
 
 
 @pytest.mark.long

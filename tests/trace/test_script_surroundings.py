@@ -167,8 +167,13 @@ def load(name):
 
 def test_a_text_whose_sibling_of_another_size_is_there_is_that_text(tmp_path):
     (tmp_path / "sums.txt").write_text("1+2_3\n4+4_8\n")
-    said = runs(tmp_path, SUMS + "questions = load('sums_50k.txt')\nassert questions[1] == ['4+4', '8\\n']\n")
+    said = runs(tmp_path, SUMS + "first, second = load('sums_50k.txt')\nassert second == ['4+4', '8\\n']\n")
     assert re.search(r"stand-in data for the file \S*sums_50k.txt", said)
+
+
+def test_a_file_that_may_be_missing_is_missing(tmp_path):
+    (tmp_path / "sums.txt").write_text("1+2_3\n")
+    runs(tmp_path, SUMS + "questions = load('sums_2.txt')\nassert questions is None\n")
 
 
 def test_a_file_of_which_nobody_complains_is_still_missing(tmp_path):

@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,7 +134,7 @@ def check(
     _refuse(html, baseline if write_baseline else None, targets, force)
     options.require("dout check", "flint")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices, and a process for each file
-    _end_softly(over_network=bool(how["cluster"]))
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and not without ending the processes
     settings = read_settings(Path.cwd())
     ignore = None if ignore is None else (*settings.ignore, *ignore)
     settings = settings.but(select=select, ignore=ignore, strict=strict, timeout=timeout, memory=memory)
@@ -146,6 +147,8 @@ def check(
         _judge(result, baseline, write_baseline)
 
     run()
+    if result.interrupted:  # nothing is written from half of it
+        html, write_baseline, fix = None, False, False
     printed: list[tuple[bool, str]] = []
     if diff or fix:
         from dout.cli.output.fix_rounds import show_fixes, write_fixes
@@ -168,19 +171,24 @@ def check(
     sys.exit(result.exit_code)
 
 
-def _end_softly(*, over_network: bool) -> None:
-    """Tell what has been found when somebody interrupts, and end; asked once more, or `over_network`, end at once."""
+@contextmanager
+def _heard_softly() -> Iterator[None]:
+    """While it lasts, an interrupt ends the checks, and what they have found is told; a second one ends the command."""
     from dout.check.worker.runner import Interruption
 
     def hear(number: int, frame: FrameType | None) -> None:
-        if Interruption.signal or over_network:
+        if Interruption.signal:
             click.echo("dout: interrupted", err=True)
-            sys.exit(128 + number)  # and not without ending the processes
+            sys.exit(128 + number)
         Interruption.signal = number
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) != signal.SIG_IGN:  # in the background
-            signal.signal(number, hear)
+    heard = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+    before = [signal.signal(number, hear) for number in heard]  # those of a process in the background are ignored
+    try:
+        yield
+    finally:
+        for number, handler in zip(heard, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _refuse(page: Path | None, baseline: Path | None, targets: tuple[str, ...], force: bool) -> None:
@@ -199,7 +207,6 @@ def _run(
 ) -> None:  # fmt: skip
     """Run every target."""
     from dout.check.project.discover import find_jobs
-    from dout.check.report.report import counted_noun
     from dout.check.worker.jobs import GivenArguments
     from dout.check.worker.program_phase import UsedLayers, recorded_layers, used_layers
     from dout.check.worker.runner import Interruption, run
@@ -211,7 +218,7 @@ def _run(
     result.given = {**init.texts, **inputs.texts}
     given = GivenArguments(dict(init), dict(inputs), result.settings.memory, interface=interface, pictures=pictures)
     how: Any = {"processes": processes or cores(), "timeout": result.settings.timeout, "isolated": isolate}
-    with Progress("checking", len(jobs)) as progress:
+    with Progress("checking", len(jobs)) as progress, nullcontext() if cluster else _heard_softly():
         asked = {where for where, _ in places if not Path(where).is_dir()} | {"dout.layers"}
         used = UsedLayers()
         if not (init or inputs or interface):
@@ -233,10 +240,8 @@ def _run(
     result.outcomes = used.with_programs(jobs, outcomes, asked)
     result.problems += [outcome.problem for outcome in result.outcomes if outcome.problem]
     result.stands = all(outcome.stands for outcome in every)
-    if Interruption.signal and (left := [outcome for outcome in outcomes if outcome.cut_short]):
-        result.interrupted = Interruption.signal
-        number = f"{len(left)} of {counted_noun(len(outcomes), 'file')}"
-        result.problems.append(f"interrupted: {number} {'was' if len(left) == 1 else 'were'} not checked to the end")
+    if Interruption.signal:
+        result.end_at(Interruption.signal)
     result.tracebacks = [outcome.traceback for outcome in result.outcomes if outcome.traceback]
     if result.checked:
         took = frozenset[str]().union(*(checked.took for checked in result.checked))

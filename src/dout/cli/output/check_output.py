@@ -17,7 +17,7 @@ import click
 
 from dout.cli.output.printing import is_unicode, tell
 from dout.errors import visible
-from dout.files import HTML_MARK, Kind
+from dout.files import HTML_MARK, Kind, near
 
 if TYPE_CHECKING:
     from dout.check.project.settings import Settings
@@ -36,7 +36,7 @@ class Result:
     `given` are the options `--init NAME` and `--input NAME` as they were typed, `unused` those that no layer took;
     `folded` says that of many layers only those with an error or a warning are printed in detail, `notes` that notes
     are printed, and conditions that were not covered. `read` are the paths that were read for it, and it `stands` until
-    they change. `interrupted` is the number of the signal that ended it early.
+    they change. `interrupted` is the number of the signal that ended it early, and `ended` says so.
     """
 
     settings: Settings
@@ -51,9 +51,20 @@ class Result:
     read: set[str] = field(default_factory=set)
     stands: bool = True
     interrupted: int = 0
+    ended: str = ""
     known: int = 0
     for_baseline: list[Finding] = field(default_factory=list)  # the known ones too
     start: float = field(default_factory=time.perf_counter)
+
+    def end_at(self, number: int) -> None:
+        """A signal has ended the run: files that were not begun are left out, and the others that are cut are named."""
+        from dout.check.report.report import some
+
+        cut = [near(outcome.job.where) for outcome in self.outcomes if outcome.cut_short]
+        self.outcomes = [outcome for outcome in self.outcomes if outcome.layers or not outcome.cut_short]
+        self.interrupted, self.stands = number, False
+        what = f"{some(cut, 3)} {'was' if len(cut) == 1 else 'were'}" if cut else "programs were"
+        self.ended = f"interrupted: {what} not checked to the end"
 
     @property
     def checked(self) -> list[Checked]:
@@ -78,7 +89,12 @@ class Result:
     @property
     def errors(self) -> list[str]:
         """What could not be run, and which options no layer took."""
-        return self.problems + [f"{option}: no layer that was checked takes it; remove it" for option in self.unused]
+        ended = [self.ended] if self.ended else []
+        return (
+            self.problems
+            + ended
+            + [f"{option}: no layer that was checked takes it; remove it" for option in self.unused]
+        )
 
     @property
     def exit_code(self) -> int:
@@ -223,7 +239,7 @@ def _at_a_glance(result: Result, width: int) -> Iterator[Line]:
     if many and counts:
         line = ", ".join(f"{code} × {number}" for code, number in counts.items())
         yield from wrapped([("codes: ", "dim"), (line, "")], width)
-    if not (result.reports or result.problems or told):
+    if not (result.reports or result.errors or told):
         yield [("there is no layer here: no class has forward and backward; dout show draws a script", "fair")]
 
 

@@ -46,6 +46,9 @@ def write_fixes(result: Result, unsafe: bool, again: Callable[[], None]) -> None
         if not files:
             break
         again()
+        if result.interrupted:
+            rounds.take_back(files)
+            break
         if rounds.failed(files, before):
             again()
     rounds.told |= dict.fromkeys(rounds.unfixed())
@@ -118,6 +121,12 @@ class _Rounds:
                 why = f", {others} would be wrong" if harmed else " it is still wrong"
                 self.told[f"{near(str(file.path))} is not fixed: with the fix of {names}{why}"] = None
         return taken_back
+
+    def take_back(self, files: Sequence[FixedFile]) -> None:
+        """Take back fixes of which nobody knows what they do."""
+        for file in files:
+            file.put_back()
+            self.told[f"{near(str(file.path))} is not fixed: the check of its fix was interrupted"] = None
 
     def unfixed(self) -> Iterator[str]:
         """Say in a line for each file which errors are left, and why, if nothing was said of them yet."""

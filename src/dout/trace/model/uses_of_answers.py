@@ -62,7 +62,7 @@ def is_demanded(frame: FrameType) -> bool:
     return any(
         isinstance(node, ast.If) in _negations(node.test)
         for node in here
-        if isinstance(node, ast.Assert) or _ends(node.body) or _says_so(node.body)
+        if isinstance(node, ast.Assert) or _ends(node.body) or (_says_so(node.body) and _is_unpacked(frame.f_back))
     )
 
 
@@ -75,10 +75,17 @@ def _ends(body: Sequence[ast.stmt]) -> bool:
 
 
 def _says_so(body: Sequence[ast.stmt]) -> bool:
-    """Whether a block prints a message and returns nothing: what called it has nothing to go on with."""
+    """Whether a block prints a message and returns nothing."""
     *_, told, last = [None, *body]
     is_call = isinstance(told, ast.Expr) and isinstance(told.value, ast.Call)
     return is_call and isinstance(last, ast.Return) and (last.value is None or ast.unparse(last.value) == "None")
+
+
+def _is_unpacked(frame: FrameType | None) -> bool:
+    """Whether what a frame calls must give several items: `(x, y), test = load(path)` cannot take None."""
+    node = running_node(frame) if frame is not None else None
+    parent = getattr(node, "parent", None)
+    return isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Tuple | ast.List)
 
 
 _EXITS = ("exit", "quit", "sys.exit", "os._exit")
