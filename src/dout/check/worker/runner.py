@@ -54,7 +54,7 @@ MOST_RUNS = 2  # of one program
 
 
 class Interruption:
-    """Whether somebody has asked to end: the number of the signal, or 0. What has been found until then is told."""
+    """The signal by which somebody asked to end, 0 for none. What has been found until then is told."""
 
     signal = 0
 
