@@ -382,3 +382,19 @@ def test_a_script_without_a_network_says_what_to_name(tmp_path):
     (tmp_path / "hello.py").write_text("import numpy as np\nx = np.ones(3)\nprint(x.sum())\n")
     done = whole_process(str(tmp_path / "hello.py"))
     assert "name a network and the file that it is written in" in done.stderr
+
+
+def test_a_network_whose_loss_is_apart_is_measured_with_what_its_backward_is_handed(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "import numpy as np\n"
+        "class SoftmaxLoss:\n"
+        "    def __call__(self, x):\n"
+        "        e = np.exp(x - x.max(axis=1, keepdims=True))\n"
+        "        return e / e.sum(axis=1, keepdims=True)\n"
+        "    def loss(self, y_hat, y):\n"
+        "        return -np.mean(np.log(self(y_hat) + 1e-10) * y)\n"
+        "    def backpropagation(self, y_hat, y):\n"
+        "        return y_hat - y\n"
+    )
+    assert document(f"{mine}:SoftmaxLoss", "--sizes", "200")["agrees"]

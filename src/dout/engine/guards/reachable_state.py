@@ -14,6 +14,7 @@ from dout.trace.session.attribute_swap import Namespace, identity_of, is_special
 _UNNAMED = (  # code reads what is in them by no name
     list, dict, tuple, FunctionType, MethodType, partial, staticmethod, classmethod, MappingProxyType,
 )  # fmt: skip
+_KEPT = "_dout_"  # attributes in which the adapters of layers keep things, and which they read by no name
 
 
 class Read:
@@ -88,4 +89,4 @@ class Read:
         if isinstance(spot.holder, Namespace | ModuleType):
             found = identity_of(spot.holder) in self._modules or self.names.finds_modules
             return (found and spot.place.key in self.names) or spot.place.key in self.names.outside
-        return spot.place.key in self.names
+        return spot.place.key in self.names or str(spot.place.key).startswith(_KEPT)
