@@ -140,29 +140,61 @@ def test_y_with_a_hat_is_a_prediction(tmp_path: Path, right: str, word: Word) ->
     assert words(dout.check(function_pairs(vars(module))["misses"])) == {"ŷ": word}
 
 
-CONSTANT = """
-class Peaks:
-    def softmax(self, x):
-        e = np.exp(x - x.max(axis=1, keepdims=True))
-        return e / e.sum(axis=1, keepdims=True)
+FORGOTTEN = """
+class Bent:
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.y
 
-    def d_softmax(self, delta):
-        return 1
+    def gradient(self, dout):
+        return RIGHT
 
 class Steep:
-    def bent(self, x):
-        return x * 3
+    def activate(self, x):
+        return x * 1
 
-    def d_bent(self, delta):
-        return RIGHT
+    def grad(self, NAME):
+        return UNIT
+
+class Affine:
+    def __init__(self):
+        self.W = np.random.randn(3, 2)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def gradients(self, dout):
+        dout = UPSTREAM
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+def relu(x):
+    return np.maximum(x, 0), x
+
+def relu_grad(dout, cache):
+    return SLOPE
 """
 
 
-@pytest.mark.parametrize(("right", "word"), [("3", Word.EXACT), ("1", Word.REFUTED)])
-def test_a_derivative_that_is_a_number_reads_no_upstream_gradient(tmp_path: Path, right: str, word: Word) -> None:
-    module = loaded(tmp_path, CONSTANT.replace("RIGHT", right))
-    assert words(dout.check(module.Steep)) == {"x": word}
-    assert words(dout.check(module.Peaks)) == {"x": Word.PASSED}
+@pytest.mark.parametrize("name", ["dout", "grad", "upstream", "delta"])
+@pytest.mark.parametrize("reads", [True, False])
+def test_an_upstream_gradient_that_backward_does_not_read_is_forgotten(tmp_path: Path, reads: bool, name: str) -> None:
+    given = {
+        "RIGHT": "dout * (1 - self.y ** 2)" if reads else "1 - self.y ** 2",
+        "NAME": name,
+        "UNIT": f"1 * {name}" if reads else "1",
+        "UPSTREAM": "1 * dout" if reads else "np.ones((len(self.x), 2))",
+        "SLOPE": "(cache > 0) * dout" if reads else "(cache > 0) * 1.0",
+    }
+    source = FORGOTTEN
+    for place, text in given.items():
+        source = source.replace(place, text)
+    module = loaded(tmp_path, source)
+    layers = {"Bent": module.Bent, "Steep": module.Steep, "Affine": module.Affine, **function_pairs(vars(module))}
+    found = {where: {finding.code for finding in dout.check(layer).findings} for where, layer in layers.items()}
+    assert len(found) == 4
+    assert [where for where, codes in found.items() if ("D103" in codes) == reads] == [], found
 
 
 NODES = """

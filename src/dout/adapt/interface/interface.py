@@ -256,13 +256,12 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     wanted += given_after(getattr(cls, backward), place, switches_for(behind(getattr(cls, forward))))
     loss = names_loss(cls.__qualname__) or names_loss(forward) or _looks_like_two(taken)
     wanted += [] if loss else upstream_after(getattr(cls, backward), place)
-    unread = {*wanted} - read_by(getattr(cls, backward), wanted)  # of a derivative that is a number: `return 1`
-    arrives = any(names_plain_upstream(name) for name in wanted if name not in taken and name not in unread)
+    arrives = any(names_plain_upstream(name) for name in wanted if name not in taken)
     local = not (_LOCAL.search(backward) or arrives)
     if (roles := _roles_of_asking(cls, backward, wanted, taken)) and not unproven:
         yield Interface(forward, backward, roles, context=context, asked=True)
         return
-    idle = {n for n in wanted if names_label(n) and n not in taken and n in unread}
+    idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
     active = [n for n in wanted if n not in idle]
     alone = len(wanted) == 1 and (local or only_multiplied(getattr(cls, backward), wanted[0]))
     if _takes_target(active, taken, loss or alone) != unproven or _asks_for_more(cls, forward, active, taken, local):
@@ -288,7 +287,6 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     if loss and len(wanted) > 1 and wanted == taken:  # `loss(x, t)` and `gradient(x, t)`: the same call
         choices = [[name] for name in wanted]
     again = handed_to(getattr(cls, backward), forward) if local and taken else set[str]()
-    choices = [[OUTPUT] if local and unread == {*wanted} else c for c in choices]
     every = any_number_of(taken_by(behind(getattr(cls, forward))))  # of `*args` no single one is meant
     choices = [[role for role in c if role != every] or c for c in choices]
     choices = [[taken[0]] if n in again and OUTPUT in c else c for n, c in zip(wanted, choices, strict=True)]
