@@ -171,6 +171,44 @@ def test_a_2_is_dropped_by_convention_where_every_way_to_the_loss_passes_a_squar
     assert words(check(SquaresOfSigmoids(), X, X[::-1].copy())) == {"x": SCALED}
 
 
+class Energy:
+    """It takes no upstream gradient and compares with nothing: no loss, whose constants are free."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def forward(self, x):
+        self.x = x
+        return np.sum(x * x, axis=1)
+
+    def backward(self):
+        return self.factor * self.x
+
+
+@pytest.mark.parametrize(("factor", "word"), [(2, "exact"), (1, "refuted"), (4, "refuted")])
+def test_what_compares_with_nothing_has_no_free_constant(factor, word):
+    assert words(check(Energy(factor), X)) == {"x": word}
+
+
+class MeanLoss(Energy):
+    """A mean for each sample: of as many numbers as there are columns, and no samples."""
+
+    def forward(self, x):
+        self.x = x
+        return np.mean(x**3, axis=1)
+
+    def backward(self):
+        return 3 * self.x**2 / self.factor(self.x)
+
+
+def test_what_a_loss_for_each_sample_averages_are_no_samples():
+    assert words(check(MeanLoss(lambda x: x.shape[1]), X)) == {"x": "exact"}
+    report = check(MeanLoss(lambda x: 1), X)
+    (verdict,) = report.verdicts
+    assert (verdict.word, verdict.constant) == (SCALED, "C")
+    assert "C = 4 numbers a sample" in verdict.because
+
+
 class Untraceable(CrossEntropy):
     def forward(self, x, t):
         x = np.array([[float(repr(float(v))) for v in row] for row in x])

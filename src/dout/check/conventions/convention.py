@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label, names_loss, stands_for
+from dout.adapt.argument_names import names_label, names_loss, names_output, stands_for
 from dout.check.conventions.clipping import is_cut_at_a_limit, is_limited, right_by_differences, right_where_small
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
@@ -171,7 +171,7 @@ def _disagreeing(found: Mapping[str, Convention], judgement: Judgement, role: Ro
 def is_loss(subject: Subject, judgement: Judgement, samples: Samples) -> bool:
     """Whether forward gives one number, or one a sample, of arrays, and compares with a target or is called a loss.
 
-    Or its backward takes no upstream gradient.
+    Beside a prediction, `loss(y, ŷ)`, a `y` is a target if backward takes no upstream gradient.
     A mean or a norm gives one number, too: in the middle of a network a factor there is no convention.
     """
     if len(judgement.outputs) != 1 or math.prod(samples.shape) < 2:
@@ -188,7 +188,9 @@ def is_loss(subject: Subject, judgement: Judgement, samples: Samples) -> bool:
     compares = any(names_label(n) and n.lower() != "y" for n in names) or any(
         is_label(subject.inputs[i]) for i in arrays[1:]
     )
-    return compares or names_loss(subject.name.rpartition(".")[2]) or subject.ends or _assumes_one(subject)
+    predicts = subject.ends and any(names_output(n) and n.lower() not in ("a", "p") for n in subject.names)
+    compares = compares or (predicts and any(map(names_label, subject.names)))
+    return compares or names_loss(subject.name.rpartition(".")[2]) or _assumes_one(subject)
 
 
 @otherwise(False)
@@ -206,13 +208,15 @@ def _of_a_loss(gradient: RefutedGradient) -> Convention | None:
     if not gradient.is_of_a_loss:
         return None
     squared = depends_by_squares(gradient.judgement.examination, gradient.outcome.judged.node)
-    guesses = _factors_of_a_loss(len(gradient.samples.shape), (1.0, 0.5, 2.0) if squared else (1.0,))
+    shape, output = gradient.samples.lengths
+    last = [_LAST] if len(shape) == 2 and (output == shape or math.prod(output) == 1) else []  # else there is one a row
+    guesses = _factors_of_a_loss(len(shape), (1.0, 0.5, 2.0) if squared else (1.0,), last)
     return _scaled(gradient, filter(gradient.samples.may_count, guesses))
 
 
-def _factors_of_a_loss(axes: int, numbers: Iterable[float]) -> Iterator[Constant]:
+def _factors_of_a_loss(axes: int, numbers: Iterable[float], last: Iterable[Axes]) -> Iterator[Constant]:
     rest = Axes("C", tuple(range(1, axes)), "numbers a sample")
-    counted: list[tuple[Axes, ...]] = [(_SAMPLES,), (_LAST,)] if axes == 2 else [(_SAMPLES,)]
+    counted: list[tuple[Axes, ...]] = [(_SAMPLES,), *((axes,) for axes in last)]
     counted += [(_SAMPLES, _STEPS)] if axes > 2 else []
     counted += [(_SAMPLES, rest), (rest,)] if axes > 1 else []
     for number in numbers:
