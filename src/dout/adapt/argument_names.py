@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dout.run import signature_of
+from dout.trace.model.user_source import behind
 
 
 def taken_by(function: Any) -> list[inspect.Parameter]:
@@ -122,3 +123,34 @@ _SLOPE = re.compile(r"prime|deriv|grad|^d_|^d(?=act|f(unc|n)?$)|diff|backward")
 def names_slope(name: str) -> bool:
     """Whether a function is called as the derivative of another."""
     return _SLOPE.search(name.lower()) is not None
+
+
+def takes_target(wanted: Sequence[str], taken: Sequence[str], loss: bool) -> bool:
+    """Whether backward wants the target, and forward does not: the gradient is that of a loss that is given nowhere.
+
+    So is that of a whole network which is trained by `backward(X, y)`. A `t` may be anything, and what stands beside an
+    upstream gradient, `backward(Y, dout)`, is an output.
+    """
+    if any(map(names_plain_upstream, wanted)):
+        return False
+    asked = any(names_label(name) and name.lower() not in ("t", "ts") and name not in taken for name in wanted)
+    return asked and not loss and not any(map(names_label, taken))
+
+
+def given_after(function: Any, place: int, switches: Sequence[str]) -> list[str]:
+    """The argument at a place, where it has a default that is not taken: a learning rate, or a switch of forward's."""
+    found = [p.name for p in taken_by(behind(function))[place : place + 1] if p.default is not p.empty]
+    return [name for name in found if names_rate(name) or name in switches]
+
+
+def upstream_after(function: Any, place: int) -> list[str]:
+    """The argument at a place, if it is an upstream gradient with a default: `backward(ctx, grad=1)`."""
+    found = [p for p in taken_by(behind(function))[place : place + 1] if p.default is None or p.default in (1, 1.0)]
+    return [p.name for p in found if names_plain_upstream(p.name)]
+
+
+def looks_like_two(taken: Sequence[str]) -> bool:
+    """Whether a function takes a prediction and its target, maybe with one more beside them."""
+    labels = [n for n in taken if names_label(n)]
+    predicted = any(names_output(n) for n in taken if n not in labels and len(n) > 1)
+    return bool(labels) and (len(taken) == 2 or (predicted and len(taken) == 3 and len(labels[0]) > 1))

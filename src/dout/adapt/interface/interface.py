@@ -16,6 +16,8 @@ from typing import Any
 
 from dout.adapt.argument_names import (
     any_number_of,
+    given_after,
+    looks_like_two,
     names_cache,
     names_context,
     names_gradients,
@@ -31,6 +33,8 @@ from dout.adapt.argument_names import (
     names_switch,
     names_upstream,
     taken_by,
+    takes_target,
+    upstream_after,
 )
 from dout.adapt.array_makers import Maker
 from dout.adapt.combinations import combined
@@ -251,11 +255,8 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     None where backward takes the target; `unproven` ones, where alone it does, take that for the upstream gradient.
     """
     context, taken = _inputs(cls, forward)
-    wanted = required_by(cls, backward)
-    place = len(wanted) + (not is_static(cls, backward))
-    wanted += given_after(getattr(cls, backward), place, switches_for(behind(getattr(cls, forward))))
-    loss = names_loss(cls.__qualname__) or names_loss(forward) or _looks_like_two(taken)
-    wanted += [] if loss else upstream_after(getattr(cls, backward), place)
+    loss = names_loss(cls.__qualname__) or names_loss(forward) or looks_like_two(taken)
+    wanted = _wanted(cls, forward, backward, loss)
     arrives = any(names_plain_upstream(name) for name in wanted if name not in taken)
     local = not (_LOCAL.search(backward) or arrives)
     if (roles := _roles_of_asking(cls, backward, wanted, taken)) and not unproven:
@@ -264,11 +265,10 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
     active = [n for n in wanted if n not in idle]
     alone = len(wanted) == 1 and (local or only_multiplied(getattr(cls, backward), wanted[0]))
-    if _takes_target(active, taken, loss or alone) != unproven or _asks_for_more(cls, forward, active, taken, local):
+    if takes_target(active, taken, loss or alone) != unproven or _asks_for_more(cls, forward, active, taken, local):
         return
-    known = {*taken, *optional(getattr(cls, forward)), *filter(names_output, wanted)}
-    if local and len(wanted) > 1 and not loss and known.isdisjoint(wanted):
-        return  # of another function: nothing that it takes is called so
+    if local and not loss and _is_of_another(cls, forward, wanted, taken):
+        return
     several = sum(not setting_role(name, "") or name in taken for name in wanted) > 1
     settings = optional(getattr(cls, forward))
     keeps = [CACHE] if items_returned(behind(getattr(cls, forward))) > 1 else []
@@ -290,23 +290,42 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     every = any_number_of(taken_by(behind(getattr(cls, forward))))  # of `*args` no single one is meant
     choices = [[role for role in c if role != every] or c for c in choices]
     choices = [[taken[0]] if n in again and OUTPUT in c else c for n, c in zip(wanted, choices, strict=True)]
-    others = [c for name, c in zip(wanted, choices, strict=True) if name not in taken and DOUT in c]
-    if not (loss or local or any(c[0] == DOUT for c in choices)) and len(others) == 1:  # all else forward was given
-        others[0].remove(DOUT)
-        others[0].insert(0, DOUT)
-    if not loss and not any(c[0] == DOUT for c in choices):  # `backward(grads, lr)`: what else would come from above?
-        greek = len(wanted) == 1 and wanted[0] in ("eta", "alpha")  # some call the error so
-        choices = [[DOUT, c[0]] if c[0] == GRADS or (c[0] == RATE_ROLE and greek) else c for c in choices]
-    if loss:  # `backward(self.output, y)`: what a loss with its activation has left there
-        text = _source(cls)
-        left = [f"self.{name}" for name in _LEFT if f"self.{name} =" in text]
-        choices = [[*c, *left[:2]] if OUTPUT in c else c for c in choices]
+    choices = _with_left(cls, choices) if loss else _upstream_first(choices, wanted, taken, local)
     allowed = (roles for roles in islice(combined(choices), MOST_COMBINED) if _is_sensible(roles, wanted))
     for roles in islice(allowed, MOST_CANDIDATES):
         is_local = DOUT not in roles and not loss and bool(local or roles)
         yield Interface(forward, backward, roles, context=context, local=is_local)
     if len(wanted) > 1 and wanted == taken and not loss:  # `log_prob(x, a)`, `grad_log_prob(x, a)`: of one number
         yield Interface(forward, backward, tuple(wanted), context=context)
+
+
+def _wanted(cls: type, forward: str, backward: str, loss: bool) -> list[str]:
+    """What backward must be given; after it one with a default: a rate, a switch of forward's, an upstream gradient."""
+    wanted = required_by(cls, backward)
+    place = len(wanted) + (not is_static(cls, backward))
+    given = given_after(getattr(cls, backward), place, switches_for(behind(getattr(cls, forward))))
+    return [*wanted, *given, *([] if loss else upstream_after(getattr(cls, backward), place))]
+
+
+def _upstream_first(
+    choices: list[list[str]], wanted: Sequence[str], taken: Sequence[str], local: bool
+) -> list[list[str]]:
+    """The choices with the upstream gradient first where only one argument can be it."""
+    others = [i for i, name in enumerate(wanted) if name not in taken and DOUT in choices[i]]
+    if not (local or any(c[0] == DOUT for c in choices)) and len(others) == 1:  # all else forward was given
+        choices = [[DOUT, *(r for r in c if r != DOUT)] if i in others else c for i, c in enumerate(choices)]
+    if any(c[0] == DOUT for c in choices):
+        return choices
+    greek = len(wanted) == 1 and wanted[0] in ("eta", "alpha")  # some call the error so
+    first = (GRADS, RATE_ROLE) if greek else (GRADS,)  # `backward(grads, lr)`: what else would come from above?
+    return [[DOUT, c[0]] if c[0] in first else c for c in choices]
+
+
+def _with_left(cls: type, choices: list[list[str]]) -> list[list[str]]:
+    """The choices with what a loss with its activation has left in itself: `backward(self.output, y)`."""
+    text = _source(cls)
+    left = [f"self.{name}" for name in _LEFT if f"self.{name} =" in text]
+    return [[*c, *left[:2]] if OUTPUT in c else c for c in choices]
 
 
 def _slope_of(forward: Any, name: str, taken: Sequence[str]) -> str:
@@ -369,18 +388,6 @@ def _source(cls: type) -> str:
         return ""
 
 
-def _takes_target(wanted: Sequence[str], taken: Sequence[str], loss: bool) -> bool:
-    """Whether backward wants the target, and forward does not: the gradient is that of a loss that is given nowhere.
-
-    So is that of a whole network which is trained by `backward(X, y)`. A `t` may be anything, and what stands beside an
-    upstream gradient, `backward(Y, dout)`, is an output.
-    """
-    if any(map(names_plain_upstream, wanted)):
-        return False
-    asked = any(names_label(name) and name.lower() not in ("t", "ts") and name not in taken for name in wanted)
-    return asked and not loss and not any(map(names_label, taken))
-
-
 def _asks_for_more(cls: type, forward: str, wanted: Sequence[str], taken: Sequence[str], local: bool) -> bool:
     """Whether a derivative wants what its function is not given: `delta(z, a, y)` of `fn(a, y)`.
 
@@ -392,22 +399,10 @@ def _asks_for_more(cls: type, forward: str, wanted: Sequence[str], taken: Sequen
     return local and (len(asked) > len(taken) > 0 or by_outputs)
 
 
-def given_after(function: Any, place: int, switches: Sequence[str]) -> list[str]:
-    """The argument at a place, where it has a default that is not taken: a learning rate, or a switch of forward's."""
-    found = [p.name for p in taken_by(behind(function))[place : place + 1] if p.default is not p.empty]
-    return [name for name in found if names_rate(name) or name in switches]
-
-
-def upstream_after(function: Any, place: int) -> list[str]:
-    """The argument at a place, if it is an upstream gradient with a default: `backward(ctx, grad=1)`."""
-    found = [p for p in taken_by(behind(function))[place : place + 1] if p.default is None or p.default in (1, 1.0)]
-    return [p.name for p in found if names_plain_upstream(p.name)]
-
-
-def _looks_like_two(taken: Sequence[str]) -> bool:
-    labels = [n for n in taken if names_label(n)]
-    predicted = any(names_output(n) for n in taken if n not in labels and len(n) > 1)
-    return bool(labels) and (len(taken) == 2 or (predicted and len(taken) == 3 and len(labels[0]) > 1))
+def _is_of_another(cls: type, forward: str, wanted: Sequence[str], taken: Sequence[str]) -> bool:
+    """Whether it is the derivative of another function: of what it takes nothing is called as forward's arguments."""
+    known = {*taken, *optional(getattr(cls, forward)), *filter(names_output, wanted)}
+    return len(wanted) > 1 and known.isdisjoint(wanted)
 
 
 def _inputs(cls: type, forward: str) -> tuple[bool, list[str]]:
