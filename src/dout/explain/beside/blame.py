@@ -25,7 +25,7 @@ from dout.trace.model.recorded import LayerCall
 
 _MOST = 8  # wrong lines
 _MOST_TRIED = 60  # gradients in the place of a line whose name says nothing
-_WRITES = primitives("setitem add_at")
+WRITES = primitives("setitem add_at")
 _TIMES = primitives("multiply")
 _NAMED = re.compile(r"d_?(\w+)|grad_(\w+)|(\w+)_grad")
 
@@ -88,8 +88,8 @@ class BlameSearch:
         places = [(s, i) for s in self.statements if s not in done and self._computes(s) for i in range(len(s.results))]
         searches = (
             self._layer,
-            self._local,
             self._alone,
+            self._local,
             self._by_itself,
             self._in_pair,
             self._on_the_way,
@@ -127,7 +127,10 @@ class BlameSearch:
     def _local(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
         """The line gives the local derivative, and all that follows is the product with the upstream gradient."""
         node = statement.last[place]
-        for result in wrong if not self.quantities.is_of_dout(node) else ():
+        match = self.matcher.match(node, values)
+        if self.quantities.is_of_dout(node) or (match is not None and match.kind is MatchKind.LOCAL):
+            return None
+        for result in wrong:
             inputs = result.gradient.inputs if result.gradient.primitive in _TIMES else ()
             for output, dout in self.quantities.seeds.items():
                 right, upstream = self.quantities.right(result), values[dout]
@@ -334,7 +337,7 @@ class BlameSearch:
     @staticmethod
     def adds_up(turns: Sequence[Node]) -> bool:
         """Whether a line adds to, or writes into, what it made in the turn before: its last value is its result."""
-        return len(turns) > 1 and (turns[-1].primitive in _WRITES or turns[-2] in turns[-1].inputs)
+        return len(turns) > 1 and (turns[-1].primitive in WRITES or turns[-2] in turns[-1].inputs)
 
     @staticmethod
     def _fitted(numbers: Numbers | None, node: Node) -> Numbers | None:

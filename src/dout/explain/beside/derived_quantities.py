@@ -19,11 +19,13 @@ from dout.judge.gradient_judge import FEW_ELEMENTS
 from dout.judge.judged_run import elements
 from dout.judge.judging_points import generic
 from dout.judge.outcomes import Judged, NoRuleError, Point, Word
+from dout.ops import primitives
 from dout.trace.model.derived_gradients import Edge, total
 from dout.trace.model.recorded import LayerCall, RecordedRun
 
 _POINTS = 2
 _TRIES = 6  # a mask may choose another number of elements near the recorded point
+_EQUALITIES, _POWERS = primitives("equal not_equal"), primitives("power pow")
 _FAILURES = (NoRuleError, ArithmeticError, ValueError, TypeError, IndexError)
 
 
@@ -134,8 +136,30 @@ class DerivedQuantities:
         trace = self.trace
         nodes = (*trace.graph.nodes, *self.of.values(), *self.edges.values())
         judged = [Judged(r.parameter, r.of, r.gradient, bool(r.parameter), r.derived) for r in self.results]
-        # a whole number that the layer holds, or an array that backward makes, keeps its value: the size of a window
-        return ExactJudge(nodes, self.data, trace.backward, judged, self.seeds, [*self.call.inputs])
+        return ExactJudge(nodes, self.data, trace.backward, judged, self.seeds, [*self.call.inputs, *self._held])
+
+    @cached_property
+    def _held(self) -> tuple[Node, ...]:
+        """The numbers and arrays that the layer holds and forward computes with, as far as they may vary.
+
+        A number that backward does not read keeps its value where backward reads another one instead: `rate`, beside
+        `keep = 1 - rate`.
+        """
+        trace = self.trace
+        read_in_forward = frozenset(topological(self.call.outputs))
+        read_in_backward = {i for node in trace.backward for i in node.inputs}
+        given = [n for n in trace.graph.inputs.values() if n not in trace.call_of or n in trace.draws]
+        instead = {n.shape for n in given if n in read_in_backward and n not in read_in_forward}
+        fixed = self._fixed | {n for n in given if n.shape in instead and n not in read_in_backward}
+        return tuple(n for n in given if n in read_in_forward and n not in fixed)
+
+    @cached_property
+    def _fixed(self) -> frozenset[Node]:
+        """The numbers that are no quantities: sizes, indices, counts, whole exponents, and those asked to be equal."""
+        steered = [n for n in self.trace.steered if n.kind in "iu" or n.primitive in _EQUALITIES]
+        exponents = [n.inputs[1] for n in self.trace.graph.nodes if n.primitive in _POWERS and not n.inputs[1].shape]
+        whole = [n for n in exponents if n in self.data and float(self.data[n]).is_integer()]
+        return frozenset(n for n in topological([*steered, *whole]) if not n.shape)
 
     def _points(self) -> Iterable[Point]:
         for seed in range(_TRIES):

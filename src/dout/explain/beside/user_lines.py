@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.beside.blame import Blame, BlameSearch
+from dout.explain.beside.blame import WRITES, Blame, BlameSearch
 from dout.explain.beside.derived_quantities import DerivedQuantities, HandedOut
 from dout.explain.beside.differences import GradientDifference
 from dout.explain.beside.matches import Match, Matcher, MatchKind
@@ -183,9 +183,10 @@ class _Comparison:
         return (gradient if len(steps) == 1 else self._written(statement, node) or gradient), None
 
     def _is_filled_later(self, statement: Statement) -> bool:
-        """Whether a later line writes into what a statement names, or gives the name something else."""
+        """Whether a later line writes into an array that a statement makes, or adds to it."""
         later = self.statements[self.statements.index(statement) + 1 :]
-        return any(set(statement.targets) & set(other.targets) for other in later)
+        made = ((other, node) for other in later for node in other.made if set(statement.last) & set(node.inputs[:1]))
+        return any(node.primitive in WRITES or set(statement.targets) & set(other.targets) for other, node in made)
 
     def _written(self, statement: Statement, node: Node, known: Mapping[Node, Term] | None = None) -> Term | None:
         """The formula of a line; None for a long line, a loop, or an input without a name.
