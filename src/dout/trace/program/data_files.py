@@ -60,37 +60,15 @@ def content(
     with the label first), CIFAR-10's batches (A. Krizhevsky, 2009), images, and text:
     lines of words, or places of letters. An archive is empty. Arrays are what their name or their key says.
     """
-    if (found := _IDX.search(name)) is not None:
-        pair = images("mnist", int("train" not in found["part"].lower()), _rows_beside(name, folders))
-        data = _idx(pair[found["kind"] == "labels"])
-        return gzip.compress(data, 0) if found["packed"] else data
-    if (found := _CIFAR.search(name)) is not None:
-        pixels, labels = images("cifar10", part=1)
-        rows = pixels.transpose(0, 3, 1, 2).reshape(len(pixels), -1)
-        if found["matlab"]:
-            return _matlab({"data": rows, "labels": labels[:, None]})
-        names = [f"{i}.png" for i in range(len(labels))]
-        return _old_pickle({"data": rows, "labels": labels.tolist(), "filenames": names})
     text = "".join(linecache.getlines(asker))
-    by_keys = any(map(is_named, KEYS.findall(text)))
-    is_three = name == "mnist.pkl.gz" or (not by_keys and (name.startswith("mnist.pkl") or _THREE.search(text)))
-    if _PICKLE.search(name) and is_three:
-        parts = (images("mnist", part) for part in (0, 1, 1))
-        data = pickle.dumps(tuple((as_rows(x), t.astype(np.int64)) for x, t in parts))
-        return gzip.compress(data, 0) if name.endswith(".gz") else data
+    if (known := _known(name, folders, text)) is not None:
+        return known
     if name.isdigit() and mentions("read_csv"):
         name += ".csv"  # what an argument was answered with that the program was not given
     skips = re.search(r"skip(rows|_header) *= *1", text) is not None
     has_header = skips or (mentions("read_csv", "read_excel", "DictReader") and not mentions(r"header\s*=\s*None"))
     if (found := _CSV.search(name)) is not None:
         return _table(int(found["part"] == "test"), header=has_header)
-    if name == "mnist.npz":
-        file = io.BytesIO()
-        train, test = images("mnist"), images("mnist", 1)
-        np.savez(file, x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
-        return file.getvalue()
-    if name.endswith("batches.meta"):
-        return _old_pickle({"label_names": [f"class {i}" for i in range(10)], "num_cases_per_batch": 10_000})
     if name.lower().endswith(pictures.SUFFIXES):
         return pictures.png(pictures.image_of(name))
     if name.endswith(".bin"):
@@ -103,6 +81,48 @@ def content(
         return twin.read_bytes()  # `dataset_0.csv` for `dataset_2.csv`, `sums.txt` for `sums_50k.txt`
     if is_named(name.partition(".")[0]) and (as_text is None or name.endswith(".csv")):
         return _numbers(name, "," if name.endswith(".csv") or _BY_COMMA.search(text) else " ", header=has_header)
+    if (table := _table_file(name, text, has_header)) is not None:
+        return table
+    if as_text is None:
+        return None
+    if not as_text and "." not in name and is_named(name):
+        return bytes(named(name, as_bytes=True).tobytes())
+    if (arrays := _arrays(name, folders, asker)) is not None:
+        return arrays
+    return _text(words) if name.endswith(".txt") or (as_text and not _HAS_FORM.search(name)) else None
+
+
+def _known(name: str, folders: Sequence[Path], text: str) -> bytes | None:
+    """The files in which MNIST and CIFAR-10 are handed out, but tables; None for any other name."""
+    if (found := _IDX.search(name)) is not None:
+        pair = images("mnist", int("train" not in found["part"].lower()), _rows_beside(name, folders))
+        data = _idx(pair[found["kind"] == "labels"])
+        return gzip.compress(data, 0) if found["packed"] else data
+    if (found := _CIFAR.search(name)) is not None:
+        pixels, labels = images("cifar10", part=1)
+        rows = pixels.transpose(0, 3, 1, 2).reshape(len(pixels), -1)
+        if found["matlab"]:
+            return _matlab({"data": rows, "labels": labels[:, None]})
+        names = [f"{i}.png" for i in range(len(labels))]
+        return _old_pickle({"data": rows, "labels": labels.tolist(), "filenames": names})
+    by_keys = any(map(is_named, KEYS.findall(text)))
+    is_three = name == "mnist.pkl.gz" or (not by_keys and (name.startswith("mnist.pkl") or _THREE.search(text)))
+    if _PICKLE.search(name) and is_three:
+        parts = (images("mnist", part) for part in (0, 1, 1))
+        data = pickle.dumps(tuple((as_rows(x), t.astype(np.int64)) for x, t in parts))
+        return gzip.compress(data, 0) if name.endswith(".gz") else data
+    if name == "mnist.npz":
+        file = io.BytesIO()
+        train, test = images("mnist"), images("mnist", 1)
+        np.savez(file, x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
+        return file.getvalue()
+    if name.endswith("batches.meta"):
+        return _old_pickle({"label_names": [f"class {i}" for i in range(10)], "num_cases_per_batch": 10_000})
+    return None
+
+
+def _table_file(name: str, text: str, has_header: bool) -> bytes | None:
+    """A table with the columns, or the rows of images, that the user's text asks for; None where it is no table."""
     columns = list(dict.fromkeys(_COLUMN.findall(text)))
     if name.endswith((".csv", ".xlsx", ".xls")) and has_header and not all(map(is_label, columns)):
         return _rows(columns, header=True)
@@ -117,13 +137,7 @@ def content(
         return b"@RELATION mnist_784\n@DATA\n" + _table(int("test" in name), header=False, first=False)
     if name.endswith((".csv", ".xlsx", ".xls")):
         return _rows([*"abcd", "target"], header=has_header)
-    if as_text is None:
-        return None
-    if not as_text and "." not in name and is_named(name):
-        return bytes(named(name, as_bytes=True).tobytes())
-    if (arrays := _arrays(name, folders, asker)) is not None:
-        return arrays
-    return _text(words) if name.endswith(".txt") or (as_text and not _HAS_FORM.search(name)) else None
+    return None
 
 
 def _beside(folders: Sequence[Path]) -> Iterator[Path]:
