@@ -147,6 +147,21 @@ def test_a_number_that_decides_a_shape_or_a_way_is_no_other_number_at_other_poin
     assert not any(line.wrong for line in lines_of(layer(), X))
 
 
+class Neighbours:
+    def __init__(self):
+        self.A = np.array([[0.5, 0.5, 0.0, 0.0], [0.5, 0.2, 0.3, 0.0], [0.0, 0.3, 0.3, 0.4], [0.0, 0.0, 0.4, 0.6]])
+
+    def forward(self, x):
+        return self.A @ x
+
+    def backward(self, dout):
+        return self.A @ dout
+
+
+def test_a_matrix_that_the_layer_holds_stays_symmetric():
+    assert not any(line.wrong for line in lines_of(Neighbours(), X))
+
+
 # --- a local derivative that is right ---------------------------------------------------------------------------------
 
 

@@ -140,7 +140,7 @@ class DerivedQuantities:
 
     @cached_property
     def _held(self) -> tuple[Node, ...]:
-        """The numbers and arrays that the layer holds and forward computes with, as far as they may vary.
+        """The values besides the layer's inputs that forward computes with and that may vary: numbers it holds, draws.
 
         A number that backward does not read keeps its value where backward reads another one instead: `rate`, beside
         `keep = 1 - rate`.
@@ -151,14 +151,19 @@ class DerivedQuantities:
         given = [n for n in trace.graph.inputs.values() if n not in trace.call_of or n in trace.draws]
         instead = {n.shape for n in given if n in read_in_backward and n not in read_in_forward}
         fixed = self._fixed | {n for n in given if n.shape in instead and n not in read_in_backward}
-        return tuple(n for n in given if n in read_in_forward and n not in fixed)
+        return tuple(n for n in given if n in read_in_forward and n not in fixed and self._is_free(n))
+
+    def _is_free(self, node: Node) -> bool:
+        """Whether other values may stand for a value: an array that a layer holds may be symmetric by what made it."""
+        entered = any(node in call.inputs for call in self.trace.calls)
+        return entered or not node.shape or node in self.trace.draws
 
     @cached_property
     def _fixed(self) -> frozenset[Node]:
         """The numbers that are no quantities: sizes, indices, counts, whole exponents, and those asked to be equal."""
         steered = [n for n in self.trace.steered if n.kind in "iu" or n.primitive in _EQUALITIES]
         exponents = [n.inputs[1] for n in self.trace.graph.nodes if n.primitive in _POWERS and not n.inputs[1].shape]
-        whole = [n for n in exponents if n in self.data and float(self.data[n]).is_integer()]
+        whole = [n for n in exponents if n in self.data and n.kind in "iuf" and float(self.data[n]).is_integer()]
         return frozenset(n for n in topological([*steered, *whole]) if not n.shape)
 
     def _points(self) -> Iterable[Point]:
