@@ -161,6 +161,85 @@ class IsFrozen(Affine):
         return dout @ self.W.T
 
 
+class WritesThroughAFunction:
+    """Another method than backward reads the array, and a function of NumPy writes into it."""
+
+    def __init__(self):
+        self.Q, self.dQ = np.linspace(-1, 1, 20).reshape(5, 4), np.zeros((5, 4))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.Q
+
+    def backward(self, dout):
+        self.dout = dout
+        return dout @ self.Q.T
+
+    def collect(self):
+        np.dot(self.x.T, self.dout, out=self.dQ)
+
+
+class WritesByName(Affine):
+    def backward(self, dout):
+        self.dout = dout
+        return dout @ self.W.T
+
+    def collect(self):
+        for key, gradient in {"W": self.x.T @ self.dout, "b": self.dout.sum(axis=0)}.items():
+            setattr(self, "d" + key, gradient)
+
+
+class WritesIntoItsDict(WritesByName):
+    def collect(self):
+        self.__dict__.update(dW=self.x.T @ self.dout, db=self.dout.sum(axis=0))
+
+
+class IsNeverTrained:
+    """What steps it asks for the gradient first."""
+
+    def __init__(self):
+        self.R, self.dR = np.linspace(-1, 1, 20).reshape(5, 4), None
+
+    def forward(self, x):
+        return x @ self.R
+
+    def backward(self, dout):
+        return dout @ self.R.T
+
+
+def step(layer):
+    if layer.dR is not None:
+        layer.R -= layer.dR
+
+
+dU = None
+
+
+class IsReadFromAGlobal:
+    def __init__(self):
+        self.U = np.linspace(-1, 1, 20).reshape(5, 4)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.U
+
+    def backward(self, dout):
+        global dU
+        dU = self.x.T @ dout
+        return dout @ self.U.T
+
+
+class NamesItLocally(IsReadFromAGlobal):
+    def backward(self, dout):
+        dU = self.x.T @ dout  # noqa: F841 - the mistake
+        return dout @ self.U.T
+
+
+def test_a_gradient_in_a_global_is_kept_and_one_in_a_local_name_is_not():
+    assert [f.code for f in check(IsReadFromAGlobal(), X).findings if f.severity != "note"] == []
+    assert errors(check(NamesItLocally(), X)) == [("D108", "U")]
+
+
 def errors(report):
     return [(f.code, f.argument) for f in report.findings if f.severity == "error"]
 
@@ -182,6 +261,10 @@ def test_so_it_is_where_backward_gives_nothing_else():
     assert errors(check(IndexedInLists(), np.array([0, 2, 2]))) == [("D105", "params[0]")]
 
 
-@pytest.mark.parametrize("layer", [Affine, ComputesLater, StacksThem, IsATable, IsFrozen])
+OTHERS = [Affine, ComputesLater, StacksThem, IsATable, IsFrozen]
+OTHERS += [WritesThroughAFunction, WritesByName, WritesIntoItsDict, IsNeverTrained]
+
+
+@pytest.mark.parametrize("layer", OTHERS)
 def test_a_place_that_other_code_or_another_setting_fills_is_none(layer):
     assert errors(check(layer(), X)) == []

@@ -32,7 +32,7 @@ from dout.adapt.search.raising_lines import (
     steps_of,
     way_of,
 )
-from dout.adapt.source.attribute_reads import attributes_set, own_attributes
+from dout.adapt.source.attribute_reads import asks_for, attributes_set, own_attributes, sets_by_name
 from dout.adapt.source.syntax import bindings, name_of
 from dout.adapt.target import Target
 from dout.run import attributes_of, quiet
@@ -133,23 +133,25 @@ def _unset(owner: Any, name: str, text: str) -> UnsetAttribute | None:
 def is_left_empty(cls: type, name: str, beside: Set[str], is_array: bool) -> bool:
     """Whether a constructor makes an attribute, and neither other methods of the class nor other code write it.
 
-    It makes one of those `beside` it, too: a base class may have a place for what a class has not. A backward that
-    reads an array may write into it by another name.
+    It makes one of those `beside` it, too: a base class may have a place for what a class has not. A method may write
+    into an array that it reads, or by a name that it computes; and what the file asks for may be None on purpose.
     """
     theirs = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
     backwards = {backward for _, backward in pairs_of(theirs[0])}
+    files = [*filter(None, map(_file_of, theirs))]
     made = [own_attributes(vars(base).get("__init__"))[1] for base in theirs]
     if not any(name in attributes and beside & attributes for attributes in made):
         return False
     for method in _reachable_methods(theirs):
         reads, writes = own_attributes(method)
-        is_made_here = method.__name__ == "__init__"
-        if not is_made_here and name in (writes | reads if is_array and method.__name__ in backwards else writes):
+        is_read = name in reads and (is_array or method.__name__ not in backwards)  # None stays None in a backward
+        if sets_by_name(method) or (method.__name__ != "__init__" and (is_read or name in writes)):
             return False
+    if any(asks_for([node for s in statements_of(file) for node in ast.walk(s)], name) for file in files):
+        return False
     properties = [(key, item.fset) for base in theirs for key, item in vars(base).items() if isinstance(item, property)]
     names = {name, *(key for key, setter in properties if setter is not None and name in own_attributes(setter)[1])}
-    roots = dict.fromkeys(map(repository_root, filter(None, map(_file_of, theirs))))
-    return not any(_is_given(root, one) for root in roots for one in names)
+    return not any(_is_given(repository_root(file), one) for file in files for one in names)
 
 
 def _reachable_methods(classes: Sequence[type]) -> Iterator[FunctionType]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
 
@@ -111,6 +112,36 @@ def attributes_set(function: Any) -> frozenset[str]:
         and name_of(target.value) == own.me
         and not (isinstance(value, ast.Constant) and value.value is None)
     )
+
+
+@total(bool)
+def sets_by_name(function: Any) -> bool:
+    """Whether a method may set attributes by names that it computes: `setattr(self, "d" + key, g)`, `vars(self)`."""
+    own = read(function)
+    called = {"setattr", "vars", "exec", "locals"}
+    return own is not None and any(
+        (isinstance(node, ast.Name) and node.id in called)
+        or (isinstance(node, ast.Attribute) and node.attr in ("__dict__", "__setattr__"))
+        for node in walk(own.node)
+    )
+
+
+def asks_for(nodes: Sequence[ast.AST], name: str) -> bool:
+    """Whether code tests an attribute of this name, or what it is bound to: `if layer.dW is not None`."""
+    tests = ast.Compare | ast.BoolOp | ast.UnaryOp | ast.If | ast.IfExp | ast.While | ast.comprehension
+    pairs = [pair for node in nodes for pair in bindings(node)]
+    bound = {name_of(target) for target, value in pairs if isinstance(value, ast.Attribute) and value.attr == name}
+    for node in nodes:
+        parts = [*ast.iter_child_nodes(node)]
+        if isinstance(node, tests) and any(
+            (isinstance(x, ast.Attribute) and x.attr == name) or (isinstance(x, ast.Name) and x.id in bound)
+            for x in parts
+        ):
+            return True
+        is_call = isinstance(node, ast.Call) and name_of(node.func) in ("getattr", "hasattr")
+        if is_call and any(isinstance(x, ast.Constant) and x.value == name for x in parts):
+            return True
+    return False
 
 
 @total(frozenset)

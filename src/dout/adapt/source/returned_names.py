@@ -165,25 +165,42 @@ def has_no_return(function: Any) -> bool:
 
 @total(frozenset)
 def names_unread(function: Any) -> frozenset[str]:
-    """The local names of a function that it binds and never reads."""
+    """The local names of a function that it binds and never reads; one that is declared global is none of them."""
     own = read(function)
+    declared = names_declared(function)
     names = [node for node in walk(own.node) if isinstance(node, ast.Name)] if own else []
-    return frozenset(n.id for n in names if isinstance(n.ctx, ast.Store)) - {
-        n.id for n in names if not isinstance(n.ctx, ast.Store)
-    }
+    read_ = {n.id for n in names if not isinstance(n.ctx, ast.Store)}
+    return frozenset(n.id for n in names if isinstance(n.ctx, ast.Store)) - read_ - declared
+
+
+@total(frozenset)
+def names_declared(function: Any) -> frozenset[str]:
+    """The names that a function declares `global` or `nonlocal`: what it binds to them is kept."""
+    own = read(function)
+    nodes = walk(own.node) if own else ()
+    return frozenset(name for node in nodes if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names)
+
+
+_LIST = re.compile(r"\w+(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+)\w+)+")  # `dx, dw and db`
+_HEAD = re.compile(r"^\s*(?:[-*]\s*)?(\w+)\s*(?::|--)", re.MULTILINE)  # `- dx: with respect to x`
 
 
 @total(tuple)
 def returned_as_told(function: Any, names: Sequence[str]) -> tuple[str, ...]:
-    """These names in the order in which the documentation of a function says that it returns the gradients of them.
+    """These names in the order in which the documentation of a function lists the gradients of them that it returns.
 
-    Empty where it does not name each: `Returns a tuple of: - dx: …, - dw: …`.
+    Empty without a list of exactly these, `(dx, dw)` or `- dx: …, - dw: …`, or with two in different orders.
     """
     own = read(function)
-    _, said, text = re.split(r"(returns?\b)", (own.doc or "") if own else "", maxsplit=1, flags=re.IGNORECASE)
-    words = re.findall(r"\w+", text) if said else []
-    first = {name: next((i for i, word in enumerate(words) if names_gradient_of(word, name)), -1) for name in names}
-    return tuple(sorted(names, key=first.__getitem__)) if min(first.values()) >= 0 else ()
+    _, _, text = re.split(r"(returns?\b)", (own.doc or "") if own else "", maxsplit=1, flags=re.IGNORECASE)
+    lists = [re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", found) for found in _LIST.findall(text)]
+    orders = {
+        tuple(name for word in words for name in names if names_gradient_of(word, name))
+        for words in (*lists, _HEAD.findall(text))
+        if len(words) == len(names)
+    }
+    told = [order for order in orders if sorted(order) == sorted(names)]
+    return told[0] if len(told) == 1 else ()
 
 
 def names_gradient_of(word: str, name: str) -> bool:

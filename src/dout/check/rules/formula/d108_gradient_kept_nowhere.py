@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dout.adapt.source import names_unread
+from dout.adapt.source import names_declared, names_unread
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
@@ -13,7 +13,7 @@ RULE = Rule("D108", "warning", "the gradient of a parameter is computed and kept
 
 
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
-    """Yield a finding for each gradient that backward computes and forgets.
+    """Yield a finding for each gradient that backward computes and forgets; not of one that a global name keeps.
 
     It is an error where nothing reads the local name, or the layer has a place for it: nothing else can keep it then.
     """
@@ -21,8 +21,11 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     if examination is None:
         return
     inputs = {name for name, node in examination.trace.graph.inputs.items() if node in examination.call.inputs}
-    unread = set(map(stem, names_unread(type(subject.again()).backward)))
+    backward = type(subject.again()).backward
+    unread, declared = ({*map(stem, names_of(backward))} for names_of in (names_unread, names_declared))
     for name in (name for name in discarded_gradients(subject, examination) if name not in inputs):
+        if stem(name) in declared:
+            continue
         message = (
             f"the gradient of {name} is computed and kept nowhere: {subject.name}.backward computes it and forgets it"
         )
