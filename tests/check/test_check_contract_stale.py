@@ -112,6 +112,44 @@ def test_a_backward_that_writes_into_the_output_of_forward_is_an_error_and_into_
     assert found(WritesIntoItsOwn, X)["D206"].severity == "warning"
 
 
+class StepsOnItsView:
+    """Its output is a part of its table, and backward makes the step."""
+
+    def __init__(self):
+        self.P = np.linspace(-1, 1, 20).reshape(5, 4)
+
+    def forward(self, x):
+        self.n = len(x)
+        return self.P[: self.n]
+
+    def backward(self, dout):
+        self.P[: self.n] -= 0.1 * dout
+
+
+class WritesIntoItsBuffer:
+    """No parameter is written: the output of each forward is the same memory."""
+
+    def __init__(self):
+        self.buffer = np.ones((3, 4))
+
+    def forward(self, x):
+        self.mask = x > 0
+        np.multiply(x, self.mask, out=self.buffer)
+        return self.buffer
+
+    def backward(self, dout):
+        np.multiply(dout, self.mask, out=self.buffer)
+        return self.buffer.copy()
+
+
+def test_a_step_on_a_view_of_a_parameter_is_no_write_into_the_output():
+    x = np.cos(np.arange(12.0)).reshape(3, 4)
+    steps = found(StepsOnItsView, x)
+    assert "D210" in steps
+    assert "D206" not in steps
+    assert found(WritesIntoItsBuffer, x)["D206"].severity == "error"
+
+
 class Cell:
     """It is called at each step, and its gradients add up over them."""
 

@@ -129,6 +129,21 @@ def test_another_number_of_axes_is_a_warning():
     assert [f.severity for f in report.findings if "on x (3, 2, 4)" in f.message] == ["warning"]
 
 
+class TurnsTables:
+    """A small change makes it right on inputs with more axes, and does not say that these are meant."""
+
+    def forward(self, x):
+        return x.swapaxes(-1, -2)
+
+    def backward(self, dout):
+        return dout.T
+
+
+def test_a_change_that_mends_another_number_of_axes_is_no_proof_that_they_are_meant():
+    (finding,) = [f for f in check(TurnsTables(), X).findings if f.code == "D501"]
+    assert (finding.severity, finding.fix is not None) == ("warning", True)
+
+
 def test_what_was_not_tried_is_said():
     names = [f"n{i}" for i in range(90)]
     space = {}

@@ -123,9 +123,14 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         forgotten = _is_read_by_backward_alone(other, subject)
         if _is_meant(other, found) and (not forgotten or told.is_forgotten_step(other, found)):
             return Sweep(WrongElsewhere(_forgotten(other, found) if forgotten else found, other.subject), raised)
-        knows_one = other.meant and other.of_inputs and not forgotten
+        knows_one = other.meant and other.of_inputs and not forgotten and _ranks(other.subject) == _ranks(subject)
         doubtful = doubtful or WrongElsewhere(replace(found, not_meant=True, of_one_size=knows_one), other.subject)
     return Sweep(penalised or doubtful, raised)
+
+
+def _ranks(subject: Subject) -> list[int]:
+    """How many axes each input has."""
+    return [*map(np.ndim, subject.inputs)]
 
 
 def _of_two_classes(other: OtherSubject) -> OtherSubject:

@@ -22,7 +22,8 @@ RULE = Rule("D206", "warning", "a second backward gives another gradient", compa
 def check(lab: Lab) -> Findings:
     """Yield a finding for a second backward after one forward, and one for a second round on other inputs.
 
-    It is an error if what backward changes is the output that forward has returned: that is the caller's.
+    It is an error if what backward changes is the output that forward has returned: that is the caller's. Of a view of
+    a parameter D210 says it.
     """
     overwritten = list(_overwritten_output(lab))
     yield from overwritten or _second_backward(lab)
@@ -33,12 +34,14 @@ def check(lab: Lab) -> Findings:
 
 def _overwritten_output(lab: Lab) -> Findings:
     layer = lab.fresh()
+    held, given = arrays(layer), snapshot(layer)
     outputs = lab.forward(layer, lab.inputs())
+    parameters = [x for path, x in held.items() if same(given.get(path), x)]  # forward has not written into them
     before, douts = [*map(copied, outputs)], lab.douts(outputs)
     with suppress(CrashError):  # that has a finding of its own
         lab.backward(layer, douts)
     for was, now in zip(before, outputs, strict=True):
-        if not same(was, now):
+        if not same(was, now) and not any(np.shares_memory(now, x) for x in parameters):
             message = (
                 f"backward writes into the output that forward has returned: {difference(was, now)}; copy it first"
             )
