@@ -149,6 +149,40 @@ def test_a_shape_of_floats_is_an_error():
     assert error_of(check(KeepsTheArray)).code == "D001"
 
 
+class NeedsASetting:
+    """Its words name a kind of number, and no number of its line is one."""
+
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, dout):
+        raise TypeError("set an integer scale first, no 'tuple'")
+
+
+def test_what_a_type_error_says_does_not_tell_whose_fault_it_is():
+    (found,) = [f for f in check(NeedsASetting).findings if f.code == "D001"]
+    assert found.severity == "warning"
+
+
+def three_forward(x, W):
+    """Two outputs; it may be meant for three axes."""
+    new = x @ W
+    return new, 2 * new, (x, W)
+
+
+def three_backward(dnew, dtwice, cache):
+    """The line that raises computes no gradient."""
+    x, W = cache
+    length = x.shape[2]  # noqa: F841 - it raises
+    return (dnew + 2 * dtwice) @ W.T, x.T @ (dnew + 2 * dtwice)
+
+
+def test_a_change_of_a_line_that_computes_no_gradient_proves_nothing():
+    pair = function_pairs(vars(sys.modules[__name__]))["three_forward"]
+    (found,) = [f for f in check(pair).findings if f.code == "D001"]
+    assert (found.severity, found.fix is not None) == ("warning", True)
+
+
 def cell_forward(x, h, W):
     """Two outputs: of which backward takes the gradient is a guess."""
     new = np.tanh(x @ W)
@@ -193,6 +227,35 @@ def move_backward(dout, cache):
     """Nothing says in which order they come."""
     x, gamma = cache
     return np.sum(dout * x, axis=0), dout * gamma, np.sum(dout, axis=0)
+
+
+def turn_forward(x, gamma, beta):
+    return x * gamma + beta, (x, gamma)
+
+
+def turn_backward(dout, cache):
+    """Return the gradients.
+
+    dx is computed from gamma, dgamma from x, dbeta from dout alone. The tuple is (dgamma, dx, dbeta).
+    """
+    x, gamma = cache
+    return np.sum(dout * x, axis=0), dout * gamma, np.sum(dout, axis=0)
+
+
+def lead_forward(x, gamma, beta):
+    return x * gamma + beta, (x, gamma)
+
+
+def lead_backward(dout, cache):
+    """Return the tuple (dx, dgamma, dbeta)."""
+    x, gamma = cache
+    return np.sum(dout * x, axis=0), dout * gamma, np.sum(dout, axis=0)
+
+
+def test_the_order_is_that_of_the_one_list_of_the_documentation():
+    pairs = function_pairs(vars(sys.modules[__name__]))
+    assert error_of(check(pairs["turn_forward"])) is None
+    assert error_of(check(pairs["lead_forward"])).code == "D501"
 
 
 def test_gradients_in_another_order_than_the_documentation_says_are_an_error():

@@ -42,7 +42,8 @@ def lines_that_run(subject: Subject, error: Exception, given: Subject | None = N
     """The cause and the change of the lines of backward that raise; what they compute is exact after it.
 
     A product of matrices lacks a transpose, say, and their shapes do not fit. Other gradients may be wrong still. If it
-    raises at another setting alone, what is computed is exact as `given`, too.
+    raises at another setting alone, what is computed is exact as `given`, too. It `is_sure` if these lines compute
+    gradients, and they are exact with a row less, too: no input is wrong then.
     """
     users = _users(error)
     function = function_of(users[-1][0].f_code, objects_in(subject.again())) if users else None
@@ -53,8 +54,9 @@ def lines_that_run(subject: Subject, error: Exception, given: Subject | None = N
         search = _LineSearch(subject, given, outputs, WorkBudget(MOST_SECONDS))
         found = search.running(function)
         if found is not None:
-            changed, said = found
-            return Cause("shape", "; ".join(said), function.source.fix(changed.source.text))
+            changed, lines, said = found
+            fix, is_sure = function.source.fix(changed.source.text), search.is_sure(changed, lines)
+            return Cause("shape", "; ".join(said), fix, is_sure=is_sure)
     return None
 
 
@@ -90,8 +92,8 @@ class _LineSearch:
     outputs: list[Any]  # of forward, which stay as they are
     budget: WorkBudget
 
-    def running(self, function: ScratchFunction) -> tuple[ScratchFunction, tuple[str, ...]] | None:
-        """The function with as few lines changed as make backward run, and what is said of them; None without any."""
+    def running(self, function: ScratchFunction) -> tuple[ScratchFunction, tuple[int, ...], tuple[str, ...]] | None:
+        """The function with as few lines changed as make backward run, these, and what is said; None without."""
         raising = [one for one in [self._run(function, (), ())] if one is not None]
         for _ in range(_MOST_LINES):
             later: list[_Raising] = []
@@ -104,7 +106,7 @@ class _LineSearch:
                     changed = patched(one.function, edit.patched())
                     found = self._run(changed, lines, said)
                     if found is None and self._are_right(changed, lines):
-                        return changed, said
+                        return changed, lines, said
                     later += [found] if found is not None and found.line not in lines else []
             raising = later
         return None
@@ -146,12 +148,25 @@ class _LineSearch:
 
     def _are_right(self, function: ScratchFunction, lines: tuple[int, ...]) -> bool:
         """Whether every gradient that these lines compute is exact, also with a row less, where that can be run."""
-        subject, prepare = self.subject, self._prepare(function)
-        judgements = [judged_prepared(one, prepare) for one in (subject, self.given) if one is not None]
+        prepare = self._prepare(function)
+        judgements = [judged_prepared(one, prepare) for one in (self.subject, self.given) if one is not None]
         with suppress(*OF_TRIED_CODE):
-            inputs = shorter(subject.inputs, 0, len(subject.inputs[0]) - 1)
-            judgements.append(judged_prepared(replace(subject, inputs=inputs), prepare))
+            judgements.append(self._of_fewer_rows(function))
         return all(_are_exact(judgement, function.source.file, lines) for judgement in judgements)
+
+    def is_sure(self, function: ScratchFunction, lines: tuple[int, ...]) -> bool:
+        """Whether these lines compute gradients with a row less, too, all of them exact."""
+        if len(self.subject.inputs[0]) < 2:
+            return False
+        try:
+            fewer, file = self._of_fewer_rows(function), function.source.file
+        except OF_TRIED_CODE:
+            return False
+        return bool(_computed(fewer, file, lines)) and _are_exact(fewer, file, lines)
+
+    def _of_fewer_rows(self, function: ScratchFunction) -> Judgement:
+        inputs = shorter(self.subject.inputs, 0, len(self.subject.inputs[0]) - 1)
+        return judged_prepared(replace(self.subject, inputs=inputs), self._prepare(function))
 
 
 def _steps_before(function: ScratchFunction, statement: ast.stmt) -> dict[ast.stmt, int]:
@@ -195,11 +210,16 @@ def _are_exact(judgement: Judgement, file: str, lines: tuple[int, ...]) -> bool:
     if judgement.examination is None:
         return False
     words = {verdict.argument: verdict.word for verdict in judgement.verdicts}
-    computed = {
+    computed = _computed(judgement, file, lines)
+    words_of_right = RIGHT if not judgement.examination.is_large else RIGHT | CLOSE  # that is judged in float64
+    return bool(words) and all(words.get(name) in words_of_right for name in computed or words)
+
+
+def _computed(judgement: Judgement, file: str, lines: tuple[int, ...]) -> set[str]:
+    """The names of the gradients that these lines compute."""
+    return {
         judged.name
-        for judged in judgement.examination.judged
+        for judged in (judgement.examination.judged if judgement.examination is not None else ())
         for node in topological([judged.gradient])
         if node.where and node.where.file == file and node.where.line in lines
     }
-    words_of_right = RIGHT if not judgement.examination.is_large else RIGHT | CLOSE  # that is judged in float64
-    return bool(words) and all(words.get(name) in words_of_right for name in computed or words)

@@ -197,7 +197,8 @@ class Cause:
     """Why a gradient is wrong, as far as a repair that makes it right tells.
 
     `word` is one word for it (sign, factor, transpose …), `sentence` says it; `fix` is the change that mends it and
-    `where` the line that it repairs; `first_wrong` names the first value of the backward that is wrong.
+    `where` the line that it repairs; `first_wrong` names the first value of the backward that is wrong. `is_sure` says
+    that no input can be wrong: what the changed lines compute is exact at two sizes.
     """
 
     word: str
@@ -205,3 +206,4 @@ class Cause:
     fix: Fix | None = None
     where: Where | None = None
     first_wrong: str | None = None
+    is_sure: bool = False

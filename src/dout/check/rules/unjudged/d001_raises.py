@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,9 @@ import numpy as np
 from dout.adapt.argument_names import names_label
 from dout.adapt.interface.adapted_layer import users_class
 from dout.adapt.interface.users_backward import is_told
+from dout.adapt.repository.project_files import statements_of
 from dout.adapt.search.own_faults import is_own_fault
+from dout.adapt.source.syntax import name_of
 from dout.check.exact.subject import Subject
 from dout.check.lab.input_variants import with_labels_otherwise
 from dout.check.lab.probe import CrashError
@@ -26,6 +30,7 @@ from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.judge.judged_run import is_label
 from dout.run import attributes_of, is_float_array, otherwise
 
+_TAKE_A_SHAPE = ("zeros", "ones", "empty", "full", "range")
 _PLAIN = re.compile("'(int|float|bool|str|tuple)' object has no attribute")
 
 RULE = Rule("D001", "error", "forward or backward raises")
@@ -34,7 +39,7 @@ RULE = Rule("D001", "error", "forward or backward raises")
 def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     """Return the finding on an exception; `all_chosen` says that nothing of the layer's construction was given.
 
-    With a change of its lines after which all that they compute is exact, it is the layer that is wrong, and no input.
+    With a change of its lines after which what they compute is exact at two sizes, the layer is wrong, and no input.
     """
     always = (all_chosen and is_own_fault(error)) or _calls_an_array(subject, error)
     of_shapes = isinstance(error, ValueError | IndexError) and not CrashError(error).refused
@@ -45,7 +50,7 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     of_shapes &= "truth value of an array" not in str(error)  # it may expect lists
     where = raised_at(error)
     mended = None if (fix := right_name(subject, error)) else lines_that_run(subject, error)
-    always = always or (mended is not None and _has_sure_labels(subject))
+    always = always or (mended is not None and mended.is_sure and _has_sure_labels(subject))
     reason = Raised.of(error, always=always, after_forward=of_shapes and _takes_its_inputs(subject))
     if isinstance(error, ModuleNotFoundError) and error.name:
         message = f"{subject.name} needs {error.name}, which is not installed"
@@ -119,9 +124,45 @@ def _is_of_functions(subject: Subject) -> bool:
 
 
 def _is_of_a_shape(subject: Subject, error: TypeError) -> bool:
-    """Whether an operation does not take a tuple, or a shape is of floats, and no input is one: forward made it."""
-    is_of_kind = any(word in str(error) for word in ("'tuple'", "integer")) and "'NoneType'" not in str(error)
-    return is_of_kind and all(map(is_float_array, subject.inputs))
+    """Whether a tuple stands for a number, or floats for an index or a shape, and no input is one: forward made it."""
+    steps = [step for step in traceback.walk_tb(error.__traceback__) if is_users(step[0].f_code.co_filename)]
+    if not steps or not all(map(is_float_array, subject.inputs)):
+        return False
+    frame, line = steps[-1]
+    nodes = (node for one in statements_of(frame.f_code.co_filename) for node in ast.walk(one))
+    there = (n for n in nodes if isinstance(n, ast.expr) and n.lineno <= line <= (n.end_lineno or n.lineno))
+    return any(_is_out_of_place(node, frame) for node in there)
+
+
+def _is_out_of_place(node: ast.expr, frame: FrameType) -> bool:
+    """Whether one of two operands is a tuple, or an index or a shape is of floats."""
+    match node:
+        case ast.BinOp(left=left, right=right) | ast.Compare(left=left, comparators=[right]):
+            first, second = _held(left, frame), _held(right, frame)
+            return isinstance(first, tuple) != isinstance(second, tuple) and not (first is None and second is None)
+        case ast.Subscript(slice=index):
+            return _is_of_floats(_held(index, frame))
+        case ast.Call(func=ast.Attribute(attr="reshape")):
+            return any(_is_of_floats(_held(size, frame)) for size in node.args)
+        case ast.Call(args=[size, *_]) if name_of(node.func) in _TAKE_A_SHAPE:
+            return _is_of_floats(_held(size, frame))
+    return False
+
+
+def _is_of_floats(item: Any) -> bool:
+    return isinstance(item, float) or is_float_array(item)
+
+
+def _held(node: ast.expr, frame: FrameType) -> Any:
+    """The value of a name or of an attribute in a frame; None of anything else."""
+    match node:
+        case ast.Name(id=name):
+            return frame.f_locals.get(name)
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+            return attributes_of(frame.f_locals.get(name)).get(attribute)
+        case ast.Tuple():
+            return ()
+    return None
 
 
 @otherwise(False)
