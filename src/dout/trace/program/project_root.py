@@ -167,7 +167,8 @@ def _called_otherwise(package: str, file: Path) -> Path | None:
             return folder
     beside = (child for folder in above for child in sorted(folder.iterdir()) if child.is_dir())
     whole = [one for one in dict.fromkeys((*above, *beside)) if all(_is_in(one, place) for place in places)]
-    is_sure = len(places) > 1 or whole == above[-1:]  # one module may be there by chance, but not in the project's root
+    # One module may be there by chance, but not in the project's root.
+    is_sure = len(places) > 1 or (len(places) == 1 and whole == above[-1:])
     return whole[0] if len(whole) == 1 and is_sure else None
 
 
