@@ -62,7 +62,7 @@ def _of_images(search: ExampleSearch, one: Example) -> Example | None:
     tables = [name for name, x in one.chosen_inputs.items() if is_float_array(x)]
     if len(tables) != 1 or np.ndim(x := one.inputs[tables[0]]) != 2 or search.target.is_function:
         return None
-    if _output_shape(search, one) != np.shape(x) or not np.array_equal(_output(search, one), x):
+    if not np.array_equal(search.output(_forward_of(search, one), one, ""), x):
         return None
     choice = replace(one, inputs={**one.inputs, tables[0]: array_of(_OF_IMAGES, tables[0])})
     if len(_output_shape(search, choice)) != 2 or (tried := search.run(choice)).fit != search.fits(one):
@@ -159,12 +159,11 @@ def _lighter(search: ExampleSearch, one: Example) -> Example | None:
 
 
 def _output_shape(search: ExampleSearch, one: Example) -> tuple[int, ...]:
-    return np.shape(found) if (found := _output(search, one)) is not None else ()
+    return search.output_shape(_forward_of(search, one), one, "")
 
 
-def _output(search: ExampleSearch, one: Example) -> Any:
-    forward = one.interface.forward if one.interface else search.target.forward_name
-    return search.output(forward, one, "")
+def _forward_of(search: ExampleSearch, one: Example) -> str:
+    return one.interface.forward if one.interface else search.target.forward_name
 
 
 def _cut(x: Any, length: int, short: int, name: str) -> Any:

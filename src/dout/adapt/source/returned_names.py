@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import Any
 
 from dout.adapt.argument_names import names_loss, names_plain_upstream
-from dout.adapt.source.syntax import bindings, calls_in, items_of, name_of, read, total, walk
+from dout.adapt.source.syntax import bindings, calls_in, items_of, name_of, read, total, unread_names, walk
 from dout.trace.session.pairing import is_named_as_gradient
 
 
@@ -167,10 +167,7 @@ def has_no_return(function: Any) -> bool:
 def names_unread(function: Any) -> frozenset[str]:
     """The local names of a function that it binds and never reads; one that is declared global is none of them."""
     own = read(function)
-    declared = names_declared(function)
-    names = [node for node in walk(own.node) if isinstance(node, ast.Name)] if own else []
-    read_ = {n.id for n in names if not isinstance(n.ctx, ast.Store)}
-    return frozenset(n.id for n in names if isinstance(n.ctx, ast.Store)) - read_ - declared
+    return unread_names(walk(own.node) if own else ()) - names_declared(function)
 
 
 @total(frozenset)

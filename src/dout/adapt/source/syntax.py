@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import CodeType, FunctionType, MethodType
 from typing import Any, ParamSpec, TypeVar
@@ -212,6 +212,12 @@ def literal(node: ast.AST | None, otherwise: Any = None) -> Any:
         return ast.literal_eval(node)  # type: ignore[arg-type]
     except Exception:
         return otherwise
+
+
+def unread_names(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    """The names that some nodes bind, and none of them reads."""
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    return frozenset(n.id for n in names) - {n.id for n in names if not isinstance(n.ctx, ast.Store)}
 
 
 def bindings(node: ast.AST) -> list[tuple[ast.expr, ast.expr | None]]:

@@ -18,7 +18,7 @@ from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFu
 from dout.check.repair.edits.repair_table import sentence_of
 from dout.check.repair.edits.seen_values import Seen
 from dout.check.repair.edits.source_edit import Edit
-from dout.check.repair.run_repairs import judged_prepared
+from dout.check.repair.run_repairs import SIMPLE, judged_prepared
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, code_of, patched
 from dout.check.repair.test_stand import KIND_ALONE, shorter
 from dout.check.report.verdicts import Cause
@@ -35,7 +35,6 @@ _MOST_LINES = 3  # that raise
 _MOST_STEPS = 2  # from the line that raises to one that makes what it reads
 _STEP = 0.05  # what each costs
 _FARTHEST = 1.3  # what an edit of a line that raises may cost
-_SIMPLE = ast.Assign | ast.AugAssign | ast.Expr | ast.Return  # statements that may be moved
 
 
 def lines_that_run(subject: Subject, error: Exception, given: Subject | None = None) -> Cause | None:
@@ -171,7 +170,7 @@ class _LineSearch:
 
 def _steps_before(function: ScratchFunction, statement: ast.stmt) -> dict[ast.stmt, int]:
     """A statement, and those above that bind what it reads, and what these read; each with how far away it is."""
-    body = [n for n in ast.walk(function.node) if isinstance(n, _SIMPLE | ast.For) and n.lineno < statement.lineno]
+    body = [n for n in ast.walk(function.node) if isinstance(n, SIMPLE | ast.For) and n.lineno < statement.lineno]
     steps, names = {statement: 0}, _names_read(statement)
     for step in range(1, _MOST_STEPS + 1):
         found = [one for one in body if one not in steps and not names.isdisjoint(_names_bound(one))]

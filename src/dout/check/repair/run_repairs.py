@@ -42,6 +42,7 @@ from dout.trace.model.user_source import is_ours
 from dout.trace.record.record import record
 from dout.trace.session.pairing import pairs
 
+SIMPLE = ast.Assign | ast.AugAssign | ast.Expr | ast.Return  # statements that may be moved
 _MOST = 6  # names that are tried
 
 
@@ -176,18 +177,15 @@ def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
     for i, over in enumerate(body):
         written = _written(over)
         for name in sorted(written) if not isinstance(over, ast.Return) else ():
-            below: list[ast.stmt] = [
-                s for s in body[i + 1 :] if isinstance(s, ast.Assign | ast.AugAssign | ast.Expr | ast.Return)
-            ]
+            below: list[ast.stmt] = [s for s in body[i + 1 :] if isinstance(s, SIMPLE)]
             readers = [s for s in below if name in _read(s) - _written(s)]
             readers = [s for s in readers if not (isinstance(s, ast.Return) and name == _RESULT)]  # it is what is moved
             if readers and (name in known or "." in name):
                 lines = [s for s in readers if not isinstance(s, ast.Return)]
                 every = [lines, readers, *([one] for one in readers)]
-                used = (
-                    some for some in every if some and ("." in name or not {*readers} <= {*some})
-                )  # else for nothing
-                yield from ((name, over.lineno, _above(function, over, some)) for some in used)
+                for some in every:
+                    if some and ("." in name or not {*readers} <= {*some}):  # else it would be overwritten for nothing
+                        yield name, over.lineno, _above(function, over, some)
         known |= written
 
 

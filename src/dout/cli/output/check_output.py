@@ -89,12 +89,8 @@ class Result:
     @property
     def errors(self) -> list[str]:
         """What could not be run, and which options no layer took."""
-        ended = [self.ended] if self.ended else []
-        return (
-            self.problems
-            + ended
-            + [f"{option}: no layer that was checked takes it; remove it" for option in self.unused]
-        )
+        unused = (f"{option}: no layer that was checked takes it; remove it" for option in self.unused)
+        return [*self.problems, *filter(None, [self.ended]), *unused]
 
     @property
     def exit_code(self) -> int:

@@ -76,7 +76,9 @@ def content(
     if name.endswith(_ARCHIVES):
         return _archive(name, text)
     alike = (path for path in _beside(folders) if _unnumbered(path.name) == _unnumbered(name))
-    other = (path for path in alike if path.name != name)  # a pointer of Git LFS is no twin of itself
+    other = (
+        path for path in alike if path.name != name and path.is_file()
+    )  # a pointer of Git LFS is no twin of itself
     if (twin := next(other, None)) is not None:
         return twin.read_bytes()  # `dataset_0.csv` for `dataset_2.csv`, `sums.txt` for `sums_50k.txt`
     if is_named(name.partition(".")[0]) and (as_text is None or name.endswith(".csv")):
@@ -141,7 +143,7 @@ def _table_file(name: str, text: str, has_header: bool) -> bytes | None:
 
 
 def _beside(folders: Sequence[Path]) -> Iterator[Path]:
-    return (path for folder in folders[:2] if folder.is_dir() for path in sorted(folder.iterdir()) if path.is_file())
+    return (path for folder in folders[:2] if folder.is_dir() for path in sorted(folder.iterdir()))
 
 
 def _unnumbered(name: str) -> str:

@@ -125,11 +125,11 @@ def _gives_local_derivative(tracer: Tracer, forward: OpenCall, backward: OpenCal
     Or nothing at all, and reads only what that forward had, while others use what it gave: `dout * relu.backward()`.
     """
     given, arrays = set(backward.inputs), [node for node in forward.inputs if node is not None]
-    made, its = (set(tracer.nodes[slice(*call.span)]) for call in (forward, backward))
-    read = {i for node in its for i in node.inputs}
     shapes = [output.shape for output in forward.outputs if output is not None]
     if not arrays or shapes != [arrays[0].shape] or shapes == [()]:
         return False
+    made, its = (set(tracer.nodes[slice(*call.span)]) for call in (forward, backward))
+    read = {i for node in its for i in node.inputs}
     if given:
         return given <= {*arrays} and made.isdisjoint(read)
     between = tracer.nodes[forward.span[1] : backward.span[0]]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.function_pairs import OfInstance
+from dout.adapt.source.syntax import unread_names
 from dout.check.repair.edits.parsed_file import ParsedFile
 from dout.graph import Where
 from dout.run import attributes_of
@@ -113,9 +114,7 @@ class ScratchFunction:
     @cached_property
     def unread(self) -> frozenset[str]:
         """The local names to which it assigns, and which it never reads: `dh_next` that is carried to no turn."""
-        names = [node for node in ast.walk(self.node) if isinstance(node, ast.Name)]
-        read = {node.id for node in names if not isinstance(node.ctx, ast.Store)}
-        return frozenset(node.id for node in names if node.id not in read)
+        return unread_names(ast.walk(self.node))
 
     @property
     def numpy(self) -> str:

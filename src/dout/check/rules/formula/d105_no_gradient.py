@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from dout.adapt.source.empty_methods import only_loops
 from dout.adapt.target import Target
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
-from dout.check.exact.missing_gradients import missing_gradients
+from dout.check.exact.missing_gradients import WithoutGradient, missing_gradients
 from dout.check.exact.subject import Subject
 from dout.check.lab.other_values import same
 from dout.check.repair.run_repairs import forgotten_return
@@ -62,16 +62,19 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         severity = "warning" if kept else "error"  # it may be a number, which stands for an array of it
         yield RULE.about(subject, message, argument=first.name, severity=severity, fix=forgotten_return(subject))
         return
-    yield from _of_each(subject, judgement, examination, is_network)
-
-
-def _of_each(subject: Subject, judgement: Judgement, examination: Examination, is_network: bool) -> Findings:
-    """One finding for each missing gradient, where backward gives others, or is a whole network."""
-    has_none = has_no_return(type(subject.again()).backward)
     gives_none = has_none and not is_network and not any(examination.call.gradients or ())
+    yield from _of_each(subject, judgement, missing, gives_none=gives_none, is_network=is_network)
+
+
+def _of_each(
+    subject: Subject, judgement: Judgement, missing: Sequence[WithoutGradient], *, gives_none: bool, is_network: bool
+) -> Findings:
+    """One finding for each missing gradient, where backward gives others, or is a whole network."""
+    examination = judgement.examination
+    assert examination is not None, "something is missing in it"
     forgotten = discarded_gradients(subject, examination)
     left = cache(partial(_left, subject, examination))
-    for name, node, is_parameter in missing_gradients(examination):
+    for name, node, is_parameter in missing:
         if name in forgotten and is_parameter and fully_judged(judgement) is not None:
             continue
         if is_parameter and _is_replaced(name, node, left(), examination):

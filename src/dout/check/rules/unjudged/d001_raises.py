@@ -48,15 +48,16 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
         isinstance(error, AttributeError) and bool(_PLAIN.match(str(error))) and not _is_given(subject, error.obj)
     )
     of_shapes &= "truth value of an array" not in str(error)  # it may expect lists
-    where = raised_at(error)
-    mended = None if (fix := right_name(subject, error)) else lines_that_run(subject, error)
-    always = always or (mended is not None and mended.is_sure and _has_sure_labels(subject))
-    reason = Raised.of(error, always=always, after_forward=of_shapes and _takes_its_inputs(subject))
+    of_shapes = of_shapes and _takes_its_inputs(subject)
+    reason, where = Raised.of(error, always=always, after_forward=of_shapes), raised_at(error)
     if isinstance(error, ModuleNotFoundError) and error.name:
         message = f"{subject.name} needs {error.name}, which is not installed"
         return NOT_JUDGED.finding(message, where, layer=subject.name, reason=reason)
     if where is None and not subject.inputs:  # its parts have the inputs, and the gradients
         return NOT_JUDGED.finding(f"{subject.name} takes no inputs: {reason.text}", layer=subject.name, reason=reason)
+    mended = None if (fix := right_name(subject, error)) else lines_that_run(subject, error)
+    if mended is not None and mended.is_sure and _has_sure_labels(subject):
+        always, reason = True, Raised.of(error, always=True, after_forward=of_shapes)
     told = ", whatever it is given" if always and mended is None else ""
     message = f"{subject.name} raises {reason.text}{told}"
     guessed = _refuses_to_be_built(error) or (not always and _gives_several(subject))
