@@ -50,6 +50,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # when run as a folder
 os.environ.pop("OPENBLAS_CORETYPE", None)  # before NumPy is loaded, here and in the processes to come
 os.environ.pop("OPENBLAS_L2_SIZE", None)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a first call would compile the modules of a checkout at each start
 
 from rich.console import Console
 

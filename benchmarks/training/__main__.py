@@ -27,6 +27,7 @@ def once(task: str, contender: str, seed: int, threads: int) -> dict[str, float]
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS")
     one = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" if threads == 1 else ""
     environment = {**os.environ, **dict.fromkeys(names, str(threads)), "XLA_FLAGS": one}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode, a checkout gets it here
     command = [sys.executable, str(Path(__file__).with_name("worker.py")), task, contender, str(seed), str(threads)]
     told = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     return dict(json.loads(told.splitlines()[-1]))
