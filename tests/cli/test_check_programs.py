@@ -419,3 +419,36 @@ def test_a_program_runs_until_the_layer_that_is_asked_for_has_been_seen(tmp_path
     shown = document("layers.py:Square", cwd=tmp_path)
     assert layers(shown)["Square"]["used"].startswith("as used in train.py:5")
     assert not shown.get("remarks")
+
+
+def test_a_layer_of_a_program_that_is_named_is_told_alone(tmp_path):
+    (tmp_path / "net.py").write_text("""
+import numpy as np
+
+class Double:
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, dout):
+        return 2 * dout
+
+class Triple:
+    def forward(self, x):
+        return 3 * x
+
+    def backward(self, dout):
+        return 2 * dout
+
+if __name__ == "__main__":
+    layers = [Double(), Triple()]
+    x = np.ones((4, 3))
+    for layer in layers:
+        x = layer.forward(x)
+    for layer in reversed(layers):
+        x = layer.backward(x)
+""")
+    told = document("net.py:Double", cwd=tmp_path)
+    assert list(layers(told)) == ["Double"]
+    assert dout("net.py:Double", cwd=tmp_path).returncode == 0  # Triple is wrong, and nobody asked
+    assert dout("net.py:Triple", cwd=tmp_path).returncode == 1
+    assert set(layers(document("net.py", cwd=tmp_path))) == {"Double", "Triple"}

@@ -66,7 +66,10 @@ class UsedLayers:
         found = [known.get(job) or self._known(job) for job in jobs]
         every = [replace(one, data=self.data.get(one.job.file, [])) for one in found]
         told = {(one.job.file, c.report.layer) for one in every for c in one.layers}
-        every = [self._of_program(one, told) if one.job.where in asked else one for one in every]
+        every = [
+            self._of_program(one, told) if one.job.names is None and one.job.where in asked else one  # file.py:Name
+            for one in every
+        ]
         if self.late and every and not Interruption.signal:
             every[0] = replace(every[0], remarks=[*every[0].remarks, self._said_of_time()])
         every = told_once(every)
