@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dout import check
+from dout import check, explain
+from dout.adapt.search.example import example
 from dout.judge.outcomes import RIGHT
 
 
@@ -54,3 +55,39 @@ def test_functions_that_take_their_weights_are_judged_by_a_usual_loss():
     report = check(scores)
     assert len(report.verdicts) == 4
     assert {v.word for v in report.verdicts} <= RIGHT
+
+
+class ScalesSteps:
+    """For samples of steps: of rows alone, its gradient would be one number."""
+
+    def __init__(self, n):
+        self.gain = np.ones(n)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.gain
+
+    def backward(self, dout):
+        self.dgain = self.gradient(dout)
+        return dout * self.gain
+
+    def gradient(self, dout):
+        return (dout * self.x).sum((0, 1))
+
+
+class SumsAll(ScalesSteps):
+    def gradient(self, dout):
+        return (dout * self.x).sum()
+
+
+def test_a_gradient_that_is_one_number_asks_for_more_axes_whatever_its_parameter_is_called():
+    found = example(ScalesSteps, {}, {})
+    assert found.inputs["x"].ndim == 3
+    report = check(ScalesSteps)
+    assert {str(verdict.word) for verdict in report.verdicts} == {"exact"}
+    assert "✗" not in str(explain(ScalesSteps))
+
+
+def test_a_gradient_that_is_one_number_with_any_axes_is_an_error():
+    (error,) = [finding for finding in check(SumsAll).findings if finding.severity == "error"]
+    assert error.argument == "gain"

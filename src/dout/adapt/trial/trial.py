@@ -353,8 +353,10 @@ class Trials:
         """The shapes of gradients that fit no parameter of their names: in another example there may be such."""
         held, found = attributes_of(layer), {}
         for name, gradient in held.items():
-            if is_named_as_gradient(name) and (is_float_array(gradient) or isinstance(gradient, np.floating)):
-                alike = {n: a for n, a in held.items() if not is_named_as_gradient(n) and stem(n) == stem(name)}
+            others = {n: a for n, a in held.items() if n != name and not is_named_as_gradient(n)}
+            is_one = is_named_as_gradient(name) or stem(name) in others  # `dgain` beside `gain`
+            if is_one and (is_float_array(gradient) or isinstance(gradient, np.floating)):
+                alike = {n: a for n, a in others.items() if stem(n) == stem(name)}
                 mine = {n: a for n, a in alike.items() if isinstance(a, float) or is_float_array(a)}
                 if mine and all(np.shape(a) != np.shape(gradient) for a in mine.values()):
                     found.update(dict.fromkeys(mine, np.shape(gradient)))
