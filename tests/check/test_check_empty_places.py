@@ -179,6 +179,42 @@ class WritesThroughAFunction:
         np.dot(self.x.T, self.dout, out=self.dQ)
 
 
+class AddsLater(Affine):
+    """The gradient of the bias is there at once, that of the weights when somebody asks for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.dW, self.db = np.zeros_like(self.W), np.zeros_like(self.b)
+
+    def backward(self, dout):
+        self.db += dout.sum(axis=0)
+        self.dout = dout
+        return dout @ self.W.T
+
+    def collect(self):
+        self.dW += self.x.T @ self.dout
+
+
+class ForgetsWeights(Affine):
+    """Its methods read the zeros and set them to 0 again: none of them writes the gradient."""
+
+    def __init__(self):
+        self.W, self.b = np.linspace(-1, 1, 20).reshape(5, 4), np.linspace(0, 1, 4)
+        self.dW, self.db = np.zeros_like(self.W), np.zeros_like(self.b)
+
+    def backward(self, dout):
+        self.db += dout.sum(axis=0)
+        return dout @ self.W.T
+
+    def step(self, rate=0.1):
+        self.W -= rate * self.dW
+        self.b -= rate * self.db
+
+    def clear(self):
+        self.dW = np.zeros_like(self.W)
+        self.db.fill(0)
+
+
 class WritesByName(Affine):
     def backward(self, dout):
         self.dout = dout
@@ -248,6 +284,7 @@ def errors(report):
     ("layer", "found"),
     [
         (ForgetsBias, ("D105", "b")),
+        (ForgetsWeights, ("D105", "W")),
         (KeepsLocally, ("D108", "W")),
         (StepsByAProperty, ("D105", "weights")),
         (InLists, ("D105", "params[0]")),
@@ -261,10 +298,16 @@ def test_so_it_is_where_backward_gives_nothing_else():
     assert errors(check(IndexedInLists(), np.array([0, 2, 2]))) == [("D105", "params[0]")]
 
 
-OTHERS = [Affine, ComputesLater, StacksThem, IsATable, IsFrozen]
+OTHERS = [Affine, AddsLater, ComputesLater, StacksThem, IsATable, IsFrozen]
 OTHERS += [WritesThroughAFunction, WritesByName, WritesIntoItsDict, IsNeverTrained]
 
 
 @pytest.mark.parametrize("layer", OTHERS)
 def test_a_place_that_other_code_or_another_setting_fills_is_none(layer):
     assert errors(check(layer(), X)) == []
+
+
+def test_the_method_that_fills_it_is_named():
+    (finding,) = [f for f in check(AddsLater(), X).findings if f.code == "D105"]
+    assert finding.severity == "warning"
+    assert "backward leaves self.dW as it was, and collect writes it" in finding.message

@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +31,14 @@ from dout.adapt.search.raising_lines import (
     steps_of,
     way_of,
 )
-from dout.adapt.source.attribute_reads import asks_for, attributes_set, own_attributes, sets_by_name
+from dout.adapt.source.attribute_reads import (
+    asks_for,
+    attributes_set,
+    may_write,
+    own_attributes,
+    reachable_methods,
+    sets_by_name,
+)
 from dout.adapt.source.syntax import bindings, name_of
 from dout.adapt.target import Target
 from dout.run import attributes_of, quiet
@@ -134,7 +140,7 @@ def is_left_empty(cls: type, name: str, beside: Set[str], is_array: bool) -> boo
     """Whether a constructor makes an attribute, and neither other methods of the class nor other code write it.
 
     It makes one of those `beside` it, too: a base class may have a place for what a class has not. A method may write
-    into an array that it reads, or by a name that it computes; and what the file asks for may be None on purpose.
+    into an array that it hands on, or by a name that it computes; and what the file asks for may be None on purpose.
     """
     theirs = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
     backwards = {backward for _, backward in pairs_of(theirs[0])}
@@ -142,10 +148,10 @@ def is_left_empty(cls: type, name: str, beside: Set[str], is_array: bool) -> boo
     made = [own_attributes(vars(base).get("__init__"))[1] for base in theirs]
     if not any(name in attributes and beside & attributes for attributes in made):
         return False
-    for method in _reachable_methods(theirs):
+    for method in reachable_methods(theirs):
         reads, writes = own_attributes(method)
-        is_read = name in reads and (is_array or method.__name__ not in backwards)  # None stays None in a backward
-        if sets_by_name(method) or (method.__name__ != "__init__" and (is_read or name in writes)):
+        written = may_write(method) if is_array else writes if method.__name__ in backwards else reads | writes
+        if sets_by_name(method) or (method.__name__ != "__init__" and name in written):  # None stays None in a backward
             return False
     if any(asks_for([node for s in statements_of(file) for node in ast.walk(s)], name) for file in files):
         return False
@@ -154,14 +160,12 @@ def is_left_empty(cls: type, name: str, beside: Set[str], is_array: bool) -> boo
     return not any(_is_given(repository_root(file), one) for file in files for one in names)
 
 
-def _reachable_methods(classes: Sequence[type]) -> Iterator[FunctionType]:
-    """The methods of a class with its bases in order; one that another replaces only if that asks its base."""
-    found: dict[str, FunctionType] = {}
-    for base in classes:
-        for name, method in vars(base).items():
-            if isinstance(method, FunctionType) and (name not in found or "super" in found[name].__code__.co_names):
-                found[name] = method
-                yield method
+def writer_of(cls: type, name: str) -> str:
+    """The method of a class that may write an attribute, other than those that run with forward and backward, or ""."""
+    theirs = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
+    run = {"__init__", *(method for pair in pairs_of(theirs[0]) for method in pair)}
+    others = (method for method in reachable_methods(theirs) if method.__name__ not in run)
+    return next((method.__name__ for method in others if name in may_write(method)), "")
 
 
 def more_telling(error: Exception | None, before: Exception | None) -> Exception | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -77,6 +77,47 @@ def own_attributes(function: Any) -> tuple[frozenset[str], frozenset[str]]:
 
 
 @total(frozenset)
+def may_write(function: Any) -> frozenset[str]:
+    """The attributes of its instance that a method may give other numbers than 0: all but those that are operands."""
+    own = read(function)
+    nodes = list(walk(own.node)) if own else []
+    idle = {id(operand) for node in nodes for operand in _operands(node)}
+    idle |= {id(part) for node in nodes if _clears(node) for part in ast.walk(node)}
+    return frozenset(
+        own.held_as(n.attr)
+        for n in nodes
+        if own and isinstance(n, ast.Attribute) and name_of(n.value) == own.me and id(n) not in idle
+    )
+
+
+def _operands(node: ast.AST) -> list[ast.expr]:
+    match node:
+        case ast.BinOp(left=left, right=right):
+            return [left, right]
+        case ast.UnaryOp(operand=operand):
+            return [operand]
+        case ast.Compare(left=left, comparators=others):
+            return [left, *others]
+        case ast.AugAssign(value=value):
+            return [value]
+    return []
+
+
+def _clears(node: ast.AST) -> bool:
+    """Whether a statement sets something to 0 or None: `self.dW = np.zeros_like(self.W)`, `self.dW.fill(0)`."""
+    match node:
+        case (
+            ast.Assign(value=ast.Constant(value=value)) | ast.AugAssign(op=ast.Mult(), value=ast.Constant(value=value))
+        ):
+            return not value
+        case ast.Assign(value=ast.Call(func=function)):
+            return name_of(function) in ("zeros", "zeros_like")
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="fill"), args=[ast.Constant(value=value)])):
+            return not value
+    return False
+
+
+@total(frozenset)
 def asked_where_kept(first: Any, name: str, second: Any, *, as_factor: bool) -> frozenset[str]:
     """The methods that `second` calls of what `first` keeps of an argument: `self.act.slope(z)`; of factors alone."""
     kept, own = _fields(first, name), read(second)
@@ -112,6 +153,16 @@ def attributes_set(function: Any) -> frozenset[str]:
         and name_of(target.value) == own.me
         and not (isinstance(value, ast.Constant) and value.value is None)
     )
+
+
+def reachable_methods(classes: Sequence[type]) -> Iterator[FunctionType]:
+    """The methods of a class with its bases in order; one that another replaces only if that asks its base."""
+    found: dict[str, FunctionType] = {}
+    for base in classes:
+        for name, method in vars(base).items():
+            if isinstance(method, FunctionType) and (name not in found or "super" in found[name].__code__.co_names):
+                found[name] = method
+                yield method
 
 
 @total(bool)

@@ -19,7 +19,7 @@ from dout.check.exact.subject import Subject
 from dout.check.lab.other_values import same
 from dout.check.repair.run_repairs import forgotten_return
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.formula.discarded_gradients import discarded_gradients, fully_judged, left_empty
+from dout.check.rules.formula.discarded_gradients import discarded_gradients, fully_judged, left_unwritten
 from dout.graph import Node, topological
 from dout.judge.float_judge import in_float64
 from dout.run import attributes_of, copied, mro_of, otherwise
@@ -81,9 +81,13 @@ def _of_each(
             message = f"{subject.name}.backward writes the gradient of {name} over {name}: keep it apart from {name}"
             yield RULE.about(subject, message, argument=name, severity="error", cause="stale")
             continue
-        if is_parameter and (place := left_empty(subject).get(name)):
-            message = f"no gradient found for {name}: self.{place} is made for it, and nothing writes it"
-            yield RULE.about(subject, message, argument=name, severity="error", cause="kept nowhere")
+        if is_parameter and (left_as_it_was := left_unwritten(subject).get(name)):
+            place, writer = left_as_it_was
+            elsewhere = f"backward leaves self.{place} as it was, and {writer} writes it"
+            what = elsewhere if writer else f"self.{place} is made for it, and nothing writes it"
+            message = f"no gradient found for {name}: {what}"
+            severity = "warning" if writer else "error"
+            yield RULE.about(subject, message, argument=name, severity=severity, cause="" if writer else "kept nowhere")
             continue
         message = f"no gradient found for {name}: {subject.name}'s output depends on it"
         if name in forgotten:

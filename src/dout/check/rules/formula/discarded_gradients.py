@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.search.own_faults import is_left_empty
+from dout.adapt.search.own_faults import is_left_empty, writer_of
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject, kept
@@ -40,20 +40,30 @@ def discarded_gradients(subject: Subject, examination: Examination) -> tuple[str
 
 
 @kept
-@otherwise(dict[str, str]())
-def left_empty(subject: Subject) -> dict[str, str]:
-    """The parameters for whose gradient the layer is built with an attribute that no code writes, with its name."""
+@otherwise(dict[str, tuple[str, str]]())
+def left_unwritten(subject: Subject) -> dict[str, tuple[str, str]]:
+    """The parameters for whose gradient a layer has an attribute that backward leaves as it was, by their names.
+
+    Beside its name stands the method that may write it, "" where no code does. Those of which only others know that are
+    not there.
+    """
     layer = subject.again()
     subject.runner.forward(layer, subject.fresh_inputs())
     before = {**attributes_of(layer)}
     subject.runner.backward(layer, [*map(copied, subject.run().douts)], seed=0)
-    held, found = arrays(layer), dict[str, str]()
+    held, found = arrays(layer), dict[str, tuple[str, str]]()
     for name, parameter, place in unwritten(before, attributes_of(layer)):
         holders = {key for key, item in before.items() if any(part is parameter for part in (item, *parts_of(item)))}
-        if is_left_empty(type(layer), place, holders, is_array=before.get(place) is not None):
+        writer = writer_of(type(layer), place)
+        if writer or is_left_empty(type(layer), place, holders, is_array=before.get(place) is not None):
             others = (path.removeprefix("self.") for path, item in held.items() if item is parameter)
-            found.update(dict.fromkeys((name, *others), place))
+            found.update(dict.fromkeys((name, *others), (place, writer)))
     return found
+
+
+def left_empty(subject: Subject) -> dict[str, str]:
+    """The parameters for whose gradient the layer is built with an attribute that no code writes, with its name."""
+    return {name: place for name, (place, writer) in left_unwritten(subject).items() if not writer}
 
 
 def _discarded(subject: Subject, examination: Examination) -> Iterator[str]:
