@@ -72,6 +72,41 @@ class Normalised:
         """Keep no gradient."""
 
 
+class AtTheCallersRate:
+    """A weight that steps at the rate that backward is given: along its gradient, by its size alone, or by its sign."""
+
+    def __init__(self, step, wrong=1.0):
+        self.weight, self.step, self.wrong = np.arange(12.0).reshape(4, 3) / 8, step, wrong
+        self.squares = np.zeros((4, 3))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weight
+
+    def backward(self, dout, learning_rate):
+        dx, gradient = dout @ self.weight.T, self.x.T @ dout * self.wrong
+        self.squares = self.squares + gradient**2
+        self.weight = self.weight - learning_rate * self.step(gradient, self.squares)
+        return dx
+
+
+AT_ANY_RATE = {
+    "along": lambda gradient, squares: gradient,
+    "by size": lambda gradient, squares: gradient / (np.sqrt(squares) + 1e-10),
+    "by sign": lambda gradient, squares: np.sign(gradient),
+}
+
+
+@pytest.mark.parametrize("step", ["by size", "by sign"])
+def test_a_step_at_the_callers_rate_that_forgets_the_size_of_the_gradient_is_no_gradient(step):
+    assert words(AtTheCallersRate(AT_ANY_RATE[step])) == {"x": "exact"}
+
+
+def test_a_step_at_the_callers_rate_along_a_wrong_gradient_is_wrong():
+    assert words(AtTheCallersRate(AT_ANY_RATE["along"])) == {"x": "exact", "weight": "exact"}
+    assert words(AtTheCallersRate(AT_ANY_RATE["along"], wrong=3.0))["weight"] != "exact"
+
+
 class NormalisedAndKept(Normalised):
     def keep(self, gradient):
         self.grad_weight = gradient

@@ -64,6 +64,21 @@ def test_a_default_of_forward_is_a_setting():
     assert not any(errors(check(layer, X)) for layer in (RightSlope, ToldTwice, Evaluated))
 
 
+def switched(x, alpha=0.01, derivative=False):
+    return np.where(x > 0, 1, alpha) if derivative else np.where(x > 0, x, alpha * x)
+
+
+def switched_wrong(x, alpha=0.01, derivative=False):
+    return np.where(x > 0, 1, 0.01) if derivative else np.where(x > 0, x, alpha * x)
+
+
+def test_a_setting_before_a_switch_is_set_alone_and_for_both():
+    """The switch makes a function its own derivative: it is no argument of either."""
+    assert not errors(check(switched, X))
+    (finding,) = errors(check(switched_wrong, X))
+    assert "alpha = 0.0" in finding.message
+
+
 class Reduced:
     def forward(self, prediction, target, reduction="sum"):
         self.difference = prediction - target

@@ -124,3 +124,48 @@ for epoch in range(9):
     found = layers(document("train.py", cwd=tmp_path))["Mse"]
     assert found["ok"]
     assert found["used"].startswith("as used in train.py")
+
+
+UNFINISHED = """
+import numpy as np
+
+
+class Net:
+    def __init__(self):
+        self.layers = []
+
+    def add(self, layer):
+        self.layers.append(layer)
+
+    def predict(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Squares:
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return np.mean((y - t) ** 2)
+
+    def backward(self):
+        return 2 * (self.y - self.t) / len(self.t)
+
+
+if __name__ == "__main__":
+    net, loss = Net(), Squares()
+    net.add(np.tanh)
+    net.add({})
+    loss.forward(net.predict(np.ones((3, 2))), np.zeros((3, 1)))
+    loss.backward()
+"""
+
+
+@pytest.mark.parametrize(("last", "error"), [("unmade(2, 1)", False), ("lambda x: x", True)])
+def test_what_a_program_does_with_an_object_that_is_not_finished_is_no_use(tmp_path, last, error):
+    """Its last layer was to give one column: without it the loss would be one that its author never had."""
+    (tmp_path / "README.md").write_text("A network.\n")
+    (tmp_path / "net.py").write_text(UNFINISHED.format(last))
+    found = layers(document("net.py", cwd=tmp_path))["Squares"]
+    assert (found["used"] is not None) is error
+    assert any(item["severity"] == "error" for item in found["findings"]) is error

@@ -166,10 +166,12 @@ class _OwnStep:
 
 
 def step_rate(layer: Any, interface: Interface) -> Any:
-    """The learning rate at which backward itself steps; None where it does not."""
+    """The learning rate at which backward itself steps along its gradient; None where it does not."""
+    if not interface.steps:
+        return None
     if interface.rate:
         return 1.0 if interface.rate == OWN_RATE else held_at(layer, interface.rate)
-    return attributes_of(layer).get(OWN_RATE, RATE) if interface.steps else None
+    return attributes_of(layer).get(OWN_RATE, RATE)
 
 
 def step_at(layer: Any, interface: Interface, rate: float) -> None:
@@ -192,7 +194,7 @@ def backward_arguments(
     if OPTIMIZER in interface.roles:  # kept, to be asked what it was given
         attributes_of(layer)[KEPT] = kept = {**kept, OPTIMIZER: Collaborator()}
     plain_roles: Mapping[str, Callable[[], Any]] = {
-        RATE_ROLE: lambda: step_rate(layer, interface), "True": lambda: True, GRADS: lambda: handed,
+        RATE_ROLE: lambda: attributes_of(layer).get(OWN_RATE, RATE), "True": lambda: True, GRADS: lambda: handed,
         CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT),
         OUTPUT: lambda: kept.get(OUTPUT), PENALTY: lambda: float(PENALTY),
     }  # fmt: skip

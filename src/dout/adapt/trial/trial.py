@@ -23,6 +23,7 @@ from dout.adapt.interface.interface import (
     EACH,
     FIRST,
     OUTPUT,
+    RATE_ROLE,
     Interface,
     candidates,
     given_again,
@@ -318,7 +319,8 @@ class Trials:
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
         stepping = replace(interface, rate=own_rate(interface, layer, before, network is not None), hands_over=handed)
-        interface = stepping if self._steps_along(stepping, make, inputs) else replace(stepping, rate=None)
+        along = self._steps_along(stepping, make, inputs)
+        interface = stepping if along else replace(stepping, rate=None, along=RATE_ROLE not in stepping.roles)
         owned = owned_by(interface.order or names, result)
         wrong = {name: np.shape(g) for name, g in owned.items() if name in inputs and differs(inputs[name], g)}
         if wrong:
@@ -343,10 +345,11 @@ class Trials:
 
     def _steps_along(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> bool:
         """Whether a step that backward makes by itself depends on the size of dout, as that of Adam does not."""
-        if interface.rate is None or interface.ends:
+        if not interface.steps or interface.ends:
             return True
         run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
-        small, back = (attributes_of(run.after_backward(scale)[0])[GRADIENTS] for scale in (2.0**-10, -(2.0**-11)))
+        layers = (run.after_backward(scale)[0] for scale in (2.0**-10, -(2.0**-11)))
+        small, back = (attributes_of(layer).get(GRADIENTS, {}) for layer in layers)
         return not any(np.any(step) and np.allclose(step, -back[name], rtol=0.1) for name, step in small.items())
 
     def _meant_shapes(self, layer: Any) -> dict[str, tuple[int, ...]]:

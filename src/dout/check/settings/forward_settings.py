@@ -46,12 +46,14 @@ def with_default(subject: Subject, name: str, value: Any, fixed: Mapping[str, An
 
 
 def _with_default(function: FunctionType, name: str, value: Any) -> FunctionType:
-    """The function with another default for an argument."""
-    places = inspect.getfullargspec(function)
-    last = dict(zip(reversed(places.args), reversed(function.__defaults__ or ()), strict=False))
-    defaults = tuple(value if n == name else last[n] for n in places.args if n in last)
+    """The function with another default for an argument: of all arguments, also those that a signature hides."""
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    last = dict(zip(reversed(names), reversed(function.__defaults__ or ()), strict=False))
+    defaults = tuple(value if n == name else last[n] for n in names if n in last)
     other = FunctionType(function.__code__, function.__globals__, function.__name__, defaults, function.__closure__)
     other.__kwdefaults__ = {n: value if n == name else x for n, x in (function.__kwdefaults__ or {}).items()}
-    other.__dict__.update(function.__dict__)
+    taken = inspect.signature(function).parameters.values()
+    given = [p.replace(default=value) if p.name == name else p for p in taken]
+    other.__dict__.update({**function.__dict__, "__signature__": inspect.Signature(given)})
     other.__module__, other.__qualname__, other.__doc__ = function.__module__, function.__qualname__, function.__doc__
     return other

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, FunctionType, ModuleType
@@ -23,7 +23,7 @@ from typing import Any, Literal
 from dout.check.worker.audit_guard import Guard, GuardRules, shown
 from dout.clock import spent
 from dout.errors import EndOfRun
-from dout.trace.model.user_source import is_ours
+from dout.trace.model.user_source import is_ours, is_user_code
 from dout.trace.program.project_root import reach
 from dout.trace.program.script_imports import standing
 from dout.trace.program.stub_modules import Missing, NeedsError, why_absent
@@ -218,9 +218,22 @@ class _Statements:
     def _failed(self, statement: ast.stmt, error: BaseException, refused: bool) -> None:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_ours(f.filename)]
         own = [f.lineno for f in frames if f.filename == self.file and f.lineno]
+        self._leave_incomplete(statement, [frame.name for frame in frames])
         what = f"raised {type(error).__name__}" + (f": {error}"[:200] if str(error) else "")
         shown_ = users_traceback(error)
         self._stopped(statement, "refused" if refused else "raised", what, shown_, own[-1] if own else None)
+
+    def _leave_incomplete(self, statement: ast.stmt, ran: Sequence[str]) -> None:
+        """Let nobody use an object of the file's own whose method was to be called, `net.add(Dense(2))`, and never ran.
+
+        It has not what the call was to give it: whatever the program does with it then is not what its author meant.
+        """
+        match statement:
+            case ast.Expr(ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method))) if method not in ran:
+                held = self.names.get(name)
+                code = getattr(getattr(type(held), method, None), "__code__", None)
+                if isinstance(held, list | dict | set) or (code is not None and is_user_code(code.co_filename)):
+                    self.names[name] = Missing(f"{_FOLLOWS}{shown(self.file)}:{statement.lineno}")
 
     def _stopped(self, statement: ast.stmt, kind: Kind, why: str, shown_: str = "", line: int | None = None) -> None:
         stop = Stop(self.file, line or statement.lineno, kind, why, shown_)
