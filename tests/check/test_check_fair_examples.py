@@ -280,3 +280,31 @@ def flat_backward(d_flat, original_shape):
 
 def test_what_forward_returns_beside_its_output_is_handed_to_backward():
     assert [v.word for v in dout.check(pair_class(flat, flat_backward)).verdicts] == ["exact"]
+
+
+class EachChannel:
+    """Loops over the channels that it was built for, and its backward takes no more of them."""
+
+    factor = 1.0
+
+    def __init__(self, channels):
+        self.channels, self.scale = channels, np.arange(1.0, channels + 1)
+
+    def forward(self, images):
+        self.images, out = images, np.zeros(images.shape[:2])
+        for channel in range(self.channels):
+            out += images[:, :, channel] * self.scale[channel]
+        return out
+
+    def backward(self, dout):
+        self.d_scale = np.einsum("ijk,ij->k", self.images, dout) + 0 * self.scale
+        return dout[:, :, None] * self.scale * self.factor
+
+
+class EachChannelWrong(EachChannel):
+    factor = 2.0
+
+
+def test_what_forward_does_not_read_is_no_part_of_an_example():
+    assert {str(v.word) for v in dout.check(EachChannel).verdicts} == {"exact"}
+    assert [f.argument for f in dout.check(EachChannelWrong).findings if f.severity == "error"] == ["images"]

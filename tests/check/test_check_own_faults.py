@@ -41,6 +41,9 @@ OWN = {
     "a keyword that is not there": {"backward": "return dout * self.inner.slope(state=dout)"},
     "a keyword that NumPy does not have": {"backward": "return np.sum(dout, keepdim=True) * self.inner.slope()"},
     "a part without that method": {"backward": "return self.inner.backward(dout)"},
+    "a call with too many, behind what refuses an input": {
+        "backward": "if dout.ndim > 9:\n            raise ValueError\n        return dout * self.inner.slope(dout)"
+    },
     "an iterator that NumPy no longer stacks": {"forward": "x = np.stack(row for row in x)"},
     "a number that is made of one element": {"forward": "out = np.zeros(3); out[0] = np.sum(x) + np.ones(1)"},
     "a float that is made of one element": {"forward": "x = x * float(np.ones((1, 1)))"},

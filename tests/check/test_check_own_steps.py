@@ -94,12 +94,43 @@ AT_ANY_RATE = {
     "along": lambda gradient, squares: gradient,
     "by size": lambda gradient, squares: gradient / (np.sqrt(squares) + 1e-10),
     "by sign": lambda gradient, squares: np.sign(gradient),
+    "by size so far": lambda gradient, squares: gradient / np.sqrt(squares + 100.0),
 }
 
 
 @pytest.mark.parametrize("step", ["by size", "by sign"])
 def test_a_step_at_the_callers_rate_that_forgets_the_size_of_the_gradient_is_no_gradient(step):
     assert words(AtTheCallersRate(AT_ANY_RATE[step])) == {"x": "exact"}
+
+
+def test_a_step_of_a_size_that_is_not_linear_in_dout_has_the_sign_of_its_gradient():
+    assert words(AtTheCallersRate(AT_ANY_RATE["by size so far"]))["weight"] == "right up to a constant factor"
+    assert words(AtTheCallersRate(AT_ANY_RATE["by size so far"], wrong=-1.0))["weight"] == "refuted"
+
+
+class Resilient:
+    """Steps of a size for each weight: an array of these, and one of gradients, have a shape that no parameter has."""
+
+    def __init__(self, kept=1.0):
+        self.weight, self.kept = np.arange(12.0).reshape(4, 3) / 8, kept
+        self.sizes, self.dE_before = np.full(12, 0.1), np.zeros(12)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weight
+
+    def backward(self, dout, learning_rate):
+        dx, gradient = dout @ self.weight.T, (self.x.T @ dout).ravel()
+        same = gradient * self.dE_before > 0
+        self.sizes = self.sizes * np.where(same, 1.2, self.kept)
+        self.weight.flat -= np.sign(gradient) * self.sizes
+        self.dE_before = gradient
+        return dx * self.kept
+
+
+def test_what_forward_does_not_read_is_no_parameter_by_its_shape():
+    assert words(Resilient()) == {"x": "agrees within rounding"}
+    assert words(Resilient(kept=0.5)) == {"x": "refuted"}
 
 
 def test_a_step_at_the_callers_rate_along_a_wrong_gradient_is_wrong():

@@ -169,3 +169,45 @@ def test_what_a_program_does_with_an_object_that_is_not_finished_is_no_use(tmp_p
     found = layers(document("net.py", cwd=tmp_path))["Squares"]
     assert (found["used"] is not None) is error
     assert any(item["severity"] == "error" for item in found["findings"]) is error
+
+
+EACH_SAMPLE = """
+import numpy as np
+
+
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.weights = {{"W": np.random.randn(1, n_out, n_in), "b": np.random.randn(1, n_out, 1)}}
+
+    def forward(self, inputs):
+        return self.weights["W"] @ inputs + self.weights["b"]
+
+    def backward(self, inputs, delta):
+        dW = delta @ inputs.transpose(0, 2, 1)
+        return {{"W": dW, "b": 1 * delta, "x": self.weights["W"].transpose(0, 2, 1) @ delta * {}}}
+
+
+if __name__ == "__main__":
+    dense, x = Dense(8, 9), np.random.randn(7, 8, 1)
+    for step in range(3):
+        grads = dense.backward(x, dense.forward(x))
+        dense.weights["W"] = dense.weights["W"] - 0.1 * {}
+        dense.weights["b"] = dense.weights["b"] - 0.1 * np.mean(grads["b"], axis=0, keepdims=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("factor", "step", "wrong"),
+    [
+        (1, 'np.mean(grads["W"], axis=0, keepdims=True)', set()),
+        (1, 'grads["W"]', {"W"}),
+        (2, 'np.mean(grads["W"], axis=0, keepdims=True)', {"inputs"}),
+    ],
+)
+def test_gradients_of_each_sample_are_no_mistake_where_the_program_adds_them_up(tmp_path, factor, step, wrong):
+    """The gradient at the key that is no parameter's is that of the only input."""
+    (tmp_path / "README.md").write_text("A network.\n")
+    (tmp_path / "net.py").write_text(EACH_SAMPLE.format(factor, step))
+    found = layers(document("net.py", cwd=tmp_path))["Dense"]
+    assert {item["argument"] for item in found["findings"] if item["severity"] == "error"} == wrong
+    assert {verdict["argument"] for verdict in found["verdicts"]} == {"inputs", "W", "b"}

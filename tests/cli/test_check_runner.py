@@ -86,6 +86,14 @@ def test_a_layer_that_runs_and_is_not_judged_in_the_time_is_a_warning(tmp_path):
     assert finding["message"] == "Slow runs, and could not be judged within 2 s"
 
 
+def test_a_layer_that_runs_and_is_not_judged_in_the_memory_is_a_warning(tmp_path):
+    eats = ["global calls", "calls += 1", "if calls > 20: np.ones((10**6, 10**6))"]
+    write(tmp_path, bad("Large", *eats, before="calls = 0"))
+    (finding,) = layers(document("mine.py", "--memory", "0.5", cwd=tmp_path))["Large"]["findings"]
+    assert (finding["code"], finding["severity"]) == ("D003", "warning")
+    assert finding["message"] == "Large runs, and could not be judged within the memory that it may have"
+
+
 def test_a_layer_that_is_out_of_memory_with_the_sizes_that_were_chosen_is_a_warning(tmp_path):
     write(tmp_path, "import numpy as np\nclass Table:\n    def __init__(self, words):\n"
                     "        self.W = np.ones((words, 10**11))\n    def forward(self, x):\n        return x @ self.W\n"

@@ -18,7 +18,10 @@ _BRANCHES = (ast.If, ast.IfExp, ast.Try, ast.While, ast.Match, ast.BoolOp, ast.L
 
 
 def always_comes_by(error: BaseException) -> bool:
-    """Whether the user's own line raised it, and no branch on the way there could have led elsewhere."""
+    """Whether the user's own line raised it, and no branch on the way there could have led to another end.
+
+    A branch that raises leads to none: `if stride < 1: raise ValueError`.
+    """
     lines = lines_of(error)
     return bool(lines) and all(_is_on_every_way(function_at(code), line) for line, code in lines)
 
@@ -127,7 +130,9 @@ def _is_on_every_way(function: ast.AST | None, line: int) -> bool:
 
 
 def _leaves(node: ast.AST) -> bool:
-    return any(isinstance(n, ast.Return | ast.Raise | ast.Break | ast.Continue) for n in ast.walk(node))
+    """Whether a branch may end a function or a loop, but by raising; what raises in a `try` may go on."""
+    ends = (ast.Return, ast.Break, ast.Continue, *([ast.Raise] if isinstance(node, ast.Try) else []))
+    return any(isinstance(n, ends) for n in ast.walk(node))
 
 
 def around(function: ast.AST | None, line: int) -> list[ast.stmt]:

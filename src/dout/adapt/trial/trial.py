@@ -176,6 +176,10 @@ class Trials:
                 best = tried
         return best
 
+    def outputs(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> list[Any]:
+        """What forward gives in an interface, flat."""
+        return Runs(self._class(interface, list(inputs)), make, inputs, interface).forward(list(inputs.values()))[1]
+
     def _leaves_more(self, interface: Interface, name: str, make: Make, inputs: Mapping[str, Any]) -> bool:
         """Whether a method that is called after backward leaves arrays that were not there."""
         run = Runs(self._class(interface, list(inputs)), make, inputs, interface)

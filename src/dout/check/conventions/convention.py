@@ -18,6 +18,7 @@ import numpy as np
 from dout.adapt.argument_names import names_label, names_loss, names_output, stands_for
 from dout.check.conventions.clipping import is_cut_at_a_limit, is_limited, right_by_differences, right_where_small
 from dout.check.conventions.fused_loss import is_of_both
+from dout.check.conventions.optimizer_steps import is_an_optimizers
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
 from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalties_in, strength_of_what_is_added
 from dout.check.conventions.softmax import (
@@ -364,6 +365,16 @@ def _clipped(gradient: RefutedGradient) -> Convention | None:
     return Convention(Word.CLIPPED, "backward clips it: it is the derivative where dout is small")
 
 
+def _of_an_optimizer(gradient: RefutedGradient) -> Convention | None:
+    """A step that a layer takes by itself, of a size that an optimizer chooses."""
+    outcome = gradient.outcome
+    if not gradient.is_of_a_parameter or not is_an_optimizers(
+        gradient.subject, gradient.name, outcome.got, outcome.expected
+    ):
+        return None
+    return Convention(Word.SCALED, "an optimizer's, with its sign and a size that is not linear in dout", STEP)
+
+
 def _has_a_penalty(examination: Examination, parameter: Node) -> bool:
     """Whether forward makes a number of a parameter alone, and of other numbers."""
     alone = {parameter}
@@ -424,4 +435,5 @@ RULES: tuple[ConventionRule, ...] = (
     _penalised_by_a_setting,
     _clipped,
     _frozen,
+    _of_an_optimizer,
 )

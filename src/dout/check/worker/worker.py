@@ -229,7 +229,7 @@ def _checked_as_it_is(
     name: str, target: Any, given: GivenArguments, ran: Callable[[], None], used: UsedExample | None
 ) -> Checked:
     took: frozenset[str] = frozenset()
-    chosen, trace = Example({}, {}), None
+    chosen, trace, has_run = Example({}, {}), None, False
     try:
         if used is not None:
             if given.unjudged:
@@ -244,6 +244,7 @@ def _checked_as_it_is(
             grounds = Grounds.of(target, init, inputs, how)
         chosen = grounds.example
         ran()
+        has_run = True
         report = checked_on(grounds)
         trace = picture(report, grounds.layer, grounds.ordered, chosen.init) if given.pictures else None
     except TargetError as error:
@@ -259,7 +260,7 @@ def _checked_as_it_is(
         report = only(name, target, STOPPED, f"{name} raises KeyboardInterrupt", cause="died")
     except BaseException as error:
         report = broken(name, target, error)
-    report = report.with_each(partial(without_memory, name, target))
+    report = report.with_each(partial(without_memory, name, target, has_run))
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
     checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)

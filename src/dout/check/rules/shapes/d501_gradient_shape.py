@@ -6,13 +6,14 @@ import ast
 import math
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.repository.calling_code import called, calling_files
 from dout.adapt.source.returned_names import returned_as_told
+from dout.adapt.source.syntax import bindings, name_of
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
@@ -21,6 +22,9 @@ from dout.check.rules.formula.wrong_gradients import is_summed_later, other_meth
 from dout.files import shown_place
 from dout.graph import Shape, Where
 from dout.run import otherwise, places
+from dout.trace.session.pairing import is_named_as_gradient, stem
+
+_SUMS = ("sum", "mean", "average")
 
 RULE = Rule("D501", "error", "a gradient's shape is not its input's")
 
@@ -37,8 +41,12 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         if wrong.has_another_shape and not wrong.ignores_dout:
             item = wrong_finding(RULE, subject, wrong)
             shape, own = np.shape(wrong.outcome.got), wrong.outcome.judged.node.shape
-            later = len(shape) > len(own) and shape[-len(own) :] == own and is_summed_later(subject)
-            yield item.doubted("; another method sums what backward keeps") if later else item
+            is_spread = _joined(shape, own) == shape
+            if is_spread and is_summed_later(subject):
+                item = item.doubted("; another method sums what backward keeps")
+            elif is_spread and wrong.outcome.judged.parameter and (caller := _adds_up(subject, str(item.argument))):
+                item = item.doubted(f"; {caller} adds it up")
+            yield item
     for judged in judgement.examination.judged if judgement.examination else ():
         if judged.only_axes_of_one:
             shapes = f"has shape {judged.gradient.shape}, {judged.name} has {judged.node.shape}"
@@ -52,10 +60,47 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
 
 def _may_be_subtracted(gradient: Shape, parameter: Shape) -> bool:
     """Whether a parameter has as many numbers after a step as before."""
+    joined = _joined(gradient, parameter)
+    return joined is not None and math.prod(joined) == math.prod(parameter)
+
+
+def _joined(one: Shape, two: Shape) -> Shape | None:
+    """The shape of what two arrays give together; None where they do not fit."""
     try:
-        return math.prod(np.broadcast_shapes(gradient, parameter)) == math.prod(parameter)
+        return np.broadcast_shapes(one, two)
     except ValueError:
-        return False
+        return None
+
+
+@otherwise("")
+def _adds_up(subject: Subject, name: str) -> str:
+    """The line of the repository, in no layer, that adds up a parameter's gradient: `np.mean(grads["W"], axis=0)`."""
+    backward = subject.backward_name
+    for file in calling_files(subject.place.file if subject.place else "", backward):
+        classes = [node for node in file.nodes if isinstance(node, ast.ClassDef)]
+        layers = [one for one in classes if backward in {getattr(method, "name", "") for method in one.body}]
+        inside = {id(part) for layer in layers for part in ast.walk(layer)}
+        outside = [node for node in file.nodes if id(node) not in inside]
+        returned = {
+            name_of(target)
+            for node in outside
+            for target, value in bindings(node)
+            if isinstance(value, ast.Call) and called(value) == backward
+        }
+        for call in (node for node in outside if isinstance(node, ast.Call) and called(node) in _SUMS):
+            if any(_tells_gradient_of(part, name, returned) for part in ast.walk(call)):
+                return shown_place(str(file.path), call.lineno)
+    return ""
+
+
+def _tells_gradient_of(node: ast.AST, name: str, returned: Collection[str]) -> bool:
+    """Whether this is called the gradient of a parameter, or stands at its key in what a backward returned."""
+    match node:
+        case ast.Subscript(value=ast.Name(id=held), slice=ast.Constant(value=str(told))) if held in returned:
+            return stem(told) == stem(name)
+        case ast.Name(id=told) | ast.Attribute(attr=told) | ast.Subscript(slice=ast.Constant(value=str(told))):
+            return is_named_as_gradient(told) and stem(told) == stem(name)
+    return False
 
 
 @otherwise(False)

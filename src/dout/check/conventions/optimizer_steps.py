@@ -1,0 +1,37 @@
+"""Steps that a layer makes by itself as an optimizer does: of another size than its gradient, and in its direction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dout.check.exact.subject import Subject
+from dout.run import attributes_of, otherwise, quiet, run_backward, upstream
+from dout.trace.session.pairing import GRADIENTS
+
+_ROUNDING = 1e-9  # of a gradient, where its parts cancel
+
+
+@otherwise(False)
+def is_an_optimizers(subject: Subject, name: str, got: Any, expected: Any) -> bool:
+    """Whether each number of a step has the sign of the gradient's, and the step is not linear in dout.
+
+    A gradient is linear in dout. AdaGrad's step is not, whatever it has seen before.
+    """
+    got, expected = np.asarray(got, dtype=float), np.asarray(expected, dtype=float)
+    known = np.abs(expected) > _ROUNDING * np.max(np.abs(expected), initial=0.0)  # of others the sign is none
+    is_along = got.shape == expected.shape and np.array_equal(np.sign(got)[known], np.sign(expected)[known])
+    if subject.interface is None or not subject.interface.steps or not is_along:
+        return False
+    one, two = (_step(subject, name, scale) for scale in (1.0, 2.0))
+    return not np.allclose(two, 2 * one, rtol=1e-6, atol=0.0)
+
+
+def _step(subject: Subject, name: str, scale: float) -> Any:
+    """The step of a parameter, by the rate at which it is made, where dout is so many times the usual one."""
+    layer = subject.again()
+    with quiet():
+        outputs = subject.runner.forward(layer, subject.fresh_inputs())
+        run_backward(layer, tuple(dout * scale for dout in upstream(outputs)))
+    return np.asarray(attributes_of(layer)[GRADIENTS][name], dtype=float)
