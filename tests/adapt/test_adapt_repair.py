@@ -284,3 +284,34 @@ def test_no_size_is_tried_that_outgrows_the_memory(wanted, tried):
 
     list(mended([given], retry))
     assert (wanted in seen) is tried
+
+
+class Shuffle:
+    """Channels become pixels: it refuses a number of them that its factor does not divide twice."""
+
+    turn = (0, 1, 3, 2)
+
+    def __init__(self, upscale_factor):
+        self.r = upscale_factor
+
+    def forward(self, maps):
+        (n, channels, length), r = maps.shape, self.r
+        assert channels % (r * r) == 0, "the factor has to divide the channels"
+        blocks = maps.reshape(n, channels // (r * r), r, r, length).reshape(n, channels // (r * r), r * r, length)
+        self.shape = blocks.shape
+        return blocks.transpose(self.turn).reshape(n, channels // (r * r), -1)
+
+    def backward(self, dout):
+        n, channels, parts, length = self.shape
+        return dout.reshape(n, channels, length, parts).transpose(self.turn).reshape(n, channels * parts, length)
+
+
+class ShuffleWrong(Shuffle):
+    def backward(self, dout):
+        n, channels, parts, length = self.shape
+        return dout.reshape(n, channels * parts, length)
+
+
+def test_a_size_that_has_to_be_divided_is_made_a_multiple():
+    assert {v.word for v in check(Shuffle).verdicts} == {Word.EXACT}
+    assert {v.word for v in check(ShuffleWrong).verdicts} == {Word.REFUTED}

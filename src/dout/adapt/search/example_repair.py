@@ -145,6 +145,8 @@ def _asserted(failure: Failure) -> Iterator[Change]:
         yield from ({n: alike(x, shape, n)} for n, x in failure.arrays.items() if x is array or x.shape == array.shape)
         if array.shape[:-1] == shape:  # it was computed, of one sample
             yield {n: alike(x, x.shape[:-1], n) for n, x in failure.arrays.items()}
+    for number, divisor in failure.remainders():
+        yield from _size(failure, number, divisor)
 
 
 def _shapes_of(number: int, shape: Sequence[int], failure: Failure) -> Iterator[tuple[int, ...]]:

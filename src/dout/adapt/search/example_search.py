@@ -108,7 +108,7 @@ class ExampleSearch:
             one = replace(self._as_returned(one) or one, before=self.before)
         if fit == Fit.FORWARD and one is not None:
             read = self._as_read(one)
-            fit, one = max((fit, one), (self.run(read).fit, read), key=lambda found: found[0])
+            fit, one = max((fit, one), (self.run(read).fit, read), key=lambda found: found[0]) if read else (fit, one)
         if fit == Fit.FORWARD and one is not None and any(names_label(name) for name in one.chosen_inputs):
             other = self._mended()  # with one sample alone, labels of another kind may only seem to do
             if other is not None and self.run(other).fit == Fit.ALL:
@@ -191,21 +191,23 @@ class ExampleSearch:
             return replace(one, init=init, inputs=inputs, interface=tried.interface)
         return replace(one, mended=True) if first and inputs[first] is not one.inputs[first] else None
 
-    def _as_read(self, one: Example) -> Example:
+    def _as_read(self, one: Example) -> Example | None:
         """The same without what forward does not read at the ends of axes: channels more than it was built for."""
+        budget = WorkBudget(MOST_SECONDS)
         inputs, whole = dict(one.inputs), self._outputs(one, one.inputs)
         for name, x in one.chosen_inputs.items() if whole else ():
             for axis in range(np.ndim(x)) if isinstance(x, np.ndarray) else ():
-                while (length := inputs[name].shape[axis]) > 1:
+                while (length := inputs[name].shape[axis]) > 1 and not budget.is_over():
                     fewer = {**inputs, name: inputs[name].take(range(length - 1), axis)}
                     found = self._outputs(one, fewer)
                     if len(found) != len(whole) or not all(map(np.array_equal, found, whole)):
                         break
                     inputs = fewer
-        return replace(one, inputs=inputs)
+        return replace(one, inputs=inputs) if any(x is not one.inputs[n] for n, x in inputs.items()) else None
 
     def _outputs(self, one: Example, inputs: Mapping[str, Any]) -> list[Any]:
         """What forward gives of inputs in the interface of an example, flat; nothing where it does not run."""
+        count(self.seconds)
         with suppress(Exception):  # whatever the user's code raises
             if self.trials is not None and one.interface is not None:
                 return self.trials.outputs(one.interface, partial(self.target.instance, one.init), inputs)

@@ -73,20 +73,32 @@ class Failure:
 
     def _wanted(self) -> Iterator[tuple[str, Any]]:
         """What the code that refused compares a whole number with: `if n != len(sizes): raise`, `assert n == 2 * m`."""
-        if not self._frames:
-            return
-        frame, line = self._frames[-1]
-        function = written(frame.f_code, "".join(linecache.getlines(frame.f_code.co_filename)))
-        every = ast.walk(function) if function is not None else ()
-        tests = [
-            n.test for n in every if isinstance(n, ast.If | ast.Assert) and n.lineno <= line <= (n.end_lineno or line)
-        ]
-        for part in (part for test in tests for part in ast.walk(test)):
+        for part in self._tested:
             match part:
                 case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
                     for one, other in ((left, right), (right, left)):
-                        if isinstance(one, ast.Name) and isinstance(value := _valued(other, frame), int):
+                        if isinstance(one, ast.Name) and isinstance(value := _valued(other, self._frames[-1][0]), int):
                             yield one.id, value
+
+    def remainders(self) -> Iterator[tuple[int, int]]:
+        """The numbers, each with what should divide it, that the code that refused tests: `assert c % (r * r) == 0`."""
+        for part in self._tested:
+            match part:
+                case ast.BinOp(left=left, op=ast.Mod(), right=right):
+                    number, divisor = (_valued(side, self._frames[-1][0]) for side in (left, right))
+                    if type(number) is int and type(divisor) is int and divisor > 1 and number % divisor:
+                        yield number, divisor
+
+    @property
+    def _tested(self) -> list[ast.AST]:
+        """The parts of the conditions around the line that raised."""
+        if not self._frames:
+            return []
+        frame, line = self._frames[-1]
+        function = written(frame.f_code, "".join(linecache.getlines(frame.f_code.co_filename)))
+        every = ast.walk(function) if function is not None else ()
+        asked = [n for n in every if isinstance(n, ast.If | ast.Assert) and n.lineno <= line <= (n.end_lineno or line)]
+        return [part for one in asked for part in ast.walk(one.test)]
 
     @property
     def building(self) -> bool:
