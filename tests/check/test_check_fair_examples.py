@@ -308,3 +308,72 @@ class EachChannelWrong(EachChannel):
 def test_what_forward_does_not_read_is_no_part_of_an_example():
     assert {str(v.word) for v in dout.check(EachChannel).verdicts} == {"exact"}
     assert [f.argument for f in dout.check(EachChannelWrong).findings if f.severity == "error"] == ["images"]
+
+
+class Reshaped:
+    """Which of its backward's arguments is the gradient no name says."""
+
+    def forward(self, table):
+        return table.reshape(table.shape[0] * table.shape[1], 1)
+
+    def backward(self, table, shape):
+        return table.reshape(shape)
+
+
+class ReshapedWrong:
+    def forward(self, table):
+        self.shape = table.shape
+        return table.reshape(table.shape[0] * table.shape[1], 1)
+
+    def backward(self, dout):
+        return dout.reshape((7, *self.shape))
+
+
+def test_a_backward_that_raises_is_in_doubt_where_no_name_says_what_arrives():
+    assert not [f for f in dout.check(Reshaped).findings if f.severity == "error"]
+    assert [f.code for f in dout.check(ReshapedWrong).findings if f.severity == "error"] == ["D001"]
+
+
+class MaskOfNumbers:
+    """A condition of numbers, which holds where they are not 0."""
+
+    sides = (3.0, 1.0)
+
+    def forward(self, x):
+        self.inside = np.eye(*x.shape)
+        return np.where(self.inside, 3 * x, x)
+
+    def backward(self, dout):
+        return np.where(self.inside, self.sides[0] * dout, self.sides[1] * dout)
+
+
+class MaskOfNumbersWrong(MaskOfNumbers):
+    sides = (1.0, 3.0)
+
+
+def test_numbers_are_a_condition_where_they_are_not_0():
+    assert dout.check(MaskOfNumbers(), table(3, 4)).verdicts[0].word == "exact"
+    assert dout.check(MaskOfNumbersWrong(), table(3, 4)).verdicts[0].word == "refuted"
+
+
+class AtTheLargest:
+    """Asks its second input, which no name calls a target, only where the largest number of each row is."""
+
+    factor = 1.0
+
+    def forward(self, x, yt):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.p, self.yt = e / e.sum(axis=1, keepdims=True), yt
+        return -np.mean(np.log(self.p[np.arange(len(x)), np.argmax(yt, axis=1)]))
+
+    def backward(self, dout):
+        return (self.p - self.factor * self.yt) / len(self.yt)
+
+
+class AtTheLargestWrong(AtTheLargest):
+    factor = -1.0
+
+
+def test_what_is_asked_for_its_largest_number_has_rows_with_one_1_whatever_it_is_called():
+    assert not [f for f in dout.check(AtTheLargest).findings if f.severity == "error"]
+    assert [f.argument for f in dout.check(AtTheLargestWrong).findings if f.severity == "error"] == ["x"]

@@ -375,7 +375,7 @@ RULES: dict[Primitive, Rule] = by_primitive({
     **dict.fromkeys(("isfinite", "math_isfinite"), _tests(arb.is_finite)),
     **dict.fromkeys(("isinf", "math_isinf"), _tests(lambda x: not x.is_finite() and not x.is_nan())),
     "signbit": lambda balls, node, x: _compared(lambda order: order < 0)(balls, node, x, 0),
-    "where": lambda balls, node, condition, x, y: np.where(condition, x, y),
+    "where": lambda balls, node, condition, x, y: np.where(_truth(balls, node, condition), x, y),
     "float": lambda balls, node, x: exact(np.asarray(x).item()), "item": lambda balls, node, x: np.asarray(x).item(),
     "copy": lambda balls, node, x: np.array(x) if isinstance(x, np.ndarray) else x,
     "array": lambda balls, node, *elements: _stacked(elements), "asarray": lambda balls, node, x: x,

@@ -95,8 +95,7 @@ def _judged(trace: Trace, call: LayerCall, derived: Mapping[Node, Node]) -> tupl
             found[node] = Judged(name, node, gradient, derived=derived.get(node))
     for parameter in call.parameters:
         mine = Judged(parameter.name, parameter.node, parameter.gradient, True, derived.get(parameter.node))
-        if parameter.by != "shape" or mine.derived is not None:  # what forward does not read, an optimizer keeps
-            found.setdefault(parameter.node, mine)
+        found.setdefault(parameter.node, mine)
     for name, parameter in _of_parts(trace, call):
         mine = Judged(name, parameter.node, parameter.gradient, True, derived.get(parameter.node))
         found.setdefault(parameter.node, mine)

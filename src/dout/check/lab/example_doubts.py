@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_cache, names_error, names_label, names_upstream, taken_by
+from dout.adapt.argument_names import names_cache, names_error, names_upstream, taken_by
 from dout.adapt.interface.adapted_layer import as_layer, layer_class, users_class
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import OUTPUT, Interface
@@ -286,7 +286,7 @@ def _with_one_1(subject: Subject, run: PlainRun) -> str | None:
     """A target of which a loss makes what it makes of rows with a 1 in the place of the largest; right for these."""
     is_number = all(np.size(output) == 1 for output in run.outputs)
     for place, x in enumerate(subject.fresh_inputs()):
-        if is_number and np.ndim(x) == 2 and names_label(subject.names[place]):
+        if is_number and np.ndim(x) == 2:
             inputs = list(subject.fresh_inputs())
             inputs[place] = np.eye(np.shape(x)[1])[np.argmax(x, axis=1)]
             other = replace(subject, inputs=tuple(inputs))

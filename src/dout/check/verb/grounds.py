@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import names_upstream
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.function_pairs import pair_of
-from dout.adapt.interface.interface import Interface
+from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.interface.method_pairs import required_by
 from dout.adapt.interface.network_loss import NetworkLoss, loss_of
 from dout.adapt.search.example import as_found, example
@@ -226,10 +227,19 @@ class Grounds:
             return self._of_its_shapes(item)
         shapes = [np.shape(x) for x in example.chosen_inputs.values()]
         is_thin = any(len(s) >= _IMAGES and 1 in s[1:] for s in shapes)  # forward may have repeated the one channel
-        after = reason.after_forward and not (no_parts or is_thin)
+        after = reason.after_forward and not (no_parts or is_thin) and self._is_handed_by_name()
         is_own = reason.name in {cls.__name__ for cls in OWN} or lacks_attribute(reason.text, what)
         is_sure = is_own or reason.always or after or not example.chosen
         return item if is_sure else item.doubted(", on inputs that were chosen")
+
+    def _is_handed_by_name(self) -> bool:
+        """Whether a name says which argument of backward is the upstream gradient, or there is no other."""
+        interface = self.example.interface
+        if interface is None or interface.is_plain or DOUT not in interface.roles:
+            return True
+        asked = required_by(Target(self.target).cls, interface.backward)
+        handed = [name for name, role in zip(asked, interface.roles, strict=False) if role == DOUT]
+        return len(asked) < 2 or any(map(names_upstream, handed))
 
     def _of_its_interface(self, item: Finding) -> Finding:
         """A refutation that says whether it rests on an interface that was found out by trial."""
