@@ -154,6 +154,49 @@ def test_a_few_turns_are_one_program():
     assert fast.plan().functions[0].programs
 
 
+def summed(turns, inside):
+    """Products that are added up: a loop of `inside` turns in one of so many `turns`."""
+
+    def function(x, w):
+        total = [np.zeros_like(x) for _ in range(inside)]
+        for t in range(turns):
+            h = np.tanh(x @ w + t)
+            for i in range(inside):
+                total[i] = total[i] + np.tanh(h @ w)
+        return total
+
+    return function
+
+
+@pytest.mark.parametrize(
+    ("turns", "inside", "whole"),
+    [(MOST_TURNS - 2, 3, True), (MOST_TURNS + 2, 3, False), (4, MOST_TURNS + 2, False), (3, MOST_TURNS // 2, False)],
+)
+def test_short_loops_inside_turns_are_part_of_them(turns, inside, whole):
+    plain = summed(turns, inside)
+    fast = dout.compile(plain)
+    for seed in range(3):
+        x, w = drawn(4, 5, seed=seed), drawn(5, 5)
+        np.testing.assert_allclose(fast(x, w), plain(x, w), rtol=1e-12)
+    assert bool(fast.plan().functions[0].programs) == whole
+
+
+def test_a_loop_behind_another_counts_alone():
+    def function(x, w):
+        for _ in range(MOST_TURNS // 2):
+            x = np.tanh(x @ w)
+        i = 0
+        while i < MOST_TURNS + 2:
+            x = np.tanh(x @ w) + 1
+            i += 1
+        return x
+
+    fast = dout.compile(function)
+    for _ in range(2):
+        fast(drawn(4, 5), drawn(5, 5))
+    assert not fast.plan().functions[0].programs
+
+
 def test_loops_over_windows_are_one_program_however_many_turns():
     def columns(x):
         out = np.zeros((7, 7, *(np.array(x.shape) - 6)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 from dout.clock import TimeIsOver, spent, within
@@ -19,6 +20,7 @@ LEAST = 2  # operations of a turn, besides sums and copies: a shorter one takes 
 MOST_SECONDS = 2.0  # that are spent for nothing
 MOST_TIMES = 20  # or so many times what the call takes by itself
 _SEEN = 2  # turns that show what each does, where it is known how many there are
+_FEW_INSIDE = 8  # turns of a loop inside another that are as if they stood there one after the other
 _OF_RECORDING = 0.5  # the rest is left to the passes over what was recorded, and to the comparison
 _MOVING = primitives("setitem add_at add copy astype")  # besides views: all that a loop over windows does
 TOO_LONG = "it takes too many operations to be recorded, as a loop over single elements does"
@@ -79,23 +81,42 @@ class Budget:
             self._since = None
 
 
+@dataclass
+class _Coming:
+    """How often code has come to an instruction, at which calls first and last, and how many nodes there were first."""
+
+    first: int
+    start: int
+    times: int = 0
+    last: int = 0
+
+    def is_inner(self, others: Iterable[_Coming]) -> bool:
+        """Whether these are turns of a short loop inside another, which alone counts: it has turned meanwhile."""
+        turns = (one.times for one in others if one.last > self.first)
+        return any(_SEEN <= times <= MOST_TURNS and times < self.times <= times * _FEW_INSIDE for times in turns)
+
+
 class CountedTurns:
     """How often the code in each frame has come to the same call, and which `nodes` were recorded meanwhile."""
 
     def __init__(self, budget: Budget, nodes: Sequence[Node]) -> None:
         self.budget, self.nodes = budget, nodes
-        self._calls: dict[int, dict[int, tuple[int, int]]] = {}  # by frame and instruction: how often, and since when
+        self._clock = 0  # calls so far
+        self._calls: dict[int, dict[int, _Coming]] = {}  # by frame and instruction
 
     def come(self, frame: FrameType) -> None:
         """The code in a frame makes a call."""
         calls = self._calls.setdefault(id(frame), {})
-        times, start = calls.get(frame.f_lasti, (0, len(self.nodes)))
-        if times >= MOST_TURNS or (times == _SEEN and turns_around(frame) > MOST_TURNS):
-            computed = sum(map(_computes, self.nodes[start:]))
-            self.budget.turned = self.budget.turned or computed >= LEAST * times
-        if times >= MOST_TURNS:
-            times, start = 0, len(self.nodes)
-        calls[frame.f_lasti] = times + 1, start
+        self._clock += 1
+        here = calls.setdefault(frame.f_lasti, _Coming(self._clock, len(self.nodes)))
+        over = here.times >= MOST_TURNS and not here.is_inner(calls.values())
+        if over or (here.times == _SEEN and turns_around(frame) > MOST_TURNS):
+            computed = sum(map(_computes, self.nodes[here.start :]))
+            self.budget.turned = self.budget.turned or computed >= LEAST * here.times
+        if over:
+            here = calls[frame.f_lasti] = _Coming(self._clock, len(self.nodes))
+        here.times += 1
+        here.last = self._clock
 
     def leave(self, frame: FrameType) -> None:
         """The code in a frame returns."""
