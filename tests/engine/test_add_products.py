@@ -94,6 +94,45 @@ def test_what_else_is_done_with_a_product_or_its_array_is_as_before(function):
     same(function, *GIVEN)
 
 
+def in_a_loop(W, x, d):
+    total = np.zeros_like(W)
+    for i in range(4):
+        total += np.dot(x.T, d + i)  # the first is added to zeros
+    return total
+
+
+def of_two_products(W, x, d):
+    return np.dot(x.T, d) + np.dot(2 * x.T, 3 * d)
+
+
+def read_again(W, x, d):
+    total = np.tanh(0 * W) + W
+    return total + np.dot(x.T, d), total
+
+
+def a_part_of_another(W, x, d):
+    whole = np.concatenate([W, W + 1])
+    return np.concatenate([whole[: len(W)] + np.dot(x.T, d), whole])
+
+
+def given_and_kept(W, x, d):
+    return W + np.dot(x.T, d)
+
+
+def doubled(W, x, d):
+    product = np.dot(x.T, d)
+    return product + product
+
+
+@pytest.mark.parametrize(
+    ("function", "many"),
+    [(in_a_loop, 2), (of_two_products, 1), (read_again, 0), (a_part_of_another, 0), (given_and_kept, 0), (doubled, 0)],
+)
+def test_a_sum_that_nothing_else_reads_grows_by_a_product(function, many):
+    steps = same(function, *GIVEN)
+    assert sum("+ dot(" in step for step in steps) == many
+
+
 def test_an_array_that_is_a_factor_is_read_before_it_is_written():
     def powers(W, A):
         W += np.dot(A, W)

@@ -1,13 +1,16 @@
-"""A product of matrices that only goes into an array of the user's, `dW += x.T @ dout`, is added as it is computed."""
+"""A product of matrices that only goes into a sum, `dW += x.T @ dout`, is added as it is computed.
+
+The sum is an array of the user's, or one of ours that nothing else reads, as in a loop that a recording unrolls.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from dout.engine.ir.cost_model import is_matrix_product
+from dout.engine.ir.cost_model import is_matrix_product, is_view
 from dout.engine.ir.kernel_group import Group, Products, Step
-from dout.graph import Node
+from dout.graph import INPUT, Node
 from dout.ops import PRIMITIVES
 
 
@@ -17,24 +20,28 @@ def add_products(steps: Sequence[Step], written: Mapping[Node, Node], kept: Coll
     `written` are the inputs with their final values, `kept` the values that somebody needs after the steps.
     """
     uses = Counter(node for step in steps for node in step.inputs)
+    ends = {node for node, times in uses.items() if times == 1} - {*kept}
     targets = {final: given for given, final in written.items()}
     joined: dict[Step, Products] = {}
     for step in steps:
         total = step.nodes[0] if isinstance(step, Group) and len(step.nodes) == 1 else step
         if isinstance(total, Node) and total.primitive is PRIMITIVES["add"]:
-            product = _added(total, targets.get(total))
-            if product is not None and uses[product] == 1 and product not in kept:
+            product = _added(total, targets.get(total), ends)
+            if product is not None:
                 joined[step] = Products((product,), (total,))
     gone = {node for step in joined.values() for node in step.nodes}
     return tuple(joined.get(step, step) for step in steps if step not in gone)
 
 
-def _added(total: Node, target: Node | None) -> Node | None:
-    """The product of two matrices in `target + product`, whose result is the final value of the target."""
-    if target is None or target not in total.inputs:
+def _added(total: Node, target: Node | None, ends: Collection[Node]) -> Node | None:
+    """The product of two matrices in `onto + product`, of which nothing else reads either.
+
+    The sum is the final value of `onto`, a `target` of the user's, or may take its memory.
+    """
+    if any((node.shape, node.dtype) != (total.shape, total.dtype) for node in total.inputs):
         return None
-    others = [node for node in total.inputs if node is not target]
-    alike = all((node.shape, node.dtype) == (total.shape, total.dtype) for node in total.inputs)
-    if len(others) != 1 or not alike or not is_matrix_product(others[0]) or target in others[0].inputs:
-        return None
-    return others[0]
+    for onto, product in (total.inputs, total.inputs[::-1]):
+        takes = onto is target if target else onto in ends and onto.primitive is not INPUT and not is_view(onto)
+        if takes and product in ends and is_matrix_product(product) and onto not in (product, *product.inputs):
+            return product
+    return None
