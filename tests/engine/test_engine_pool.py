@@ -129,6 +129,28 @@ def test_one_who_keeps_thousands_gets_new_ones_and_frees_them_himself(take):
     assert idle() == followed * 100 * 30 * 4
 
 
+def test_what_a_turn_lets_go_of_is_used_again_beside_thousands_that_are_kept(take):
+    kept = [take() for _ in range(1000)]
+    state, found = take(), set()
+    for _ in range(500):
+        result, state = take(), take()
+        found |= {place(result), place(state)}
+        del result
+    assert len(found) <= pool.RECENT[0]
+    assert found.isdisjoint(map(place, kept))
+
+
+def test_what_is_kept_call_after_call_needs_no_more_arrays(take):
+    for _ in range(5):
+        kept = []
+        kept += [take() for _ in range(300)]
+        for _ in range(300):
+            take()
+    assert len(set(map(place, kept))) == 300
+    del kept
+    assert idle() <= (300 + pool.RECENT[0]) * 100 * 30 * 4
+
+
 def idle():
     return sum(store.idle() for store in list(pool._STORES))
 
@@ -168,7 +190,8 @@ def test_what_is_in_use_survives_sweeps(take):
         pool.sweep()
     assert place(take()) != first
     del y
-    assert first in (place(take()), place(take()))
+    kept = take(), take()
+    assert first in map(place, kept)
 
 
 def test_a_pool_that_is_gone_holds_nothing():

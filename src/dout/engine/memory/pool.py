@@ -35,6 +35,7 @@ Array = np.ndarray[Any, Any]
 T = TypeVar("T")
 
 SMALL = 1024  # bytes; up to here NumPy keeps freed memory by itself, and as fast
+RECENT = 8, 1 << 19  # arrays handed out last, and bytes: those of a turn are free two turns later, and in the cache
 PROBES = 3  # arrays looked at before a new one is made: whoever keeps thousands does not pay for them all
 FOLLOWED = 4096, 1 << 28  # arrays, as recurrent layers keep them, and bytes that a ring follows; at least four arrays
 SETS = 8  # of temporaries that lie idle; as many threads as like may be in a program at once
@@ -120,7 +121,9 @@ class Pool:
 
 
 class _Ring(_Store[Array]):
-    """The owners of arrays of one layout; in front the one that was handed out longest ago.
+    """The owners of arrays of one layout: the few handed out last, and the others, both from the first handed out.
+
+    Of the few the first is mostly free. If not, its user may keep it for long: one of the others is taken.
 
     No two threads get the same array under the GIL, for each takes an array out of the ring before it counts the
     references to it. To count those of an array still in the ring would not do: another thread may take it out, and the
@@ -129,57 +132,61 @@ class _Ring(_Store[Array]):
 
     def __init__(self, make: Callable[[], Array], nbytes: int) -> None:
         super().__init__(make, nbytes)
+        self._recent: deque[Array] = deque()
         self._owners: deque[Array] = deque()
-        count, total = FOLLOWED
+        (few, of_few), (count, total) = RECENT, FOLLOWED
+        self._few = max(2, min(few, of_few // max(1, nbytes)))
         self._most = max(4, min(count, total // max(1, nbytes)))
 
     def taker(self) -> Callable[[], Array]:
-        """The function that takes an array: mostly the first one is free."""
-        popleft, append, search, view = self._owners.popleft, self._owners.append, self._search, np.ndarray.view
+        """The function that takes an array."""
+        recent, most, search, view = self._recent, self._few - 1, self._search, np.ndarray.view
+        popleft, append, put_off = recent.popleft, recent.append, self._owners.append
 
         def take() -> Array:
             try:
                 owner = popleft()
             except IndexError:
-                return view(search())
-            free = getrefcount(owner) == OF_A_LOCAL
+                owner = search()
+            else:
+                if getrefcount(owner) != OF_A_LOCAL:
+                    (append if len(recent) < most else put_off)(owner)
+                    owner = search()
             append(owner)
-            return view(owner if free else search())
+            return view(owner)
 
         return take
 
     def _search(self) -> Array:
-        """A free one further on, or one more."""
+        """A free one of the others, or one more."""
         owners = self._owners
         try:
-            for _ in range(min(PROBES, len(owners)) - 1):
+            for _ in range(min(PROBES, len(owners))):
                 owner = owners.popleft()
-                free = getrefcount(owner) == OF_A_LOCAL
-                owners.append(owner)
-                if free:
+                if getrefcount(owner) == OF_A_LOCAL:
                     return owner
-            if len(owners) >= self._most:
-                owners.pop()  # one of those just seen: it belongs to its user alone from now on
-                owner = self._make()
-            else:
-                owner = self.more()
+                owners.append(owner)
+            if len(owners) + len(self._recent) < self._most:
+                return self.more()
+            owners.pop()  # one of those just seen: it belongs to its user alone from now on
         except IndexError:  # another thread was faster
-            owner = self._make()
-        owners.append(owner)
-        return owner
+            pass
+        return self._make()
 
     def known(self) -> int:
         """Bytes of all arrays that it follows, whether somebody uses them or not."""
-        return super().idle() + len(self._owners) * self.nbytes
+        return super().idle() + (len(self._owners) + len(self._recent)) * self.nbytes
 
     def idle(self) -> int:
         """Bytes of free arrays; the ring and the list hold each of them once more."""
-        free = sum(getrefcount(owner) == OF_A_LOCAL + 2 for owner in list(self._owners))
+        free = sum(getrefcount(owner) == OF_A_LOCAL + 2 for owner in [*self._owners, *self._recent])
         return super().idle() + free * self.nbytes
 
     def sweep(self) -> None:
         """As for any store; what is not free stays in the ring."""
         super().sweep()
+        self._owners.extend(self._recent)
+        self._recent.clear()
         for _ in range(len(self._owners)):
             try:
                 owner = self._owners.popleft()
