@@ -51,6 +51,8 @@ COUNTS = not sysconfig.get_config_var("Py_GIL_DISABLED")
 class _Store(Generic[T]):
     """Things made of `nbytes` of memory that are kept for the next time; what lies idle through two sweeps goes."""
 
+    most = 0  # bytes that all stores follow, at the most: counted where they may be too many, and added to
+
     def __init__(self, make: Callable[[], T], nbytes: int) -> None:
         self._make, self.nbytes = make, nbytes
         self._old: list[T] = []  # idle since the last sweep
@@ -61,11 +63,13 @@ class _Store(Generic[T]):
         try:
             return self._old.pop()
         except IndexError:
-            stores = list(_STORES)
-            most = sum(store.known() for store in stores) + self.nbytes  # else there is nothing to count
-            if most > LIMIT and sum(store.idle() for store in stores) + self.nbytes > LIMIT:
-                sweep()
-                sweep()
+            _Store.most += self.nbytes
+            if _Store.most > LIMIT:
+                stores = list(_STORES)
+                _Store.most = sum(store.known() for store in stores) + self.nbytes
+                if _Store.most > LIMIT and sum(store.idle() for store in stores) + self.nbytes > LIMIT:
+                    sweep()
+                    sweep()
             return self._make()
 
     def known(self) -> int:
