@@ -62,10 +62,14 @@ def _gradients(trace: Trace, calls: Sequence[LayerCall]) -> Iterator[tuple[Layer
 
 
 def samples_of(call: LayerCall, value: Node) -> tuple[int, ...]:
-    """The number of rows, or of columns, that dout shares with the first input, and a parameter has not."""
+    """The number of rows, or of columns, that dout shares with the first input, and a parameter has not.
+
+    Of a backward that is given none, and begins with what forward returned, that the output shares with it.
+    """
     first = call.inputs[0] if call.inputs else value
     if value is first or not first.shape:  # it has the samples
         return ()
     given = [dout.shape for dout in call.douts or () if dout is not None and dout.shape]
+    given = given or [output.shape for output in call.outputs if output.shape]
     lengths = [shape[end] for shape in given for end in (0, -1) if shape[end] == first.shape[end] > 1]
     return tuple(n for n in dict.fromkeys(lengths) if n not in value.shape)

@@ -115,8 +115,7 @@ def _joined(trace: Trace, asked: _Asked) -> Trace:
     }
     notes: dict[Node, str] = {}
     for call in trace.calls if trace.wrong else ():
-        for place, gradient in enumerate(call.gradients or ()):
-            value = call.inputs[place]
+        for place, (value, gradient) in enumerate(zip(call.inputs, call.gradients or (), strict=False)):
             if gradient is None or value not in outputs or call.cls not in asked.layers:
                 continue
             names = _argument_names(asked.layers[call.cls], [trace.by_node.get(node) for node in call.inputs])
