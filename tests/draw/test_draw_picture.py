@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,14 +16,15 @@ from dout.draw.paint.scene_drawing import paint
 from dout.draw.scene.scene_builder import build_scene
 from dout.draw.view_options import View
 from dout.errors import TargetError
+from dout.graph import Where
 from dout.trace.model.recorded import Event, LayerCall
 from dout.trace.record.trace import Trace
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def texts(trace: Trace, style: str, opened: object = "auto") -> list[str]:
-    picture = paint(build_scene(trace, View(opened)))  # type: ignore[arg-type]
+def texts(trace: Trace, style: str, opened: object = "auto", *, unfold: bool = False) -> list[str]:
+    picture = paint(build_scene(trace, View(opened, unfold=unfold)))  # type: ignore[arg-type]
     return [s.text for s in picture.shapes if isinstance(s, Text) and s.style == style]
 
 
@@ -179,7 +181,35 @@ def test_three_hundred_inputs_of_one_node() -> None:
     inputs = [given() for _ in range(300)]
     node = made("array", *inputs, shape=(300,))
     trace = trace_of([*inputs, node], {**dict.fromkeys(inputs, 1.5), node: np.full(300, 1.5)})
-    assert texts(trace, "value").count("1.5") == 300
+    assert texts(trace, "value", unfold=True).count("1.5") == 300
+    assert texts(trace, "value").count("1.5") == 2
+    told = "! of 300 values alike that go into array the first and the last are drawn; --unfold draws all"
+    assert told in texts(trace, "note")
+    assert not texts(trace, "note", unfold=True)
+
+
+def test_several_inputs_of_one_node_are_all_drawn() -> None:
+    inputs = [given() for _ in range(8)]
+    node = made("array", *inputs, shape=(8,))
+    trace = trace_of([*inputs, node], {**dict.fromkeys(inputs, 1.5), node: np.full(8, 1.5)})
+    assert texts(trace, "value").count("1.5") == 8
+    assert not texts(trace, "note")
+
+
+def test_of_many_notes_of_a_kind_at_one_line_the_first_is_told_and_how_many_more_there_are() -> None:
+    x = given()
+    node = made("exp", x)
+    there = Where("data.py", 7)
+    events = tuple(Event("data", f"stand-in data for {i}.png", there) for i in range(5))
+    other = (Event("data", "stand-in data for a table", Where("data.py", 9)),)
+    trace = trace_of([x, node], {x: 1.0, node: np.e})
+    notes = texts(replace(trace, events=(*events, *other)), "note")
+    assert notes == [
+        "! stand-in data for 0.png, at data.py:7",
+        "! and 4 more like it, at data.py:7",
+        "! stand-in data for a table, at data.py:9",
+    ]
+    assert len(texts(replace(trace, events=events[:3]), "note")) == 3
 
 
 def test_a_value_used_twice_by_one_node_comes_in_at_both_ports() -> None:

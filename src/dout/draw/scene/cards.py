@@ -108,6 +108,8 @@ class Cards:
             yield _line(before, gradient, rule=self._recorded(draft, gradient))
             return
         argument = [i for i, given in enumerate(node.inputs) if given.primitive is not CONSTANT][strand.port]
+        if strand.use is not None and strand.use.node is node:  # not each of many has a port
+            argument = strand.use.argument
         dout = self._gradients.on_stem(draft.level, (node, None))
         if node not in self._formulas:
             self._formulas[node] = gradient_formulas(node, self._called)

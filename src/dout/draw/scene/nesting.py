@@ -26,7 +26,9 @@ class Nesting:
     def __init__(self, calls: Iterable[LayerCall], trace: Trace, run: Sequence[Node]) -> None:
         self.calls = list(calls)
         self.trace = trace
-        self.homes = {node: trace.call_of[node] for node in run if node in trace.call_of and is_made(node, trace)}
+        returned = {output for call in trace.calls for output in call.outputs}  # also where nobody saw it made
+        known = (node for node in run if node in trace.call_of and (node in returned or is_made(node, trace)))
+        self.homes = {node: trace.call_of[node] for node in known}
         self.around = {call: call.parent for call in self.calls}
         self.run = run
         self.members: dict[LayerCall, list[Node]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from dout.draw.words.equations import symbol_of
 from dout.draw.words.parameter_words import static_words
 from dout.draw.words.readable_numbers import Shown, full_of, show, show_value
 from dout.draw.words.safe_text import clean, shorten
-from dout.graph import Node
+from dout.graph import Node, Where
 from dout.trace.model.recorded import Event, Gradient, LayerCall, Value
 from dout.trace.record.trace import Trace
 
@@ -30,6 +30,7 @@ _NOTHING = {
     True: "nothing to draw: no hand-written backward was recorded",
 }
 _MOST_NOTES = 6  # on wrong gradients, below the picture
+_MOST_ALIKE = 3  # notes of one kind at one line
 _NAMES = 3  # of wrong gradients at a closed layer
 _INSTALLED = f"{Path(__file__).parents[3]}{os.sep}"  # a ready-made layer stands in dout/layers, wherever that is
 _OPERATOR_ROOM = 8  # columns for an operator's symbol
@@ -47,6 +48,25 @@ def scene_of(wiring: Wiring) -> Scene:
 
 # Events that say for which values a recording holds, and where a program was stopped: a picture is of one run anyway.
 _QUIET = frozenset({"index", "draw", "round"})
+
+
+def _notes(events: Iterable[Event]) -> Iterator[str]:
+    """The events that a picture tells: of many of a kind at one line the first, and how many more there are."""
+    alike: dict[tuple[str, Where | None], list[Event]] = {}
+    for event in events:
+        if event.kind not in _QUIET:
+            alike.setdefault((event.kind, event.where), []).append(event)
+    for (_, where), found in alike.items():
+        few = where is None or len(found) <= _MOST_ALIKE
+        yield from (clean(_told(event)) for event in (found if few else found[:1]))
+        if not few:
+            yield clean(_told(replace(found[-1], message=f"and {len(found) - 1} more like it")))
+
+
+def _drawn_ends(item: Draft, count: int) -> str:
+    """That of many values which an item takes not all are drawn."""
+    name = item.call.cls if item.call is not None else str(item.node.primitive) if item.node is not None else "a box"
+    return clean(f"of {count} values alike that go into {name} the first and the last are drawn; --unfold draws all")
 
 
 def _told(event: Event) -> str:
@@ -107,7 +127,7 @@ class _Builder:
         texts = tuple(f"{text}{', the first wrong edge' if g is first else ''}" for text, g in wrong[:_MOST_NOTES])
         if wrong[_MOST_NOTES:]:
             texts += (f"and {len(wrong) - _MOST_NOTES} more wrong gradients",)
-        events = tuple(clean(_told(event)) for event in self._trace.events if event.kind not in _QUIET)
+        events = (*_notes(self._trace.events), *(_drawn_ends(*each) for each in self._wiring.series))
         nothing, steps = _NOTHING[isinstance(self._trace, Mirror)], lambda: self._schedule.steps(self._gradients)
         return Scene(shorten(self._trace.target, 80), level, texts, events, self._table, steps, nothing)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -14,6 +14,8 @@ from dout.draw.view_options import View
 from dout.graph import CONSTANT, Node
 from dout.trace.model.recorded import LayerCall, Use
 from dout.trace.record.trace import Trace
+
+_MOST_TAKEN = 8  # values alike that are drawn from one box to another
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,10 @@ class Wiring:
         self._wants: list[_Want] = []
         self._handed_on = self._find_handed_on()
         self._unseen = {*self._find_unseen()}
+        self.series: list[tuple[Draft, int]] = []  # items that take many values alike, of which both ends are drawn
         self._add_items()
         self._wants = [self._beside(want) for want in self._wants]
+        self._between = {*self._leave_out_between()}
         self._place_inputs()
         for want in self._wants:
             self._join(want.wire, want.target, want.port, want.use)
@@ -178,6 +182,30 @@ class Wiring:
                 found += [self.uses.get((node, i)) for i, given in enumerate(node.inputs) if given is value]
         return found[0] if len(found) == 1 else None
 
+    def _leave_out_between(self) -> Iterator[Wire]:
+        """Leave out, and return, what lies between both ends of many values alike that one box, or the outside, gives.
+
+        They go to one item, whose ports are fewer then.
+        """
+        series: dict[Hashable, list[_Want]] = {}
+        for want in () if self.view.unfold else self._wants:
+            maker, node = self.makers.get(want.wire), want.wire[0]
+            if want.target.kind != "open" and (maker is None or maker.kind == "layer"):
+                key = id(want.target), id(maker), node.shape, node.kind, self.trace.names.get(node)
+                series.setdefault(key, []).append(want)
+        long = [found for found in series.values() if len({want.wire for want in found}) > _MOST_TAKEN]
+        gone = {id(want): want.wire for found in long for want in found[1:-1]}
+        self._wants = [want for want in self._wants if id(want) not in gone]
+        for target, count in {found[0].target: len(found) for found in long}.items():
+            places = sorted({want.port for want in self._wants if want.target is target})
+            target.ports = len(places)
+            self._wants = [
+                replace(want, port=places.index(want.port)) if want.target is target else want for want in self._wants
+            ]
+            self.series.append((target, count))
+        self.hidden.update(node for node, _ in gone.values())
+        yield from gone.values()
+
     # --- values that a layer returns as it got them -------------------------------------------------------------------
 
     def _find_handed_on(self) -> dict[Node, list[LayerCall]]:
@@ -276,6 +304,8 @@ class Wiring:
                 if node in given_out:
                     end = self.root.add(Draft("result", self.root, len(self._when), node, ports=1, stems=[wire]))
                     self._join(wire, end, 0, None)
+                continue
+            if wire in self._between:
                 continue
             if wire not in self.makers:
                 self._add_input((node, None), self.root)
