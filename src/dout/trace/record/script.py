@@ -34,7 +34,7 @@ from dout.trace.record.module_statements import needed, statements
 from dout.trace.record.record import finish
 from dout.trace.record.script_builtins import script_builtins
 from dout.trace.record.trace import Trace
-from dout.trace.record.training_step import take_updates
+from dout.trace.record.training_step import leave_out_aside, take_updates
 from dout.trace.session.function_layers import FunctionLayer, PairsOf, no_pairs
 from dout.trace.session.layer_calls import MethodsOf, plain_methods
 from dout.trace.session.session import session
@@ -64,8 +64,9 @@ class ScriptRun:
         methods = tuple(f"{qualname_of(base)}." for cls in own for base in mro_of(cls))
         ran = {site.f_code.co_qualname for site in self.tracer.site_of.values()}
         runs = not own or any(name.startswith(methods) and "__init__" not in name for name in ran)
-        computes = any(node.inputs for node in self.tracer.nodes)
-        return computes and bool(runs or self.tracer.calls or self.tracer.updates.first)
+        computes, ran_layers = any(node.inputs for node in self.tracer.nodes), bool(self.tracer.calls)
+        prepared = self.error is not None and self.tracer.awaits_layers  # it raised before it came to its layers
+        return computes and bool((runs and not prepared) or ran_layers or self.tracer.updates.first)
 
     def trace(self) -> Trace:
         """The trace of what was recorded. Raises TargetError where there is nothing to show, UnsupportedError …"""
@@ -85,6 +86,7 @@ class ScriptRun:
             message = "the program goes on with the same lines, turn after turn: the first turn is shown"
             tracer.events.setdefault(Event("limit", message))
             tracer.keep_first(turn)
+        leave_out_aside(tracer)
         size = elements(node for node in tracer.nodes if node in tracer.call_of or not tracer.calls)
         if size > MOST_COMPARED:
             what = "layers hold" if tracer.calls else "run holds"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,12 +61,27 @@ def _leave_out_evaluations(tracer: ScriptTracer, backs: list[OpenCall]) -> None:
     rounds = [call for back in backs for call in (back, back.match) if call is not None]
     if not gone or any(node in gone for call in rounds for node in tracer.nodes[slice(*call.span)]):
         return
+    tracer.calls = [call for call in tracer.calls if not any(call is one or call.is_inside(one) for one in idle)]
+    _leave_out(tracer, gone)
+
+
+def _leave_out(tracer: ScriptTracer, gone: Collection[Node]) -> None:
+    """Forget some nodes, from which nothing is computed that is kept."""
     kept = [0, *itertools.accumulate(node not in gone for node in tracer.nodes)]
     tracer.nodes = [node for node in tracer.nodes if node not in gone]
     tracer.steered = {node: None for node in tracer.steered if node not in gone}
-    tracer.calls = [call for call in tracer.calls if not any(call is one or call.is_inside(one) for one in idle)]
     for call in tracer.calls:
         call.span = kept[call.span[0]], kept[call.span[1]]
+
+
+def leave_out_aside(tracer: ScriptTracer) -> None:
+    """Forget what no layer's call is computed from, nor anything after one: other data, or their sizes."""
+    inside = {node for call in tracer.calls for node in tracer.nodes[slice(*call.span)]}
+    inside.update(node for call in tracer.calls for node in (*call.inputs, *call.outputs) if node is not None)
+    inside.update(node for call in tracer.calls for p in call.parameters for node in (p.node, p.gradient))
+    whole = set(topological(inside | computed_from(tracer.nodes, inside)))
+    if tracer.calls:
+        _leave_out(tracer, {node for node in tracer.nodes if node not in whole})
 
 
 def _owner(readers: list[OpenCall]) -> OpenCall | None:
@@ -221,8 +236,9 @@ def _enter(tracer: ScriptTracer, start: Node, parameters: list[Parameter]) -> Ma
     inside = computed_from(nodes, updates) - behind
     tracer.call_of = {**dict.fromkeys(inside, forward), **dict.fromkeys(behind, back)}
     tracer.calls = [forward, back]
-    read = (i for node in nodes if node in inside for i in node.inputs if i not in inside and i not in updates)
-    forward.inputs = tuple(dict.fromkeys(i for i in read if i.shape))
     forward.outputs = (*(() if upstream else (start,)), *(n for n in losses if n in inside))
+    shown = inside.intersection(topological(n for n in forward.outputs if n is not None))
+    read = (i for node in nodes if node in shown for i in node.inputs if i not in inside and i not in updates)
+    forward.inputs = tuple(dict.fromkeys(i for i in read if i.shape))
     back.parameters = tuple(parameters)
     return upstream

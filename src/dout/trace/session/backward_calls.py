@@ -147,9 +147,21 @@ def gradients_by_input(forward: OpenCall, backward: OpenCall) -> tuple[Node | No
     if not any(returned):
         kept = {parameter.node: parameter.gradient for parameter in backward.parameters}
         return tuple(kept.get(node) for node in forward.inputs if node is not None)
-    if len(returned) != len(given) or any(type(argument) in (list, tuple) for argument in given):
+    if _holds_list(forward):  # whose gradients are a list, too: of one array nobody knows which part is whose
+        alike = len(returned) == len(forward.inputs)
+        return returned if alike else tuple(map(_of_its_shape, forward.inputs, returned))
+    if len(returned) != len(given):
         return returned
     return tuple(itertools.compress(returned, (isinstance(array_of(argument), Traced) for argument in given)))
+
+
+def _holds_list(call: OpenCall) -> bool:
+    return any(type(argument) in (list, tuple) for argument in call.arguments.values())
+
+
+def _of_its_shape(value: Node | None, gradient: Node | None) -> Node | None:
+    """A gradient that has the shape of its value; None for any other."""
+    return gradient if value is not None and gradient is not None and value.shape == gradient.shape else None
 
 
 def upstream_gradients(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...] | None:
@@ -166,6 +178,10 @@ def upstream_gradients(tracer: Tracer, forward: OpenCall, backward: OpenCall) ->
         zip(forward.outputs[1:], given[1:], strict=False),
     )
     given = (given[0], *(dout for _, dout in later))
+    if _holds_list(backward) and len(backward.arriving) != len(forward.outputs):
+        given = tuple(map(_of_its_shape, forward.outputs, given))
+        if not any(given):
+            return None
     fits = (
         dout is None or (out is not None and _is_broadcast(dout.shape, out.shape))
         for out, dout in zip(forward.outputs, given, strict=False)

@@ -86,7 +86,10 @@ def recording(
         args, kwargs = _enter(tracer, call, signature, site, args, kwargs)
         tracer.stack.append(call)
         try:
-            result = original(self, *args, **kwargs)
+            try:
+                result = original(self, *args, **kwargs)
+            finally:
+                tracer.returns(call)
             if call in tracer.stack:  # else it was found to be a training step
                 _close(tracer, call, result, site)
         finally:

@@ -71,6 +71,7 @@ class RunRecord(Recorder):
         self.scalars: dict[tuple[Any, ...], Any] = {}  # plain numbers that entered, by name, identity and place
         self.known: dict[int, Any] = {}  # bare arrays by identity
         self.roots: dict[int, list[Any]] = {}  # bare arrays by the memory they lie in
+        self.dropped: set[Node] = set()  # nodes of calls that took too long: what has one is an input where it is used
 
     def begin_again(self) -> None:
         """Forget what was recorded; stand-ins from before become inputs when they are used again."""
@@ -228,6 +229,9 @@ class RunRecord(Recorder):
     def goes_back(self, instance: Any) -> bool:
         """Told when a layer's backward begins; whether it is recorded as a call of it."""
         return True
+
+    def returns(self, call: OpenCall) -> None:
+        """Told when the code of a layer's call has ended, or raised."""
 
     def round_ends(self) -> None:
         """Told when the round that was asked for is recorded."""

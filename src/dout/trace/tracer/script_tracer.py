@@ -14,7 +14,7 @@ from dout.errors import EndOfRun, EscapeError, UnsupportedError
 from dout.graph import Node, Where
 from dout.ops import StandIn
 from dout.ops.shape import same_layout
-from dout.run import flat, places
+from dout.run import attributes_of, flat, places
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LOSSES, Event
 from dout.trace.model.updates import Updates
@@ -22,7 +22,7 @@ from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.traced import TracedArray, plain
 from dout.trace.tracer.tracer import Tracer, attempting
 
-PREPARATION = 2_000  # nodes that are recorded before the first layer is called
+PREPARATION = 200  # nodes that are recorded before the first layer is called
 DATA_SET = 200_000_000  # bytes of their values: more is a data set, whose gradient nobody asks for
 WITHOUT_LAYERS = 20_000  # nodes that are recorded of a script without layers
 _OF_LIBRARIES = LOSSES | {"branch", "index"}
@@ -34,6 +34,9 @@ _WIDER = 2  # times as much once a layer was called
 _LONG = "what ran before is not shown: it is long, and no backward is in it"
 _LONG_CALL = "the call that runs here is not shown: it takes more than {:,} operations; record fewer of its turns"
 _MOST_HELD = 10_000  # places in a layer in which arrays are looked for
+_MOST_OPENED = 50
+MOST_INSIDE = 20_000  # nodes of one call of a layer, beside those of layers that it calls: nobody looks at more
+_CLOSED = "a gradient ends here: {}.{} takes more than {:,} operations, which were not recorded"
 
 
 @attempting
@@ -61,6 +64,12 @@ class ScriptTracer(Tracer):
         self._renewed_after: tuple[Where | None] | None = None  # the line after which recording begins anew
         self._searched = 0  # how often it began anew in search of a training step
         self.before: dict[str, Any] = {}  # the recording before that search
+        self._inside: tuple[OpenCall | None, int, float] = None, 0, 0.0  # the innermost call; where its own nodes begin
+        self._closed: OpenCall | None = None  # a call that takes so long that nothing in it is recorded
+        self._at_rest: OpenCall | None = None  # a call of them that has ended, or is about to call another layer
+        self._left_open = _MOST_OPENED  # how often such a call may go on to be recorded where it calls a layer
+        self._held: list[tuple[TracedArray, Any]] = []  # what is in reach of it, and what was in that
+        self._long: set[tuple[int, str]] = set()  # layers, by identity, and which of their methods takes so long
 
     def _begin(self) -> None:
         kept = [event for event in getattr(self, "events", ()) if event.kind in _LASTING]
@@ -75,10 +84,17 @@ class ScriptTracer(Tracer):
 
     def keep(self, node: Node) -> Node:
         """Enter a node into the recording; when it is long enough, pause until a layer is called, or end it."""
+        if self._closed is not None:  # what was under way when a call was closed
+            self.dropped.add(node)
+            self.data.pop(node, None)
+            return node
         super().keep(node)
         if getattr(value := self.data.get(node), "base", self) is None:  # a view needs no memory
             self._bytes += np.asarray(value).nbytes
         count = len(self.nodes)
+        if self.stack and self.recording and self._is_too_long(self.stack[-1]):
+            self._close(self.stack[-1])
+            return node
         anew = self.updates.met(node, in_forward=any(call.kind == "forward" for call in self.stack))
         if anew is not None and not any(call.match for call in self.calls):
             self._updated(anew=anew)
@@ -135,6 +151,56 @@ class ScriptTracer(Tracer):
                 self.before, self.recording = dict(vars(self)), True
         self.begin_again()
 
+    def _is_too_long(self, call: OpenCall) -> bool:
+        """Whether a call takes more steps of its own than can be shown."""
+        if self._inside[0] is not call:
+            self._inside = call, len(self.nodes) - 1, self._bytes
+        _, first, held = self._inside
+        if call is self._at_rest:
+            return False
+        long = len(self.nodes) - first > MOST_INSIDE or self._bytes - held > MOST_BYTES / 2
+        return long or (id(call.instance), call.kind) in self._long
+
+    def _close(self, call: OpenCall) -> None:
+        """Forget the steps of a call since the last layer that it called, and record no more until it returns."""
+        self._long.add((id(call.instance), call.kind))
+        self.note("escape", _CLOSED.format(call.cls, call.kind, MOST_INSIDE))
+        first = self._inside[1]
+        self.dropped.update(self.nodes[first:])
+        for node in self.nodes[first:]:
+            self.data.pop(node, None)
+            self.call_of.pop(node, None)
+        del self.nodes[first:]
+        self._bytes = sum(value.nbytes for value in self.data.values() if getattr(value, "base", self) is None)
+        self.steered = {node: None for node in self.steered if node not in self.dropped}
+        call.held_nodes = {key: node for key, node in call.held_nodes.items() if node not in self.dropped}
+        reach = islice(places([attributes_of(call.instance), call.arguments]), _MOST_HELD)
+        arrays = {id(array): array for array in (self._known_as(place.item) for place in reach) if array is not None}
+        self._held = [(array, np.array(array.value)) for array in arrays.values()]
+        self._closed, self.recording = call, False
+
+    def _known_as(self, item: Any) -> TracedArray | None:
+        """What stands for an array that has axes, where it is in the recording."""
+        array = self.known.get(id(item)) if type(item) is np.ndarray else item
+        if type(array) is not TracedArray or array._recorder is not self or array.epoch != self.epoch or not array.ndim:
+            return None
+        return array.whole()
+
+    def returns(self, call: OpenCall) -> None:
+        """A call has ended: one that was closed is recorded no further."""
+        self._at_rest = call if (id(call.instance), call.kind) in self._long else None
+        if self._closed is call:
+            self._open_again()
+
+    def _open_again(self) -> None:
+        """Record on. Arrays that the code of the closed call has changed are inputs, as they are now."""
+        self._closed, self.recording = None, True
+        for array, before in self._held:
+            known = array.node not in self.dropped
+            if known and not np.array_equal(before, array.value, equal_nan=before.dtype.kind in "fc"):
+                self.writer.written_unseen(array, before)
+        self._held = []
+
     def _pause(self) -> None:
         self.stop()
         self.paused = True
@@ -152,6 +218,11 @@ class ScriptTracer(Tracer):
 
     def wake(self) -> bool:
         """Record anew from the first call of a layer on."""
+        if self._closed is not None and self._left_open and get_ident() == self.thread:  # a network of linked layers
+            self._left_open -= 1
+            self._at_rest = self._closed
+            self._open_again()
+            return True
         if not self.paused or self.stack or get_ident() != self.thread:
             return False
         self.paused, self.recording, self._woken = False, True, True
@@ -263,6 +334,8 @@ class ScriptTracer(Tracer):
 
     def note(self, kind: str, message: str) -> None:
         """Add an event at the user's line, if it is not about what a library does with a value outside of layers."""
+        if kind == "orphan" and self.stack and id(self.stack[-1].instance) in {instance for instance, _ in self._long}:
+            return  # it has been told that nothing in this layer is recorded
         if self.stack or kind not in _OF_LIBRARIES or not _asking_library():
             self.events.setdefault(Event(kind, message, user_source.users_place(sys._getframe(1))))
 

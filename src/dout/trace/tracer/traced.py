@@ -39,6 +39,8 @@ class Traced(StandIn):
 
     def resolve(self) -> Node:
         """The node of the present value."""
+        if self._recorder.dropped and self.node in self._recorder.dropped:
+            self.node = self._recorder.source(self.value).node
         return self.node
 
     # Ways out that change nothing: text, identity, truth.
@@ -133,6 +135,8 @@ class TracedArray(Traced, ArrayStandIn):
 
     def resolve(self) -> Node:
         """The node of the present content."""
+        if self._recorder.dropped:
+            self._recorder.writer.renew(self)
         if self.buffer is not None and self.version != self.buffer.version:
             self._recorder.writer.refresh(self)
         return self.node

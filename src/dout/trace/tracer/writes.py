@@ -154,6 +154,17 @@ class ArrayWriter:
         item.memory().aliases.clear()
         self._begin_anew(item, self.tracer.here())
 
+    def renew(self, item: TracedArray) -> None:
+        """An array whose node was dropped is an input, as it is now, and its views look into that."""
+        if item.base is not None and item.step is not None:
+            self.renew(item.base)
+            if not self.tracer.dropped.isdisjoint(item.step[1]):  # where it looks is not known any more
+                item.base = item.step = item.buffer = None
+                self.tracer.dropped.add(item.node)
+        if item.base is None and item.node in self.tracer.dropped:
+            item.memory().aliases.clear()
+            self._begin_anew(item, self.tracer.here())
+
     def _written_back(self, base: TracedArray, step: Step, changed: Node, here: Where | None) -> Node:
         primitive, rest, static = step
         assert primitive.write_back is not None, "that has been looked at before the write"
