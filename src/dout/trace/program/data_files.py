@@ -36,7 +36,9 @@ _CSV = re.compile(r"^mnist_(?P<part>train|test)\.csv$")
 _PICKLE = re.compile(r"\.(pkl|pickle|p)(\.gz)?$")
 _THREE = re.compile(r"(train|tr|va)\w*, *\w*(va|dev|test|te)\w*, *\w+ *= *[^=]*\bload\(")  # Theano's three parts
 _SIZE = re.compile(r"[_-]?\d+[kKmM]?(?=\.\w+$)")
-_NUMBER, _COLUMN = re.compile(r"\d+"), re.compile(r"""(?:\[|drop\(|columns=|pop\() *\[?["'](\w+)["']""")
+_NUMBER, _COLUMN = re.compile(r"\d+"), re.compile(r"""(?:\[|drop\(|columns=|pop\() *\[?["'](\w[\w ]*)["']""")
+_OF_FILES = re.compile(r"(?i)file|path")  # columns with names of images
+_VECTORS = re.compile(r"\b(\d+)d\b.*\.(txt|vec)$")  # `glove.6B.50d.txt`: words, each with so many numbers
 _LABEL_LAST = re.compile(r"\[:, *(:?-1|:?784|:?3072)\]")  # `rows[:, :-1]`, `rows[:, 784]`
 _BY_COMMA = re.compile(r"""delimiter *= *["'],""")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
@@ -71,6 +73,8 @@ def content(
         return _table(int(found["part"] == "test"), header=has_header)
     if name.lower().endswith(pictures.SUFFIXES):
         return pictures.png(pictures.image_of(name))
+    if (found := _VECTORS.search(name)) is not None:
+        return _vectors(int(found[1]), words)
     if name.endswith(".bin"):
         return np.random.default_rng(0).integers(0, _TOKENS, _NUMBERS, dtype=np.uint16).tobytes()
     if name.endswith(_ARCHIVES):
@@ -159,7 +163,11 @@ def _rows(names: Sequence[str], *, header: bool) -> bytes:
     columns = [
         labels if is_label(n) or i == len(names) - 1 else c for i, (n, c) in enumerate(zip(names, columns, strict=True))
     ]
-    lines = [",".join(map(str, row)) for row in zip(*(c.tolist() for c in columns), strict=True)]
+    cells = [
+        [f"{i}.png" if _OF_FILES.search(name) else item for i, item in enumerate(each.tolist())]
+        for name, each in zip(names, columns, strict=True)
+    ]
+    lines = [",".join(map(str, row)) for row in zip(*cells, strict=True)]
     return "\n".join([",".join(names)] * header + lines).encode()
 
 
@@ -266,11 +274,22 @@ def _old(item: Any) -> bytes:
     return pickle.dumps(item, 2)[2:-1]
 
 
+def _vectors(size: int, words: Sequence[str]) -> bytes:
+    """Words, each in a line with its vector."""
+    drawn = np.random.default_rng(0).normal(size=(_LINES, size)).round(4).tolist()
+    made = dict.fromkeys(words or _made_up_words())
+    return "".join(f"{word} {' '.join(map(str, row))}\n" for word, row in zip(made, drawn, strict=False)).encode()
+
+
+def _made_up_words() -> list[str]:
+    draw, letters = np.random.default_rng(0), np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    return ["".join(draw.choice(letters, size)) for size in draw.integers(2, 8, _WORDS)]
+
+
 def _text(words: Sequence[str]) -> bytes:
     """Lines of these words, or of made-up ones."""
     draw = np.random.default_rng(0)
-    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
     first = " " if words else ""  # as the Penn Treebank has it: what joins lines stands apart
-    words = words or ["".join(draw.choice(letters, size)) for size in draw.integers(2, 8, _WORDS)]
+    words = words or _made_up_words()
     lines = (" ".join(draw.choice(words, size)) for size in draw.integers(5, 15, _LINES))
     return "".join(f"{first}{line} \n" for line in lines).encode()

@@ -219,7 +219,7 @@ _TORCHVISION = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist", "CIFAR10": "c
 _LOADERS: dict[str, Callable[..., Any]] = {
     **{f"torchvision.datasets.{name}": partial(_pictures, kind) for name, kind in _TORCHVISION.items()},
     "sklearn.datasets.fetch_openml": _open_set,
-    "sklearn.datasets.fetch_mldata": _open_set,
+    "sklearn.datasets.fetch_mldata": partial(_open_set, as_frame=False),  # it is older than frames
     **{f"keras.datasets.{kind}.load_data": partial(_keras, kind) for kind in IMAGES},
     "examples.tutorials.mnist.input_data.read_data_sets": _read_data_sets,
     **{f"sklearn.datasets.{verb}_{kind}": partial(_table, kind) for verb in ("load", "fetch") for kind in _TABLES},

@@ -25,6 +25,7 @@ from dout.trace.program.notebooks import source_of
 from dout.trace.program.stub_modules import NeedsError
 
 _FEWEST = 1024  # rows, where no file of the program names a larger number
+_ROUND = 1000  # else so many, or a multiple: programs cut them into parts and batches
 IMAGES = {  # shape of one, how many for training, classes
     "mnist": ((28, 28), 60_000, 10),
     "fashion_mnist": ((28, 28), 60_000, 10),
@@ -47,7 +48,8 @@ def _rows(most: int) -> int:
     Where they name a number of at least half of its rows, it is whole: others may be for a part of their own.
     """
     largest = max((number for text in _users_texts() for number in _numbers_in(text) if number <= most), default=0)
-    return most if 2 * largest >= most else min(most, largest + _FEWEST)  # some are left after `x[:10000]`
+    more = -(-(largest + _FEWEST) // _ROUND) * _ROUND if largest else _FEWEST  # some are left after `x[:10000]`
+    return most if 2 * largest >= most else min(most, more)
 
 
 def _users_texts(files: Iterable[str] = ()) -> Iterator[str]:

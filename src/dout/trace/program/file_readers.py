@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import re
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,47 @@ import numpy as np
 _Line = tuple[int, str]  # how deep it stands, and its text
 
 
-def _get(url: str, *args: Any, **options: Any) -> Any:
+class _Answer:
+    """What `requests.get` gives: data that were fetched."""
+
+    status_code, ok = 200, True
+
+    def __init__(self, data: bytes) -> None:
+        self.content, self.text, self.raw = data, data.decode(errors="replace"), io.BytesIO(data)
+        self.headers = dict.fromkeys(("content-length", "Content-Length"), str(len(data)))
+
+    def iter_content(self, chunk_size: int | None = 1, **options: Any) -> Iterator[bytes]:
+        """The data in pieces of so many bytes; without a size in one."""
+        size = chunk_size or max(1, len(self.content))
+        return (self.content[at : at + size] for at in range(0, len(self.content), size))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.iter_content(128)
+
+    def iter_lines(self, **options: Any) -> Iterator[bytes]:
+        """The data line by line."""
+        return iter(self.content.splitlines())
+
+    def json(self, **options: Any) -> Any:
+        """The data that a text describes."""
+        return json.loads(self.text)
+
+    def raise_for_status(self) -> None:
+        """Nothing: it was fetched."""
+
+    close = raise_for_status
+
+    def __enter__(self) -> _Answer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is open."""
+
+
+def _get(url: str, *args: Any, **options: Any) -> _Answer:
     """`requests.get`: what Python's own `urlopen` fetches, or what stands for it."""
     with urllib.request.urlopen(url) as answer:
-        data: bytes = answer.read()
-
-    def iter_content(chunk_size: int = 1, **options: Any) -> Iterator[bytes]:
-        yield from (data[at : at + chunk_size] for at in range(0, len(data), chunk_size))
-
-    return SimpleNamespace(
-        content=data, text=data.decode(errors="replace"), status_code=200, ok=True, iter_content=iter_content,
-        raise_for_status=lambda: None, headers=dict.fromkeys(("content-length", "Content-Length"), str(len(data))),
-    )  # fmt: skip
+        return _Answer(answer.read())
 
 
 def _download(url: str, out: str | None = None, *args: Any, **options: Any) -> str:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from dout.run import names_of
 from dout.trace.model.user_source import is_user_code
-from dout.trace.program.stub_modules import NeedsError
+from dout.trace.program.stub_modules import KNOWN, NeedsError
 
 MOST_ABOVE = 5  # folders in which a file's imports are looked for
 _MOST_BESIDE = 200  # folders beside those
@@ -142,7 +142,8 @@ def reach(name: str, file: Path) -> bool:
     folder = next((a for a in above if _has(a, name) and str(a) not in sys.path), None) or _beside(
         folders_above(file), name
     )
-    if folder is None and name not in sys.modules and (package := _called_otherwise(name, file)) is not None:
+    is_free = folder is None and name not in sys.modules and name not in KNOWN  # a library's name is no other's
+    if is_free and (package := _called_otherwise(name, file)) is not None:
         _bare_package(name, package)
         return True
     if folder is None or str(folder) in sys.path:

@@ -22,7 +22,7 @@ KNOWN = frozenset({
     "gymnasium", "autograd", "bokeh", "colorama", "loguru", "munch", "prettytable", "rich", "tabulate", "termcolor",
     "texttable", "visdom", "wget", "google", "progressbar", "ipywidgets",
     "terminaltables", "halo", "alive_progress", "pyfiglet", "easydict", "attrdict", "pyximport", "Cython", "mpi4py",
-    "datasets", "fire", "polars", "PyQt5", "PyQt6", "PySide2", "PySide6",
+    "datasets", "fire", "polars", "PyQt5", "PyQt6", "PySide2", "PySide6", "pyqtgraph",
 })  # fmt: skip
 
 
@@ -120,6 +120,12 @@ class _Base:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args or kwargs:
             raise NeedsError(f"needs {self._needs}")
+
+    def __getattr__(self, name: str) -> Any:
+        """What neither the class nor the object has, its base was to have."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise NeedsError(f"needs {self._needs}")
 
 
 def needed_by(item: Any) -> str:
@@ -315,6 +321,7 @@ _QUIET = (
     "matplotlib", "pylab", "mpl_toolkits", "plotly", "bokeh", "visdom", "IPython", "ipywidgets", "tensorboardX",
     "pytest", "google", "graphviz", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
     "terminaltables", "halo", "alive_progress", "pyfiglet", "PyQt5", "PyQt6", "PySide2", "PySide6",
+    "pyqtgraph",
 )  # fmt: skip
 _MAKES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(_QUIET, lambda reason: Quiet()),

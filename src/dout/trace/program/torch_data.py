@@ -17,7 +17,7 @@ def _view(tensor: Any, *shape: Any) -> Any:
 
 _OF_TENSORS: dict[str, Any] = {
     "numpy": lambda tensor: np.ndarray.view(tensor, np.ndarray),
-    **dict.fromkeys(("detach", "cpu"), lambda tensor: tensor),
+    **dict.fromkeys(("detach", "cpu", "contiguous", "to"), lambda tensor, *args, **options: tensor),
     "float": lambda tensor: tensor.astype(np.float32),
     "size": lambda tensor, axis=None: tensor.shape if axis is None else tensor.shape[axis],
     "view": _view,

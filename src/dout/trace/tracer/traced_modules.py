@@ -24,6 +24,7 @@ from dout.trace.tracer.user_functions import (
     is_function,
     is_jitted,
     tracing_function,
+    under_way,
 )
 
 if TYPE_CHECKING:
@@ -80,8 +81,9 @@ class TracingFloat(float, metaclass=_FloatType):
         if cls is not TracingFloat:
             return float.__new__(cls, *args)
         item, tracer = args[0] if args else 0, current()
-        if isinstance(item, Traced) and tracer is not None:
-            item = tracer.single(item)
+        asked = tracer or next(reversed(under_way), None)  # also while it records nothing
+        if asked is not None and isinstance(item, Traced | np.ndarray):
+            item = asked.single(item)
             args = (item,)
         if not isinstance(item, StandIn) or tracer is None or goes_into_text(sys._getframe(1)):
             return float(*map(plain, args))
