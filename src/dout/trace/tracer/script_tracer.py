@@ -22,7 +22,7 @@ from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.traced import TracedArray, plain
 from dout.trace.tracer.tracer import Tracer, attempting
 
-PREPARATION = 200  # nodes that are recorded before the first layer is called
+PREPARATION = 400  # nodes that are recorded before the first layer is called
 DATA_SET = 200_000_000  # bytes of their values: more is a data set, whose gradient nobody asks for
 WITHOUT_LAYERS = 20_000  # nodes that are recorded of a script without layers
 _OF_LIBRARIES = LOSSES | {"branch", "index"}
