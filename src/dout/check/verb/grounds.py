@@ -340,7 +340,8 @@ def _as_used(report: Report, used: UsedExample) -> Report:
     """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others.
 
     So for a gradient that backward does not return, where the program does nothing with what that returns. A use on one
-    number is no ground: one side of a condition is right there, or a dout of 1.
+    number is no ground: one side of a condition is right there, or a dout of 1. Nor is one where the numbers of the
+    smaller sizes are right, too, and others on another side of a condition alone are wrong.
     """
     if used.use.turn >= 0 and not used.use.is_asked:
         unasked = f"; nothing asks for it where it is used, {used.place}"
@@ -352,7 +353,8 @@ def _as_used(report: Report, used: UsedExample) -> Report:
     layer, ordered = as_found(itself.target, itself.example)
     if all(array.size == 1 for array in arrays(ordered).values()):
         return report
-    if not agrees(layer, ordered, itself.example.init, wrong.values()):
+    smaller = (*as_found(used.target, used.example), used.example.init, wrong.values())
+    if agrees(*smaller) or not agrees(layer, ordered, itself.example.init, wrong.values()):
         return report
     doubt = f"; {itself.said} it is right: it may not be meant for other numbers"
     return report.with_each(lambda item: item.doubted(doubt) if id(item) in wrong else item)
