@@ -80,23 +80,27 @@ def _names_returned(interface: Interface, cls: type, backward: Any) -> tuple[str
     return source.gradients_returned(backward) if tells_a_loss else source.returned_by(backward)
 
 
-def are_guessed(interface: Interface, gradients: Sequence[Any], inputs: Mapping[str, Any], layer: Any) -> bool:
-    """Whether returned gradients were given to inputs and parameters by place alone: some fit several, or none.
+def are_guessed(interface: Interface, gradients: Mapping[str, Any], inputs: Mapping[str, Any], layer: Any) -> bool:
+    """Whether returned gradients, by owner, were given to inputs and parameters by place alone: some fit several.
 
     Names tell: `return dW, db`, and a shape that only one of them has.
     """
     returned = _names_returned(interface, type(layer), inspect.unwrap(type(layer).backward))
     if not interface.order or set(interface.order) <= {*inputs}:
         return False
-    if len(returned) != len(interface.order) or all(map(_is_called_after, returned, interface.order)):
+    if len(returned) != len(interface.order):
         return False  # a dict has keys
+    named = {owner for name, owner in zip(returned, interface.order, strict=True) if _is_called_after(name, owner)}
+    if named >= {*interface.order}:
+        return False
     if all(owner.endswith("[]") for owner in interface.order):  # lists, of shapes that may be those of one alone
         lists = [x for x in attributes_of(layer).values() if isinstance(x, list) and all(map(is_float_array, x))]
         own = [[*map(np.shape, attributes_of(layer)[owner.removesuffix("[]")])] for owner in interface.order]
         return any([[*map(np.shape, item)] for item in lists].count(shapes) > 1 for shapes in own)
     shapes = [np.shape(x) for x in inputs.values()]
     shapes += [np.shape(x) for name, x in parameters_of(layer) if not is_named_as_gradient(name)]
-    return any(g is not None and shapes.count(np.shape(g)) != 1 for g in gradients)
+    open_ = [g for owner, g in gradients.items() if g is not None and owner not in named]
+    return any(shapes.count(np.shape(gradient)) != 1 for gradient in open_)
 
 
 def _is_called_after(gradient: str, owner: str) -> bool:

@@ -38,7 +38,8 @@ def doubt_of(subject: Subject) -> str:
     if is_operation(type(subject.runner.layer)):
         return ""
     run, inputs = subject.run(), dict(zip(subject.names, subject.inputs, strict=False))
-    gradients = [*run.gradients, *attributes_of(run.layer).get(GRADIENTS, {}).values()]
+    returned = dict(zip(subject.names, run.gradients, strict=False))
+    gradients = {**returned, **attributes_of(run.layer).get(GRADIENTS, {})}
     if subject.interface is not None and are_guessed(subject.interface, gradients, inputs, subject.again()):
         return "whose gradient it is was guessed by its place"
     if (name := _guessed_argument(subject, run)) is not None:
