@@ -11,7 +11,7 @@ import functools
 import inspect
 import linecache
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -166,6 +166,25 @@ def writer_of(cls: type, name: str) -> str:
     run = {"__init__", *(method for pair in pairs_of(theirs[0]) for method in pair)}
     others = (method for method in reachable_methods(theirs) if method.__name__ not in run)
     return next((method.__name__ for method in others if name in may_write(method)), "")
+
+
+def never_written(cls: type, is_meant: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """Yield the meant attributes that a method reads, and that nothing but a constructor writes, with the method.
+
+    What the file asks for may be None on purpose, and a method may write by a name that it computes.
+    """
+    theirs = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
+    methods = [*reachable_methods(theirs)]
+    if any(map(sets_by_name, methods)):
+        return
+    written = {name for m in methods if m.__name__ != "__init__" for name in own_attributes(m)[1]}
+    files = [*filter(None, map(_file_of, theirs))]
+    nodes = [node for file in files for statement in statements_of(file) for node in ast.walk(statement)]
+    for method in methods:
+        for name in filter(is_meant, own_attributes(method)[0] - written):
+            is_open = hasattr(cls, name) or asks_for(nodes, name)
+            if not (is_open or any(_is_given(repository_root(file), name) for file in files)):
+                yield name, method.__name__
 
 
 def more_telling(error: Exception | None, before: Exception | None) -> Exception | None:

@@ -6,7 +6,7 @@ from dout.adapt.source import names_declared, names_unread
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.formula.discarded_gradients import discarded_gradients, fully_judged, left_empty
+from dout.check.rules.formula.discarded_gradients import discarded_gradients, fully_judged, left_empty, misplaced
 from dout.trace.session.pairing import stem
 
 RULE = Rule("D108", "warning", "the gradient of a parameter is computed and kept nowhere")
@@ -16,6 +16,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield a finding for each gradient that backward computes and forgets; not of one that a global name keeps.
 
     It is an error where nothing reads the local name, or the layer has a place for it: nothing else can keep it then.
+    So it is where backward keeps it by another name than that which the layer's own method reads.
     """
     examination = fully_judged(judgement)
     if examination is None:
@@ -32,3 +33,9 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         is_unread = stem(name) in unread or name in left_empty(subject)
         severity = "error" if is_unread else RULE.severity
         yield RULE.about(subject, message, argument=name, severity=severity, cause="kept nowhere")
+    for name, kept, place, method in misplaced(subject):
+        message = (
+            f"the gradient of {name} is kept in self.{kept}, and {subject.name}.{method} reads self.{place}, "
+            f"which nothing writes"
+        )
+        yield RULE.about(subject, message, argument=name, severity="error", cause="kept nowhere")

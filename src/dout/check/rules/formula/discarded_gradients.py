@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.search.own_faults import is_left_empty, writer_of
+from dout.adapt.search.own_faults import is_left_empty, never_written, writer_of
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject, kept
 from dout.graph import CONSTANT, INPUT, Node, compute, topological
 from dout.run import arrays, attributes_of, copied, otherwise
-from dout.trace.session.pairing import parts_of, unwritten
+from dout.trace.session.pairing import is_named_as_gradient, pairs, parts_of, stem, unwritten
 
 _CLOSE = 1e-9  # relative to the largest element: the same formula, rounded otherwise
 
@@ -64,6 +65,31 @@ def left_unwritten(subject: Subject) -> dict[str, tuple[str, str]]:
 def left_empty(subject: Subject) -> dict[str, str]:
     """The parameters for whose gradient the layer is built with an attribute that no code writes, with its name."""
     return {name: place for name, (place, writer) in left_unwritten(subject).items() if not writer}
+
+
+@kept
+@otherwise(())
+def misplaced(subject: Subject) -> tuple[tuple[str, str, str, str], ...]:
+    """The parameters whose gradient backward keeps by a new name, where a method reads another that nothing writes.
+
+    With each the two names, and the method.
+    """
+    layer, found = subject.again(), list[tuple[str, str, str, str]]()
+    made = {**attributes_of(layer)}
+    subject.runner.forward(layer, subject.fresh_inputs())
+    before = {**attributes_of(layer)}
+    subject.runner.backward(layer, [*map(copied, subject.run().douts)], seed=0)
+    after = attributes_of(layer)
+    for pair in pairs(before, after):
+        new = [key for key, item in after.items() if item is pair.gradient and key not in made]
+        is_meant = partial(_is_for, pair.name, {key for key in after if after[key] is not None})
+        found += ((pair.name, new[0], *one) for one in never_written(type(layer), is_meant) if new)
+    return tuple(dict.fromkeys(found))
+
+
+def _is_for(parameter: str, filled: Set[str], name: str) -> bool:
+    """Whether an attribute is named as the gradient of a parameter, and holds nothing."""
+    return name not in filled and is_named_as_gradient(name) and stem(name) == stem(parameter)
 
 
 def _discarded(subject: Subject, examination: Examination) -> Iterator[str]:
