@@ -17,7 +17,7 @@ import numpy as np
 
 from dout.adapt.argument_names import names_label, names_loss, names_output, stands_for
 from dout.check.conventions.clipping import is_cut_at_a_limit, is_limited, right_by_differences, right_where_small
-from dout.check.conventions.fused_loss import is_of_both
+from dout.check.conventions.fused_loss import times_of_both
 from dout.check.conventions.optimizer_steps import is_an_optimizers
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
 from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalties_in, strength_of_what_is_added
@@ -227,10 +227,11 @@ def _factors_of_a_loss(axes: int, numbers: Iterable[float], last: Iterable[Axes]
 
 
 def _of_parameters(gradient: RefutedGradient) -> Convention | None:
-    """Averaged over the samples in the layer instead of in the loss; what goes on to other layers is right."""
+    """Averaged over the samples in the layer instead of in the loss; what goes on to other layers is not."""
     judgement = gradient.judgement
-    inputs_are_right = all(o.judged.name in judgement.parameters for o in judgement.refuted.values())
-    if gradient.is_of_a_loss or not gradient.is_of_a_parameter or not inputs_are_right:
+    names = {outcome.judged.name for outcome in judgement.refuted.values()} - judgement.parameters
+    inputs_are_scaled = any(judgement.likeness.get(name, Likeness()).ratio is not None for name in names)
+    if gradient.is_of_a_loss or not gradient.is_of_a_parameter or inputs_are_scaled:
         return None
     return _scaled(gradient, _averages(gradient.samples.lengths))
 
@@ -304,9 +305,16 @@ def _of_both(gradient: RefutedGradient) -> Convention | None:
     """A loss that is given probabilities, and gives the gradient of what they were made of."""
     if gradient.likeness.ratio is not None or gradient.name in gradient.judgement.partly or not gradient.is_of_a_loss:
         return None  # a multiple of the right one: a square has this gradient by itself
-    if not is_of_both(gradient.subject, gradient.name):
+    times, because = times_of_both(gradient.subject, gradient.name), "prediction minus target"
+    if times is None:
         return None
-    return Convention(Word.JOINED, "prediction minus target: of the loss and its softmax or sigmoid together")
+    lengths = gradient.samples.lengths
+    factors = (one for one in _factors_of_a_loss(len(lengths.input), (1.0,), ()) if one.at(lengths) > 1)
+    left_out = next((one for one in factors if math.isclose(one.at(lengths), times, rel_tol=1e-3)), None)
+    because = f"{because}: of the loss and its softmax or sigmoid together"
+    if left_out is None:
+        return Convention(Word.JOINED, because)
+    return Convention(Word.JOINED, because, left_out.symbol, undivided=True)
 
 
 def _of_steps(gradient: RefutedGradient) -> Convention | None:

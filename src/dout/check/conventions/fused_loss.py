@@ -19,32 +19,33 @@ _STEP = 1e-5
 _NOTHING = 1e-12  # of a gradient: what rounding leaves of one that is 0
 
 
-@otherwise(False)
-def is_of_both(subject: Subject, name: str) -> bool:
-    """Whether the gradient of a loss is prediction minus target, up to one positive constant, on several inputs.
+@otherwise(None)
+def times_of_both(subject: Subject, name: str) -> float | None:
+    """How many times prediction minus target the gradient of a loss is, on several inputs; None where it is not.
 
     That is the gradient of cross entropy and softmax together, or of binary cross entropy and sigmoid (Bishop, Pattern
     Recognition and Machine Learning, 4.3), of a forward that is given the probabilities. A square has it by itself.
     """
     if name not in subject.names or len(subject.inputs) < 2:
-        return False
+        return None
     place = subject.names.index(name)
     generator = np.random.default_rng(0)
     ratios = [_ratio(subject, place, None), _ratio(subject, place, generator)]
     return _follows(subject, place, raw=not all(r is not None and r > 0 for r in ratios))
 
 
-@otherwise(False)
-def _follows(subject: Subject, place: int, *, raw: bool) -> bool:
-    """Whether that is what differentiating loss and activation together gives, up to one positive constant.
+def _follows(subject: Subject, place: int, *, raw: bool) -> float | None:
+    """How many times what differentiating loss and activation together gives it is; None where it is no multiple.
 
     The absolute error of probabilities has another gradient, whatever its backward says. A `raw` one is given what the
     activation is given, and computes that by itself.
     """
-    return any(_is_derivative(subject, place, activation, raw) for activation in (softmax, _sigmoid))
+    found = (_times_derivative(subject, place, activation, raw) for activation in (softmax, _sigmoid))
+    return next((times for times in found if times is not None), None)
 
 
-def _is_derivative(subject: Subject, place: int, activation: Callable[[Any], Any], raw: bool) -> bool:
+@otherwise(None)
+def _times_derivative(subject: Subject, place: int, activation: Callable[[Any], Any], raw: bool) -> float | None:
     generator = np.random.default_rng(1)
     z = generator.normal(size=np.shape(subject.inputs[place]))
     inputs = [
@@ -52,16 +53,19 @@ def _is_derivative(subject: Subject, place: int, activation: Callable[[Any], Any
         for item in subject.inputs
     ]
 
-    def run(at: Any) -> PlainRun:
-        return subject.run((*inputs[:place], activation(at), *inputs[place + 1 :]))
+    ones = tuple(np.ones(np.shape(output))[()] for output in subject.run().outputs)  # it may not be given any other
 
-    first = subject.run((*inputs[:place], z, *inputs[place + 1 :])) if raw else run(z)
+    def run(at: Any, activation: Callable[[Any], Any] = activation) -> PlainRun:
+        return subject.run((*inputs[:place], activation(at), *inputs[place + 1 :]), ones)
+
+    first = run(z, np.asarray) if raw else run(z)
     ratios = []
     for _ in range(3):
         way = generator.normal(size=z.shape)
         slope = sure_difference(partial(_moved, run, z, way), _STEP)[0]
         ratios.append(float(np.sum(first.gradients[place] * way)) / float(slope))
-    return min(ratios) > 0 and max(ratios) - min(ratios) <= _NEAR * max(ratios)
+    is_multiple = min(ratios) > 0 and max(ratios) - min(ratios) <= _NEAR * max(ratios)
+    return float(np.mean(ratios)) if is_multiple else None
 
 
 def _moved(run: Callable[[Any], PlainRun], z: Any, way: Any, step: float) -> float:

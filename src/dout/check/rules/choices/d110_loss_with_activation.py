@@ -5,6 +5,7 @@ from __future__ import annotations
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
+from dout.check.report.verdicts import Undivided
 from dout.check.rules.choices.kept_conventions import keeping, told
 from dout.judge.outcomes import Word
 
@@ -12,10 +13,14 @@ RULE = Rule("D110", "note", "a loss gives the gradient of its activation as well
 
 
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
-    """Yield one note for a loss whose gradient is prediction minus target."""
+    """Yield one note for a loss whose gradient is prediction minus target; a warning if it leaves out a division."""
     if joined := keeping(judgement, Word.JOINED):
         message = (
             f"{subject.name}'s backward is prediction minus target: "
             "the gradient of loss and softmax (or sigmoid) together, which must pass it on"
         )
-        yield RULE.about(subject, message, cause="joined", **told(joined))
+        details = told(joined)
+        for convention in (one for one in joined.values() if one.undivided):
+            message += f"; forward divides by {convention.constant}, and backward does not"
+            details |= {"severity": "warning", "reason": Undivided()}
+        yield RULE.about(subject, message, cause="joined", **details)
