@@ -30,6 +30,7 @@ class NamedGradient:
     name: str
     where: Where | None
     node: Node
+    derived: Node
     right: bool
     negated: bool = False
 
@@ -67,7 +68,8 @@ def named_gradients(examination: Examination) -> list[NamedGradient]:
     known = dict(trace.data)
     return [
         NamedGradient(
-            mine.name, mine.gradient.where, mine.gradient, mine not in wrong or _is_divided_later(mine, known),
+            mine.name, mine.gradient.where, mine.gradient, examination.derived[mine.node],
+            mine not in wrong or _is_divided_later(mine, known),
             mine in wrong and negative not in wrong,
         )
         for mine, negative in judged

@@ -103,7 +103,8 @@ def proven(
     """The repair, if the exact check passes every gradient of the repaired layer but `others`, kinks aside."""
     judgement = judge(stands[0].recorded(repair.prepare), ends=stands[0].subject.ends)
     at_kinks = {outcome.judged.name for outcome in judgement.at_kinks.values()}
-    negated = {name for name in stands[0].negated if (judgement.likeness[name].ratio or 0) > 0}
+    constant = stands[0].negated | stands[0].scaled
+    negated = {name for name in constant if (judgement.likeness[name].ratio or 0) > 0}
     judged = [verdict for verdict in judgement.verdicts if verdict.argument not in others | at_kinks | negated]
     if judgement.examination is None:
         return None
@@ -115,7 +116,8 @@ def proven(
     kinks = ["; where values are equal the gradient is then still wrong"] if at_kinks else []
     another = not keeps and not is_written_elsewhere(repair.edit, functions)
     mends = frozenset(negated.union(verdict.argument for verdict in judgement.verdicts if verdict.word in right))
-    remarks = "".join([*turned, *kinks])
+    chosen = ["; it is then right up to a constant that people choose"] if stands[0].scaled & negated else []
+    remarks = "".join([*turned, *kinks, *chosen])
     return ProvenRepair(repair, judgement.examination, keeps, another, remarks, bool(turned), mends)
 
 

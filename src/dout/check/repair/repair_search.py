@@ -30,6 +30,7 @@ from dout.check.repair.edits.other_users import heirs_beside
 from dout.check.repair.edits.seen_values import Seen, is_bool, is_float, is_number
 from dout.check.repair.edits.source_edit import Edit
 from dout.check.repair.first_wrong import NamedGradient
+from dout.check.repair.known_values import computing, constants, right_values
 from dout.check.repair.repair_proof import Repair, written
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, switched, tapped
 from dout.check.repair.test_stand import KIND_ALONE, BackwardRuns, Stand, near
@@ -101,7 +102,39 @@ class RepairSearch:
             if best + AS_LIKELY > FIRST and not self.budget.is_over():
                 ordered = self._ordered(numbered, seen, handicaps, in_forward, min(limit, worst))
                 found = self.tried(functions, in_forward, numbered, seen, ordered) or found
+                if limit == worst and not (found or in_forward):
+                    found = self._computed(functions, numbered, seen, ordered)
         return found
+
+    def _computed(
+        self,
+        functions: list[ScratchFunction],
+        numbered: list[ExpressionPlace],
+        seen: Mapping[int, Seen],
+        ordered: list[tuple[float, Edit]],
+    ) -> list[Repair]:
+        """The repairs among thousands of edits that there was no time to run: of those that compute what is right.
+
+        Up to a constant, if that is a convention.
+        """
+        right, times = right_values(self.stands[0], self.named), [constants(s, self.wrong) for s in self.stands]
+        budget = WorkBudget(min(SECONDS, self.budget.left))
+        known = [*computing(ordered, seen, right, times[0], budget)]
+        for which in sorted({i for i, _ in known}):
+            expected = [dict(stand.expected) for stand in self.stands]
+            self._scale([numbers[which] for numbers in times])
+            edits = [edit for i, edit in known if i == which]
+            if found := self.tried(functions, False, numbered, seen, edits):
+                return found
+            for stand, before in zip(self.stands, expected, strict=True):
+                stand.expected, stand.scaled = before, frozenset()
+        return []
+
+    def _scale(self, times: list[float]) -> None:
+        """Take the wrong gradients to be right up to a constant at each stand."""
+        for stand, number in zip(self.stands, times, strict=True):
+            stand.expected |= {name: number * stand.expected[name] for name in self.wrong if number != 1}
+            stand.scaled = self.wrong if number != 1 else frozenset()
 
     def tried(
         self,

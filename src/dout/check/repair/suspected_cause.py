@@ -135,7 +135,8 @@ class CauseSearch:
             is_factor = repair.edit.word == "factor"
             if KIND_ALONE.get() and not is_factor:
                 return found
-            there = elsewhere(repair, self.stands[0].subject, search.wrong, others, search.functions)
+            left = others | self.stands[0].scaled
+            there = elsewhere(repair, self.stands[0].subject, search.wrong, left, search.functions)
             found, is_known = replace(found, elsewhere=there), there in _KNOWN
             if is_known and not found.another_forward:
                 return found

@@ -63,6 +63,7 @@ class Stand:
     examination: Examination | None = None
     shortened: bool = False  # with a row less than the examples
     negated: frozenset[str] = frozenset()  # gradients that lack a sign, and a length that may be a convention: it stays
+    scaled: frozenset[str] = frozenset()  # gradients that are to be right up to a constant, as by a convention
 
     @classmethod
     def at(cls, subject: Subject, examination: Examination, point: Point, a_row_less: bool = False) -> Stand:

@@ -26,6 +26,7 @@ _NOTHING = 1e-12  # what is nothing but rounding is right as a factor, or as a t
 _ELSEWHERE = 0.1  # a factor is likelier missing in what is assigned or returned than in a part of it
 _OTHER_SHAPE, _MADE_HERE, _CALL = 0.05, 0.2, 0.3  # a term of another shape, a local name, and a call are less likely
 _UNREAD = 0.5  # a local name that nothing reads is likelier by so much
+_KEPT = 0.45  # and another name in what is kept as it is, `self.x = x`
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.Tuple, ast.List)
 _PRODUCTS = (ast.Mult, ast.Div, ast.Pow)
 _NAMES = re.compile(r"[^\W\d]\w*")
@@ -98,12 +99,21 @@ _IN_SCOPE: dict[str, Callable[[RepairKind, ExpressionPlace, Seen, Mapping[TermNe
 
 
 def _handicap(kind: RepairKind, place: ExpressionPlace, seen: Seen, text: str, value: Any) -> float:
-    """What a term costs that is a local name, or of another shape; less, where nothing reads what is computed."""
+    """What a term costs that is a local name, or of another shape; less, where nothing reads it, or it is kept."""
     if text in place.function.unread:
         return -_UNREAD
+    if kind.meant == "{t}" and _is_kept(place):
+        return -_KEPT
     if kind.found is EditedSpot.NAME:
         return _MADE_HERE * (text in place.function.locals and text != "dout") + _CALL * ("(" in text)
     return _OTHER_SHAPE * (kind.needs is TermNeed.FITS and np.shape(value) != seen.shape)
+
+
+def _is_kept(place: ExpressionPlace) -> bool:
+    """Whether an expression is all that is kept in an attribute."""
+    statement = place.statement
+    is_whole = isinstance(statement, ast.Assign) and statement.value is place.node
+    return is_whole and isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Attribute)
 
 
 def _slots_of(place: ExpressionPlace, parts: Mapping[str, ast.AST]) -> dict[str, str]:
@@ -145,19 +155,25 @@ def _spots(place: ExpressionPlace, seen: Seen) -> Iterator[EditedSpot]:
 
 
 def _may_lack_a_factor(place: ExpressionPlace) -> bool:
-    """Whether an expression is assigned, returned, added, summed or divided by, and not itself a factor."""
-    node, parent = place.node, place.parents[0]
+    """Whether an expression is assigned, returned, added, summed or divided by, and not itself a factor.
+
+    So is either value of `… if … else …`.
+    """
+    node, parents = place.node, place.parents
+    while isinstance(parents[0], ast.IfExp) and parents[0].test is not node:
+        node, parents = parents[0], parents[1:]
+    parent = parents[0]
     if isinstance(parent, ast.stmt):
         return isinstance(parent, ast.Assign | ast.AugAssign | ast.Return | ast.Expr)
     if isinstance(parent, ast.BinOp):
         below = isinstance(parent.op, ast.Div) and parent.right is node
         return below or isinstance(parent.op, ast.Add | ast.Sub | ast.MatMult)
-    if isinstance(parent, ast.Tuple) and len(place.parents) == 2:
-        return isinstance(place.parents[1], ast.Return | ast.Assign)
+    if isinstance(parent, ast.Tuple) and len(parents) == 2:
+        return isinstance(parents[1], ast.Return | ast.Assign)
     if isinstance(parent, ast.GeneratorExp | ast.ListComp):
         return parent.elt is node
     if isinstance(parent, ast.List | ast.Tuple):  # it is joined with others
-        return len(place.parents) > 1 and isinstance(place.parents[1], ast.Call)
+        return len(parents) > 1 and isinstance(parents[1], ast.Call)
     return isinstance(parent, ast.Call | ast.UnaryOp) or (isinstance(parent, ast.Attribute) and parent.value is node)
 
 
@@ -190,6 +206,8 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
             TermNeed.SAME_KIND: alike and mask == holds_booleans and tells,
             TermNeed.OTHER_KIND: alike and mask != holds_booleans and bool(shape),  # of flags nothing is meant
             TermNeed.KEPT: not alike and of_self and text.startswith("self."),
+            TermNeed.ANOTHER: not alike and isinstance(value, np.ndarray) and not mask and bool(shape),
+            TermNeed.LABELS: _are_labels(value, seen.shape),
         }
         for need in needs if text != place.text else ():
             found[need] += [(text, value)] if needs[need] else []
@@ -199,6 +217,12 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
 def _is_of_rows(value: Any, shape: tuple[int, ...] | None) -> bool:
     """Whether it holds a number for each row of an array of this shape."""
     return isinstance(value, np.ndarray) and value.ndim > 0 and shape is not None and value.shape == shape[:-1]
+
+
+def _are_labels(value: Any, shape: tuple[int, ...] | None) -> bool:
+    """Whether it says for each row of an array of this shape one of its places."""
+    is_whole = isinstance(value, np.ndarray) and value.dtype.kind in "iu" and value.size > 0
+    return is_whole and _is_of_rows(value, shape) and shape is not None and 0 <= value.min() <= value.max() < shape[-1]
 
 
 def _broadcast(one: tuple[int, ...], other: tuple[int, ...] | None) -> bool:

@@ -48,6 +48,8 @@ class TermNeed(Enum):
     OTHER_KIND = "another value of the same shape, one of them numbers, one booleans"
     UNREAD = "numbers of the same shape in a local name that nothing reads"
     KEPT = "for an attribute of self, another one of another shape"
+    ANOTHER = "an array of another shape"
+    LABELS = "a whole number for each row, which is one of its places"
     AXES = "the expression has an axis"
     MATRIX = "the expression has two axes"
     MATRICES = "the expression has more than two axes"
@@ -159,6 +161,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.5, "missing term", EditedSpot.DENOMINATOR, "1 + {x}"),
     *_each(1.6, "missing term", WHOLE, "{x} + {t}", "{x} - {t}", needs=FITS),
     RepairKind(1.9, "missing term", EditedSpot.FLOATS, "{x} + {t}", TermNeed.UNREAD),
+    RepairKind(1.9, "missing term", EditedSpot.FLOATS, "{x} - np.eye({x}.shape[-1])[{t}]", TermNeed.LABELS),
     *_each(2.1, "missing term", WHOLE, "{x} - {d} * {t}", "{x} + {d} * {t}", needs=ALIKE),
     RepairKind(2.0, "missing term", WHOLE, "{x} - {x}.mean(axis={i}, keepdims=True)"),
     RepairKind(2.0, "missing term", WHOLE, "{x} - {t} * {x}.sum(axis={i}, keepdims=True)", ALIKE),
@@ -200,6 +203,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(0.5, "swapped", "a.backward(b.backward(c))", "{b}.backward({a}.backward({c}))"),
     RepairKind(1.3, "swapped", NAME, "{t}", TermNeed.SAME_KIND),
     RepairKind(1.7, "swapped", NAME, "{t}", TermNeed.KEPT),
+    RepairKind(1.75, "swapped", NAME, "{t}", TermNeed.ANOTHER),
     RepairKind(1.9, "swapped", NAME, "{t}", TermNeed.OTHER_KIND),
     RepairKind(1.9, "formula", NAME, "1 - {t}", ALIKE),
     RepairKind(1.4, "formula", EditedSpot.FLOATS, "{x}**2"),
