@@ -21,8 +21,8 @@ from dout.adapt.interface.method_pairs import required_by
 from dout.adapt.interface.network_loss import NetworkLoss, loss_of
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
-from dout.adapt.search.own_faults import lacks_attribute
 from dout.adapt.search.refusals import takes_target
+from dout.adapt.search.unset_attributes import lacks_attribute
 from dout.adapt.source import kinds_for
 from dout.adapt.source.empty_methods import replaced_by
 from dout.adapt.target import Target

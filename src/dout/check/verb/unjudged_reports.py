@@ -10,14 +10,13 @@ from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.search.example import constructor_arguments
 from dout.adapt.search.own_faults import (
-    completed_by,
     has_chosen_parts,
     is_of_python_2,
     is_own_fault,
-    lacks_attribute,
     makes_a_number_of,
     not_imported,
 )
+from dout.adapt.search.unset_attributes import completed_by, lacks_attribute
 from dout.adapt.source import asked_of_objects
 from dout.adapt.target import Target
 from dout.check.project.discover import line_of_class

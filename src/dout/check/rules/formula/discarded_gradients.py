@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.search.own_faults import is_left_empty, never_written, writer_of
+from dout.adapt.search.unset_attributes import is_left_empty, never_written, writer_of
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject, kept

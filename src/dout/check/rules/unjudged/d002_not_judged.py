@@ -9,9 +9,10 @@ import numpy as np
 
 from dout.adapt.argument_names import names_label, names_loss
 from dout.adapt.interface.interface import Interface
-from dout.adapt.search.own_faults import not_imported, unset_attribute
+from dout.adapt.search.own_faults import not_imported
 from dout.adapt.search.raising_lines import unwritten
 from dout.adapt.search.refusals import takes_target
+from dout.adapt.search.unset_attributes import unset_attribute
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source import parts_in
 from dout.adapt.source.empty_methods import kept_when_called
