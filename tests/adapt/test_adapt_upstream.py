@@ -8,7 +8,6 @@ import pytest
 import dout
 from dout.adapt import record_example
 from dout.adapt.interface.interface import method_names
-from dout.errors import TargetError
 
 
 class OfTheFirstRow:
@@ -161,40 +160,3 @@ class KeepsItsRate:
 def test_a_gradient_by_the_name_of_its_parameter_is_no_step_of_that() -> None:
     report = dout.check(KeepsItsRate)
     assert [(verdict.argument, verdict.word) for verdict in report.verdicts] == [("x", "exact"), ("W", "exact")]
-
-
-class Switch:
-    """What arrives is called as nothing that is known, and stands after what forward took."""
-
-    slope = 1.0
-
-    def forward(self, x):
-        return np.maximum(0, x)
-
-    def gradient(self, x, previous):
-        return np.where(x > 0, previous * self.slope, 0.0)
-
-
-class SwitchWrong(Switch):
-    slope = 2.0
-
-
-class SwitchOfInput(Switch):
-    def gradient(self, input, previous):
-        return super().gradient(input, previous)
-
-
-class OfAnother(Switch):
-    """The gradient of another function, which has nothing of forward's by name."""
-
-    def gradient(self, w, v):
-        return v * np.cos(w)
-
-
-def test_what_stands_after_forwards_own_argument_and_is_only_multiplied_is_the_upstream_gradient() -> None:
-    table = np.arange(-6.0, 6.0).reshape(3, 4) + 0.5
-    right = [dout.check(cls, table) for cls in (Switch, SwitchOfInput)]
-    assert [{str(v.word) for v in report.verdicts} for report in right] == [{"exact"}, {"exact"}]
-    assert not dout.check(SwitchWrong, table).ok
-    with pytest.raises(TargetError):
-        dout.check(OfAnother, table)

@@ -288,7 +288,7 @@ def errors(report):
     ("layer", "found"),
     [
         (ForgetsBias, ("D105", "b")),
-        (ForgetsWeights, ("D105", "K")),
+        (ForgetsWeights, ("D101", "K")),
         (KeepsLocally, ("D108", "W")),
         (StepsByAProperty, ("D105", "weights")),
         (InLists, ("D105", "params[0]")),
@@ -312,6 +312,42 @@ def test_a_place_that_other_code_or_another_setting_fills_is_none(layer):
 
 
 def test_the_method_that_fills_it_is_named():
-    (finding,) = [f for f in check(AddsLater(), X).findings if f.code == "D105"]
+    (finding,) = [f for f in check(AddsLater(), X).findings if f.argument == "W"]
     assert finding.severity == "warning"
-    assert "backward leaves self.dW as it was, and collect writes it" in finding.message
+    assert finding.message.endswith("collect fills it")
+
+
+class IsZero(Affine):
+    """The mean over the samples is taken away: the bias has no effect, and its gradient is 0, which backward writes."""
+
+    def __init__(self):
+        super().__init__()
+        self.dW, self.db = np.zeros_like(self.W), np.zeros_like(self.b)
+
+    def forward(self, x):
+        out = super().forward(x)
+        return out - out.mean(axis=0)
+
+    def backward(self, dout):
+        dz = dout - dout.mean(axis=0)
+        self.dW = self.x.T @ dz
+        self.db[...] = 0.0
+        return dz @ self.W.T
+
+
+class HandsOn(ForgetsWeights):
+    """A method that returns the zeros does not fill them."""
+
+    def gradients(self):
+        return [(self.K, self.dK), (self.c, self.dc)]
+
+    def step(self, optimizer):
+        optimizer.update(self.K, self.dK)
+
+
+def test_zeros_are_right_where_nothing_depends_on_a_parameter():
+    assert errors(check(IsZero(), X)) == []
+
+
+def test_who_hands_zeros_on_does_not_fill_them():
+    assert errors(check(HandsOn(), X)) == [("D101", "K")]

@@ -122,3 +122,27 @@ class MeanOverColumns:
 def test_samples_may_be_columns_of_a_loss_that_leaves_its_mean_out():
     report = dout.check(MeanOverColumns(), X.T.copy(), np.array([1, 3, 0]))
     assert [finding.code for finding in report.findings if finding.argument == "x"] == ["D106"]
+
+
+class WindowSums:
+    """Right for windows of odd lengths; those of even lengths reach further to one side."""
+
+    def __init__(self, size=3):
+        self.size = size
+
+    def sums(self, z):
+        padded = np.pad(z, ((0, 0), (self.size // 2, self.size // 2)))
+        return sum(padded[:, i : i + z.shape[1]] for i in range(self.size))
+
+    def forward(self, x):
+        return self.sums(x)
+
+    def backward(self, dout):
+        return self.sums(dout)
+
+
+def test_no_other_forward_is_meant_where_it_is_right_as_it_is_given():
+    errors = [finding for finding in dout.check(WindowSums).findings if finding.severity == "error"]
+    assert [finding.argument for finding in errors] == ["x"]
+    assert "size" in errors[0].message
+    assert "another forward" not in errors[0].message + (errors[0].because or "")

@@ -208,10 +208,7 @@ def candidates(cls: type) -> Iterator[Interface]:
 
 
 def unproven_candidates(cls: type) -> Iterator[Interface]:
-    """The interfaces in which no name says what is the upstream gradient: a run must tell.
-
-    It may be called as a target, `backward(y)`, or as nothing that is known: `gradient(x, previous)` of `forward(x)`.
-    """
+    """The interfaces in which what is called as a target, `backward(y)`, is the upstream gradient: a run must tell."""
     for forward, backward in pairs_of(cls):
         if forward != backward and not _is_as_written(cls, forward, backward):
             yield from of_methods(cls, forward, backward, unproven=True)
@@ -270,8 +267,6 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
     active = [n for n in wanted if n not in idle]
     alone = len(wanted) == 1 and (local or only_multiplied(getattr(cls, backward), wanted[0]))
-    if unproven and not loss and (roles := _upstream_last(wanted, taken)):
-        yield Interface(forward, backward, roles, context=context)
     if takes_target(active, taken, loss or alone) != unproven or _asks_for_more(cls, forward, active, taken, local):
         return
     if local and not loss and _is_of_another(cls, forward, wanted, taken):
@@ -304,12 +299,6 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
         yield Interface(forward, backward, roles, context=context, local=is_local)
     if len(wanted) > 1 and wanted == taken and not loss:  # `log_prob(x, a)`, `grad_log_prob(x, a)`: of one number
         yield Interface(forward, backward, tuple(wanted), context=context)
-
-
-def _upstream_last(wanted: Sequence[str], taken: Sequence[str]) -> tuple[str, ...]:
-    """The roles where backward takes what forward does and one thing more, which comes last; else none."""
-    known = taken and len(wanted) == len(taken) + 1 and wanted[-1] not in taken
-    return (*taken, DOUT) if known and not any(setting_role(name, "") for name in wanted) else ()
 
 
 def _wanted(cls: type, forward: str, backward: str, loss: bool) -> list[str]:

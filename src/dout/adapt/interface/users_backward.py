@@ -48,10 +48,11 @@ from dout.adapt.interface.method_pairs import optional, reads_and_writes, requir
 from dout.adapt.interface.users_forward import AGAIN, GIVEN, HELD
 from dout.adapt.source import switches_for
 from dout.run import attributes_of
-from dout.trace.session.pairing import is_named_as_gradient
+from dout.trace.session.pairing import is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
 
 # What an argument is for that could be nothing else.
+_INPUTS = ("x", "in", "input", "inputs")
 _CERTAIN = {DOUT, CACHE, FIRST, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", PENALTY}
 
 
@@ -242,8 +243,8 @@ def _times(dout: Any, derivative: Any) -> Any:
 def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
     """The inputs' gradients among those that stand in a dict, by their keys; the others are learned.
 
-    Never by their places: a number that tells of an update is no gradient. The only array at a key that is nobody's,
-    `{"x": dx, "W": dW}`, is for the only input that has none, `forward(inputs)`.
+    Never by their places: a number that tells of an update is no gradient. An input may be called otherwise, as one:
+    `{"x": dx, "W": dW}` of `forward(inputs)`.
     """
     parameters = [name for name, _ in parameters_of(layer) if not is_named_as_gradient(name)]
     inner = [place for place, item in places_of(layer).items() if "." in place and is_float_array(item)]
@@ -251,9 +252,11 @@ def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
     if not any(owned):
         arrays = [gradient for gradient in result.values() if is_float_array(gradient)]
         return arrays[0] if len(arrays) == len(names) == 1 else None
-    left = [item for key, item in result.items() if not any(by_owner((*parameters, *names), {key: item}, inner))]
     without = [name for name in names if name not in owned]
-    if len(without) == 1 and len(left) == 1 and is_float_array(left[0]):
+    left = [
+        item for key, item in result.items() if isinstance(key, str) and stem(key) in _INPUTS and is_float_array(item)
+    ]
+    if len(without) == len(left) == 1 and not any(item is left[0] for item in owned.values()):
         owned[without[0]] = left[0]
     learn(layer, {name: g for name, g in owned.items() if name in (*parameters, *inner) and name not in names})
     return _in_order(owned, names)

@@ -21,6 +21,7 @@ from dout.adapt.search.raising_lines import steps_of
 from dout.adapt.source.attribute_reads import (
     asks_for,
     attributes_set,
+    attributes_written,
     may_write,
     own_attributes,
     reachable_methods,
@@ -101,11 +102,11 @@ def is_left_empty(cls: type, name: str, beside: Set[str], is_array: bool) -> boo
 
 
 def writer_of(cls: type, name: str) -> str:
-    """The method of a class that may write an attribute, other than those that run with forward and backward, or ""."""
+    """The method of a class that writes an attribute, other than those that run with forward and backward, or ""."""
     theirs = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
     run = {"__init__", *(method for pair in pairs_of(theirs[0]) for method in pair)}
     others = (method for method in reachable_methods(theirs) if method.__name__ not in run)
-    return next((method.__name__ for method in others if name in may_write(method)), "")
+    return next((method.__name__ for method in others if name in attributes_written(method)), "")
 
 
 def never_written(cls: type, is_meant: Callable[[str], bool]) -> Iterator[tuple[str, str]]:

@@ -90,6 +90,24 @@ def may_write(function: Any) -> frozenset[str]:
     )
 
 
+@total(frozenset)
+def attributes_written(function: Any) -> frozenset[str]:
+    """The attributes of its instance that a method surely gives other numbers than 0, by itself or in place."""
+    own = read(function)
+    nodes = list(walk(own.node)) if own else []
+    idle = {id(part) for node in nodes if _clears(node) for part in ast.walk(node)}
+    targets = {id(_base(node)) for node in nodes if isinstance(getattr(node, "ctx", None), ast.Store)}
+    for node in nodes:
+        match node:
+            case ast.Call(func=ast.Attribute(attr="at"), args=[into, *_]) | ast.keyword(arg="out", value=into):
+                targets.add(id(_base(into)))
+    return frozenset(
+        own.held_as(n.attr)
+        for n in nodes
+        if own and isinstance(n, ast.Attribute) and name_of(n.value) == own.me and id(n) in targets - idle
+    )
+
+
 def _operands(node: ast.AST) -> list[ast.expr]:
     match node:
         case ast.BinOp(left=left, right=right):

@@ -23,7 +23,7 @@ from dout.check.exact.subject import Subject, axis_with, kept
 from dout.check.repair.edits.expression_places import ScratchFunction
 from dout.check.repair.edits.source_edit import Edit
 from dout.check.repair.scratch_functions import Scratch, code_of, patched
-from dout.check.repair.test_stand import Stand, shorter
+from dout.check.repair.test_stand import Stand, near, shorter
 from dout.clock import WorkBudget, count
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 from dout.run import arrays as held_arrays
@@ -38,6 +38,7 @@ _SECONDS = 0.4  # for second examples
 _A_JUDGEMENT = 20  # times as long as a plain run takes
 _PLACES = (ast.Subscript, ast.Slice, ast.keyword)
 _OFF = 1e-6  # from 1, of a ratio
+_ROUNDED = 1e-9  # of an output
 _STABILISER = 1e-3  # what is smaller only keeps from dividing by 0
 _MOST_NUMBERS = 6  # in a layer, that are changed
 _LEAST_TELLING = 5  # characters of an expression that is not written twice by chance
@@ -122,10 +123,18 @@ def proven(
 
 
 def stays_right(repair: Repair, given: Subject) -> bool:
-    """Whether a repair that was proven at another setting leaves the layer right as it is given.
+    """Whether a repair that was proven at another setting leaves the layer right as it is given, and its output.
 
-    Where values are equal its gradients may be as wrong as they were.
+    There forward and backward fit each other: no other forward is meant. Where values are equal its gradients may be as
+    wrong as they were.
     """
+    layer = given.again()
+    repair.prepare(layer)
+    with quiet():
+        given.runner.rewind()
+        outputs = flat(given.runner.forward(layer, given.fresh_inputs()))
+    if not all(near(new, old, _ROUNDED) for new, old in zip(outputs, given.run().outputs, strict=True)):
+        return False
     words = _words_as_given(given, repair.prepare)
     at_kinks = Word.BUT_AT_KINKS in words and Word.BUT_AT_KINKS not in _words_as_given(given)
     return bool(words) and not at_kinks and not words & {Word.REFUTED, Word.INCONCLUSIVE}

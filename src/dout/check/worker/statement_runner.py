@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType, FunctionType, ModuleType
 from typing import Any, Literal
 
+from dout.adapt.source.attribute_reads import may_write
 from dout.check.worker.audit_guard import Guard, GuardRules, shown
 from dout.clock import spent
 from dout.errors import EndOfRun
@@ -231,8 +232,10 @@ class _Statements:
         match statement:
             case ast.Expr(ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method))) if method not in ran:
                 held = self.names.get(name)
-                code = getattr(getattr(type(held), method, None), "__code__", None)
-                if isinstance(held, list | dict | set) or (code is not None and is_user_code(code.co_filename)):
+                function = getattr(type(held), method, None)
+                code = getattr(function, "__code__", None)
+                is_users = code is not None and is_user_code(code.co_filename)
+                if isinstance(held, list | dict | set) or (is_users and may_write(function)):
                     self.names[name] = Missing(f"{_FOLLOWS}{shown(self.file)}:{statement.lineno}")
 
     def _stopped(self, statement: ast.stmt, kind: Kind, why: str, shown_: str = "", line: int | None = None) -> None:

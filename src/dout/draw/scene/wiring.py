@@ -185,10 +185,10 @@ class Wiring:
     def _leave_out_between(self) -> Iterator[Wire]:
         """Leave out, and return, what lies between both ends of many values alike that one box, or the outside, gives.
 
-        They go to one item, whose ports are fewer then.
+        They go to one item, whose ports are fewer then. All are drawn where a gradient is wrong: it may be theirs.
         """
         series: dict[Hashable, list[_Want]] = {}
-        for want in () if self.view.unfold else self._wants:
+        for want in () if self.view.unfold or self.trace.wrong else self._wants:
             maker, node = self.makers.get(want.wire), want.wire[0]
             if want.target.kind != "open" and (maker is None or maker.kind == "layer"):
                 key = id(want.target), id(maker), node.shape, node.kind, self.trace.names.get(node)

@@ -112,31 +112,33 @@ class Pair(NamedTuple):
 def pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
     """Yield the pairs among a layer's attributes: parameters as forward saw them, gradients as backward left them.
 
-    An attribute that still holds the zeros that were there before is no gradient: another method may write it. In a
-    list such zeros are one, unless all are: another object may hold the list.
+    None where every gradient is the array of zeros that was there before: then another method computes them.
     """
-    yield from (pair for pair, is_left in _told(before, after) if not is_left)
+    found = list(_pairs(before, after))
+    if len(zeros_left(before, found)) < len(found):
+        yield from found
+
+
+def zeros_left(before: Mapping[str, Any], found: Iterable[Pair]) -> list[Pair]:
+    """Of these pairs those whose gradient is the array of zeros that was there before."""
+    held = [item for value in before.values() for item in (value, *parts_of(value))]
+    return [pair for pair in found if any(pair.gradient is item for item in held) and not np.any(plain(pair.gradient))]
 
 
 def unwritten(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """Yield parameters, by name and value, with the attribute for their gradient that backward leaves as 0 or None."""
-    for pair in (pair for pair, is_left in _told(before, after) if is_left):
+    """Yield parameters, by name and value, with the attribute for their gradient where backward leaves zeros or None.
+
+    Of zeros these are all parameters or none: beside another gradient zeros are one.
+    """
+    found = list(_pairs(before, after))
+    left = zeros_left(before, found)
+    for pair in left if len(left) == len(found) else ():
         holds = [key for key, item in after.items() if any(part is pair.gradient for part in (item, *parts_of(item)))]
         yield from ((pair.name, pair.parameter, key) for key in holds[:1])
     empty = [key for key, item in after.items() if item is None and is_named_as_gradient(key)]
     for name, item in before.items() if empty else ():
         if is_array(item) and after.get(name) is item:
             yield from ((name, item, key) for key in empty if stem(key) == stem(name))
-
-
-def _told(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[Pair, bool]]:
-    """The pairs, each with whether its gradient is left: nothing has written its zeros."""
-    found = list(_pairs(before, after))
-    attributes = {id(item) for item in before.values()}
-    held = attributes | {id(item) for value in before.values() for item in parts_of(value)}
-    zeros = {id(pair.gradient) for pair in found if not np.any(plain(pair.gradient))} & held
-    left = zeros if all(id(pair.gradient) in zeros for pair in found) else zeros & attributes
-    yield from ((pair, id(pair.gradient) in left) for pair in found)
 
 
 def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:

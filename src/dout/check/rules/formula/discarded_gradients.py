@@ -62,6 +62,20 @@ def left_unwritten(subject: Subject) -> dict[str, tuple[str, str]]:
     return found
 
 
+@otherwise("")
+def filled_by(subject: Subject, parameter: str) -> str:
+    """The method that fills the attribute for a parameter's gradient, where backward leaves zeros in it; else ""."""
+    layer = subject.again()
+    subject.runner.forward(layer, subject.fresh_inputs())
+    before = {**attributes_of(layer)}
+    subject.runner.backward(layer, [*map(copied, subject.run().douts)], seed=0)
+    for pair in pairs(before, attributes_of(layer)):
+        places = [key for key, item in before.items() if item is pair.gradient]
+        if pair.name == parameter and places and not np.any(pair.gradient):
+            return writer_of(type(layer), places[0])
+    return ""
+
+
 def left_empty(subject: Subject) -> dict[str, str]:
     """The parameters for whose gradient the layer is built with an attribute that no code writes, with its name."""
     return {name: place for name, (place, writer) in left_unwritten(subject).items() if not writer}

@@ -88,9 +88,20 @@ def _adds_up(subject: Subject, name: str) -> str:
             if isinstance(value, ast.Call) and called(value) == backward
         }
         for call in (node for node in outside if isinstance(node, ast.Call) and called(node) in _SUMS):
-            if any(_tells_gradient_of(part, name, returned) for part in ast.walk(call)):
+            if (item := _added_up(call)) is not None and _tells_gradient_of(item, name, returned):
                 return shown_place(str(file.path), call.lineno)
     return ""
+
+
+def _added_up(call: ast.Call) -> ast.expr | None:
+    """What a call adds up along its first axis: `np.mean(g, axis=0)`, `g.sum(0)`; None of any other."""
+    named = [one.value for one in call.keywords if one.arg == "axis"]
+    match [*call.args, *named]:
+        case [item, ast.Constant(value=0)]:
+            return item
+        case [ast.Constant(value=0)] if isinstance(call.func, ast.Attribute):
+            return call.func.value
+    return None
 
 
 def _tells_gradient_of(node: ast.AST, name: str, returned: Collection[str]) -> bool:
