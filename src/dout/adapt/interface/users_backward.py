@@ -253,10 +253,8 @@ def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
         arrays = [gradient for gradient in result.values() if is_float_array(gradient)]
         return arrays[0] if len(arrays) == len(names) == 1 else None
     without = [name for name in names if name not in owned]
-    left = [
-        item for key, item in result.items() if isinstance(key, str) and stem(key) in _INPUTS and is_float_array(item)
-    ]
-    if len(without) == len(left) == 1 and not any(item is left[0] for item in owned.values()):
+    left = [result[key] for key in result if isinstance(key, str) and stem(key) in _INPUTS]
+    if len(without) == len(left) == 1 and left[0] is owned.get("") and is_float_array(left[0]):
         owned[without[0]] = left[0]
     learn(layer, {name: g for name, g in owned.items() if name in (*parameters, *inner) and name not in names})
     return _in_order(owned, names)
