@@ -122,3 +122,24 @@ for turn in range(2):
 def test_an_error_in_a_long_call_is_the_users(tmp_path, monkeypatch):
     raising = "x = np.ones((20, 4))\ntry:\n    slow.forward(x)\nexcept IndexError:\n    x = np.ones((20, 3))\n" + ROUNDS
     assert len(recorded(tmp_path, raising, monkeypatch).calls) >= 2
+
+
+def test_the_gradient_of_a_value_that_goes_beside_a_long_call_is_the_sum_of_both_edges(tmp_path, monkeypatch):
+    (tmp_path / "beside.py").write_text(
+        LAYERS
+        + """
+class Add:
+    def forward(self, a, b):
+        return a + b
+    def backward(self, dout):
+        return 5 * dout / 5, 1 * dout
+slow.W = np.ones(3) * 2
+add = Add()
+out = add.forward(slow.forward(x), x)
+da, db = add.backward(np.ones((20, 3)))
+total = slow.backward(da) + db
+"""
+    )
+    monkeypatch.setattr(script_tracer, "MOST_INSIDE", 50)
+    svg = record_script(tmp_path / "beside.py").draw().svg()
+    assert "[3, 3]" in svg  # 2 by the long call, and 1 beside it

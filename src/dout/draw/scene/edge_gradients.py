@@ -19,7 +19,7 @@ from dout.graph import NUMPY_VALUES, Node
 from dout.number_text import format_number
 from dout.trace.model.derived_gradients import sum_of
 from dout.trace.model.derived_gradients import total as sum_node
-from dout.trace.model.recorded import Gradient, LayerCall, Value
+from dout.trace.model.recorded import LOSSES, Gradient, LayerCall, Value
 
 _MOST_TERMS = 4  # a longer sum says how many terms it has
 
@@ -32,6 +32,7 @@ class EdgeGradients:
         self._by_node = wiring.trace.by_node
         self._digits = wiring.view.digits
         self._stems: dict[tuple[int, Wire], Gradient | None] = {}
+        self._is_cut = any(event.kind in LOSSES for event in wiring.trace.events)
         self.first = self._first_wrong()
 
     def on_strand(self, strand: Strand) -> Gradient | None:
@@ -69,7 +70,7 @@ class EdgeGradients:
         is_whole = wire[1] is None and _leads_all(plan, wire)
         if len(parts) == 1:
             return _more_telling(parts[0], whole) if is_whole else parts[0]
-        return whole if is_whole else _added(parts)
+        return whole if is_whole and not self._is_cut else _added(parts)  # a use may not have been recorded
 
     def mark(self, gradient: Gradient | None, parts: Sequence[Gradient | None] = ()) -> Mark | None:
         """Make a gradient ready for the eye; with the gradients of its uses, it says how they add up."""
