@@ -201,7 +201,7 @@ def _upstream(output: Any, numbers: Callable[[tuple[int, ...]], Any]) -> Any:
 def _needed(
     nodes: list[Node], calls: tuple[LayerCall, ...], ends: list[Node], steered: Iterable[Node]
 ) -> tuple[Node, ...]:
-    """All nodes but those that are only noted, and what is made of nothing and has no use: arrays within reach."""
+    """All nodes but those that are only noted, and inputs and constants without a use: arrays within reach."""
     shown = set(ends)
     for call in calls:
         shown.update(n for n in (*call.inputs, *call.outputs, *(call.douts or ()), *(call.gradients or ())) if n)
@@ -209,10 +209,7 @@ def _needed(
     noted = _noted(nodes, shown | set(steered)) if shown else set()
     kept = [node for node in nodes if node not in noted]
     used = {i for node in kept for i in node.inputs} | shown
-    computes = any(node.inputs for node in kept)  # where nothing is computed, a filled array is what there is to show
-    idle = (node for node in kept if not node.inputs and node not in used)
-    gone = {node for node in idle if computes or node.primitive in (INPUT, CONSTANT)}
-    return tuple(node for node in kept if node not in gone)
+    return tuple(node for node in kept if node.inputs or node.primitive not in (INPUT, CONSTANT) or node in used)
 
 
 def _noted(nodes: list[Node], shown: set[Node]) -> set[Node]:

@@ -13,7 +13,7 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject, kept
 from dout.graph import CONSTANT, INPUT, Node, compute, topological
-from dout.run import arrays, attributes_of, copied, otherwise
+from dout.run import arrays, attributes_of, copied, otherwise, quiet
 from dout.trace.session.pairing import is_named_as_gradient, pairs, parts_of, stem, unwritten
 
 _CLOSE = 1e-9  # relative to the largest element: the same formula, rounded otherwise
@@ -48,10 +48,7 @@ def left_unwritten(subject: Subject) -> dict[str, tuple[str, str]]:
     Beside its name stands the method that may write it, "" where no code does. Those of which only others know that are
     not there.
     """
-    layer = subject.again()
-    subject.runner.forward(layer, subject.fresh_inputs())
-    before = {**attributes_of(layer)}
-    subject.runner.backward(layer, [*map(copied, subject.run().douts)], seed=0)
+    layer, _, before = _after_a_round(subject)
     held, found = arrays(layer), dict[str, tuple[str, str]]()
     for name, parameter, place in unwritten(before, attributes_of(layer)):
         holders = {key for key, item in before.items() if any(part is parameter for part in (item, *parts_of(item)))}
@@ -65,10 +62,7 @@ def left_unwritten(subject: Subject) -> dict[str, tuple[str, str]]:
 @otherwise("")
 def filled_by(subject: Subject, parameter: str) -> str:
     """The method that fills the attribute for a parameter's gradient, where backward leaves zeros in it; else ""."""
-    layer = subject.again()
-    subject.runner.forward(layer, subject.fresh_inputs())
-    before = {**attributes_of(layer)}
-    subject.runner.backward(layer, [*map(copied, subject.run().douts)], seed=0)
+    layer, _, before = _after_a_round(subject)
     for pair in pairs(before, attributes_of(layer)):
         places = [key for key, item in before.items() if item is pair.gradient]
         if pair.name == parameter and places and not np.any(pair.gradient):
@@ -88,12 +82,8 @@ def misplaced(subject: Subject) -> tuple[tuple[str, str, str, str], ...]:
 
     With each the two names, and the method.
     """
-    layer, found = subject.again(), list[tuple[str, str, str, str]]()
-    made = {**attributes_of(layer)}
-    subject.runner.forward(layer, subject.fresh_inputs())
-    before = {**attributes_of(layer)}
-    subject.runner.backward(layer, [*map(copied, subject.run().douts)], seed=0)
-    after = attributes_of(layer)
+    layer, made, before = _after_a_round(subject)
+    after, found = attributes_of(layer), list[tuple[str, str, str, str]]()
     for pair in pairs(before, after):
         new = [key for key, item in after.items() if item is pair.gradient and key not in made]
         is_meant = partial(_is_for, pair.name, {key for key in after if after[key] is not None})
@@ -104,6 +94,17 @@ def misplaced(subject: Subject) -> tuple[tuple[str, str, str, str], ...]:
 def _is_for(parameter: str, filled: Set[str], name: str) -> bool:
     """Whether an attribute is named as the gradient of a parameter, and holds nothing."""
     return name not in filled and is_named_as_gradient(name) and stem(name) == stem(parameter)
+
+
+def _after_a_round(subject: Subject) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """A layer after its forward and backward, what it held when it was made, and what it held between the two."""
+    layer = subject.again()
+    made = {**attributes_of(layer)}
+    with quiet():
+        subject.runner.forward(layer, subject.fresh_inputs())
+        before = {**attributes_of(layer)}
+        subject.runner.backward(layer, [*map(copied, subject.run().douts)], seed=0)
+    return layer, made, before
 
 
 def _discarded(subject: Subject, examination: Examination) -> Iterator[str]:
