@@ -122,8 +122,6 @@ class Trials:
                 failed.update(one.forward for one in self.interfaces if self.assumes or one is interface)
             if self.unproven and not self._takes_upstream(tried, make, inputs):
                 continue
-            if self.unproven and not is_told(self.cls, interface) and not self._manner(tried, make, inputs, place)[0]:
-                continue  # what backward takes is called as nothing that forward takes
             if self._takes_a_residual(tried, make, inputs):
                 self.takes_target = True
                 continue
