@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from report_findings import named_errors
 
 from dout.check.verb.check_layer import check
 
@@ -126,7 +127,7 @@ class ReturnsAnEmptyPlace:
 
 
 def test_an_attribute_that_is_none_is_no_gradient_to_return():
-    assert errors(check(ReturnsAnEmptyPlace(), X)) == [("D105", "x")]
+    assert named_errors(check(ReturnsAnEmptyPlace(), X)) == [("D105", "x")]
 
 
 class Base:
@@ -277,11 +278,7 @@ class NamesItLocally(IsReadFromAGlobal):
 
 def test_a_gradient_in_a_global_is_kept_and_one_in_a_local_name_is_not():
     assert [f.code for f in check(IsReadFromAGlobal(), X).findings if f.severity != "note"] == []
-    assert errors(check(NamesItLocally(), X)) == [("D108", "U")]
-
-
-def errors(report):
-    return [(f.code, f.argument) for f in report.findings if f.severity == "error"]
+    assert named_errors(check(NamesItLocally(), X)) == [("D108", "U")]
 
 
 @pytest.mark.parametrize(
@@ -295,11 +292,11 @@ def errors(report):
     ],
 )
 def test_a_gradient_whose_place_stays_empty_is_an_error(layer, found):
-    assert errors(check(layer(), X)) == [found]
+    assert named_errors(check(layer(), X)) == [found]
 
 
 def test_so_it_is_where_backward_gives_nothing_else():
-    assert errors(check(IndexedInLists(), np.array([0, 2, 2]))) == [("D105", "params[0]")]
+    assert named_errors(check(IndexedInLists(), np.array([0, 2, 2]))) == [("D105", "params[0]")]
 
 
 OTHERS = [Affine, AddsLater, ComputesLater, StacksThem, IsATable, IsFrozen]
@@ -308,7 +305,7 @@ OTHERS += [WritesThroughAFunction, WritesByName, WritesIntoItsDict, IsNeverTrain
 
 @pytest.mark.parametrize("layer", OTHERS)
 def test_a_place_that_other_code_or_another_setting_fills_is_none(layer):
-    assert errors(check(layer(), X)) == []
+    assert named_errors(check(layer(), X)) == []
 
 
 def test_the_method_that_fills_it_is_named():
@@ -346,8 +343,8 @@ class HandsOn(ForgetsWeights):
 
 
 def test_zeros_are_right_where_nothing_depends_on_a_parameter():
-    assert errors(check(IsZero(), X)) == []
+    assert named_errors(check(IsZero(), X)) == []
 
 
 def test_who_hands_zeros_on_does_not_fill_them():
-    assert errors(check(HandsOn(), X)) == [("D101", "K")]
+    assert named_errors(check(HandsOn(), X)) == [("D101", "K")]

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from mended_layers import written_by_fixes
+from report_findings import named_errors
 
 from dout.check.program.observed_layers import LayerUse
 from dout.check.program.used_example import used_examples
@@ -13,16 +15,6 @@ X = DRAW.normal(size=(3, 5))
 SHARES = DRAW.uniform(0.1, 0.9, size=(3, 4))
 PLACES = np.array([2, 0, 3])
 ROWS = np.eye(4)[PLACES]
-
-
-def errors(report):
-    return [(f.code, f.argument) for f in report.findings if f.severity == "error"]
-
-
-def written(report):
-    """The lines that fixes of errors write."""
-    fixes = [str(f.fix) for f in report.findings if f.severity == "error" and f.fix is not None]
-    return [line[1:].strip() for fix in fixes for line in fix.splitlines() if line[:1] == "+" and line[:3] != "+++"]
 
 
 class Gated:
@@ -63,8 +55,8 @@ class GatedWithoutAFactor(Gated):
 
 
 def test_a_line_whose_right_value_is_known_is_repaired_among_thousands_of_edits():
-    assert errors(check(Gated(), X)) == []
-    assert "d_gate = d_act * (sig + gate * sig * (1 - sig))" in written(check(GatedWithoutAFactor(), X))
+    assert named_errors(check(Gated(), X)) == []
+    assert "d_gate = d_act * (sig + gate * sig * (1 - sig))" in written_by_fixes(check(GatedWithoutAFactor(), X))
 
 
 class PicksLogs:
@@ -95,11 +87,11 @@ class PicksLogsGivesTarget(PicksLogs):
 
 
 def test_the_ones_of_labels_and_a_value_of_another_shape_are_repairs():
-    assert errors(check(PicksLogs(), SHARES, PLACES)) == []
-    assert written(check(PicksLogsWithoutTarget(), SHARES, PLACES)) == [
+    assert named_errors(check(PicksLogs(), SHARES, PLACES)) == []
+    assert written_by_fixes(check(PicksLogsWithoutTarget(), SHARES, PLACES)) == [
         "return (grad - np.eye(grad.shape[-1])[self.target]) / len(grad)"
     ]
-    assert written(check(PicksLogsGivesTarget(), SHARES, PLACES)) == ["return grad / len(grad)"]
+    assert written_by_fixes(check(PicksLogsGivesTarget(), SHARES, PLACES)) == ["return grad / len(grad)"]
 
 
 class MaybeBias:
@@ -126,8 +118,8 @@ class MaybeBiasNotSummed(MaybeBias):
 
 
 def test_a_sum_is_missing_in_one_value_of_a_choice():
-    assert errors(check(MaybeBias(), X)) == []
-    assert "self.db = dout.sum(axis=0, keepdims=True) if self.b is not None else None" in written(
+    assert named_errors(check(MaybeBias(), X)) == []
+    assert "self.db = dout.sum(axis=0, keepdims=True) if self.b is not None else None" in written_by_fixes(
         check(MaybeBiasNotSummed(), X)
     )
 
@@ -165,8 +157,8 @@ class GivesItByThatName(KeepsItByAnotherName):
 
 
 def test_a_gradient_kept_by_another_name_than_a_method_reads_is_an_error():
-    assert errors(check(GivesItsGradients(), X)) == errors(check(GivesItByThatName(), X)) == []
-    assert errors(check(KeepsItByAnotherName(), X)) == [("D108", "mix")]
+    assert named_errors(check(GivesItsGradients(), X)) == named_errors(check(GivesItByThatName(), X)) == []
+    assert named_errors(check(KeepsItByAnotherName(), X)) == [("D108", "mix")]
 
 
 class Rectifier:
@@ -189,7 +181,7 @@ def test_a_use_on_one_side_of_a_condition_excuses_nothing():
     positive = 1 + DRAW.uniform(size=(12, 10))
     for layer, wrong in ((Rectifier, []), (RectifierHandsOn, ["x"])):
         (used,) = used_examples([LayerUse(layer, {}, layer(), {"x": positive})])
-        assert [argument for _, argument in errors(checked_on(Grounds.of_use(used)))] == wrong
+        assert [argument for _, argument in named_errors(checked_on(Grounds.of_use(used)))] == wrong
 
 
 class ReturnsThree:
@@ -219,8 +211,8 @@ class ReturnsThreeNegated(ReturnsThree):
 
 def test_whose_gradients_are_names_and_shapes_tell_together():
     x = DRAW.normal(size=(2, 3, 5))
-    assert errors(check(ReturnsThree(), x)) == []
-    assert errors(check(ReturnsThreeNegated(), x)) == [("D101", "prev")]
+    assert named_errors(check(ReturnsThree(), x)) == []
+    assert named_errors(check(ReturnsThreeNegated(), x)) == [("D101", "prev")]
 
 
 class Joined:

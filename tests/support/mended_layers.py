@@ -25,3 +25,8 @@ def added(found):
     """The lines that a fix adds."""
     lines = str(found.fix).splitlines()
     return [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
+
+
+def written_by_fixes(report):
+    """The lines that the fixes of a report's errors add."""
+    return [line for found in report.findings if found.severity == "error" and found.fix for line in added(found)]

@@ -51,8 +51,8 @@ from dout.run import attributes_of
 from dout.trace.session.pairing import is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
 
+_INPUTS = ("x", "in", "input", "inputs")  # what keys of a dict call an input, whatever forward calls it
 # What an argument is for that could be nothing else.
-_INPUTS = ("x", "in", "input", "inputs")
 _CERTAIN = {DOUT, CACHE, FIRST, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", PENALTY}
 
 

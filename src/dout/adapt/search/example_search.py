@@ -106,9 +106,9 @@ class ExampleSearch:
             return one if refused is None else replace(one, refused=refused)
         if fit in (Fit.SHAPES, Fit.INPUTS) and one is not None:
             one = replace(self._as_returned(one) or one, before=self.before)
-        if fit == Fit.FORWARD and one is not None:
-            read = self._as_read(one)
-            fit, one = max((fit, one), (self.run(read).fit, read), key=lambda found: found[0]) if read else (fit, one)
+        read = self._as_read(one) if fit == Fit.FORWARD and one is not None else None
+        if read is not None and (better := self.run(read).fit) > fit:
+            fit, one = better, read
         if fit == Fit.FORWARD and one is not None and any(names_label(name) for name in one.chosen_inputs):
             other = self._mended()  # with one sample alone, labels of another kind may only seem to do
             if other is not None and self.run(other).fit == Fit.ALL:

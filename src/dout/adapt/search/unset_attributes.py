@@ -66,11 +66,11 @@ def unset_attribute(error: BaseException) -> UnsetAttribute | None:
 
 
 def _unset(owner: Any, name: str, text: str) -> UnsetAttribute | None:
-    theirs = [base for base in type(owner).__mro__[:-1] if not is_adapted(base)]
+    theirs = _users_bases(type(owner))
     files = [file for file in map(file_of, theirs) if file]
     if not files:
         return None
-    runs = {"__init__", *(method for pair in pairs_of(theirs[0]) for method in pair)}
+    runs = _run_by_a_layer(theirs[0])
     own = [method for base in theirs for method in vars(base).values() if inspect.isfunction(method)]
     setting = {method.__name__ for method in own if name in attributes_set(method)}
     roots = dict.fromkeys(map(repository_root, files))
@@ -83,7 +83,7 @@ def is_left_empty(cls: type, name: str, beside: Set[str], is_array: bool) -> boo
     It makes one of those `beside` it, too: a base class may have a place for what a class has not. A method may write
     into an array that it hands on, or by a name that it computes; and what the file asks for may be None on purpose.
     """
-    theirs = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
+    theirs = _users_bases(cls)
     backwards = {backward for _, backward in pairs_of(theirs[0])}
     files = [*filter(None, map(file_of, theirs))]
     made = [own_attributes(vars(base).get("__init__"))[1] for base in theirs]
@@ -103,9 +103,9 @@ def is_left_empty(cls: type, name: str, beside: Set[str], is_array: bool) -> boo
 
 def writer_of(cls: type, name: str) -> str:
     """The method of a class that writes an attribute, other than those that run with forward and backward, or ""."""
-    theirs = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
-    run = {"__init__", *(method for pair in pairs_of(theirs[0]) for method in pair)}
-    others = (method for method in reachable_methods(theirs) if method.__name__ not in run)
+    theirs = _users_bases(cls)
+    runs = _run_by_a_layer(theirs[0])
+    others = (method for method in reachable_methods(theirs) if method.__name__ not in runs)
     return next((method.__name__ for method in others if name in attributes_written(method)), "")
 
 
@@ -114,7 +114,7 @@ def never_written(cls: type, is_meant: Callable[[str], bool]) -> Iterator[tuple[
 
     What the file asks for may be None on purpose, and a method may write by a name that it computes.
     """
-    theirs = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
+    theirs = _users_bases(cls)
     methods = [*reachable_methods(theirs)]
     if any(map(sets_by_name, methods)):
         return
@@ -157,7 +157,7 @@ def _makes(cls: type, name: str) -> bool:
 def is_never_made(cls: type, name: str) -> bool:
     """Whether nothing in the repository may set it of such an object, and no class of the object, or below, has it."""
     files = [file_of(base) for base in cls.__mro__ if base.__module__ not in ("builtins", "abc", "typing")]
-    own = [base for base in cls.__mro__[:-1] if not is_adapted(base)]
+    own = _users_bases(cls)
     below: list[type] = type.__subclasses__(own[0]) if own else []
     if not (files and all(files)) or any(name in vars(sub) for sub in below):  # a library's object, or a base's
         return False
@@ -207,6 +207,16 @@ def _is_given(root: Path, name: str) -> bool:
         and not (isinstance(node.value, ast.Name) and node.value.id == "self")
         for node in nodes_below(root)
     )
+
+
+def _users_bases(cls: type) -> list[type]:
+    """A class and its bases, without what adapts them and without `object`."""
+    return [base for base in cls.__mro__[:-1] if not is_adapted(base)]
+
+
+def _run_by_a_layer(cls: type) -> set[str]:
+    """The methods of a class that run when a layer of it is built, and goes forward and back."""
+    return {"__init__", *(method for pair in pairs_of(cls) for method in pair)}
 
 
 def nodes_below(root: Path) -> Iterator[ast.AST]:

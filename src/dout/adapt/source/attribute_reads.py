@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -63,49 +63,57 @@ def _is_named(node: ast.AST, names: set[str]) -> bool:
 @functools.lru_cache(maxsize=1024)
 def own_attributes(function: Any) -> tuple[frozenset[str], frozenset[str]]:
     """The attributes of its instance that a method reads, and those that it writes, or writes into."""
-    own = read(function)
-    nodes = list(walk(own.node)) if own else []
-    me = own.me if own else ""
-    mine = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == me]
-    items = {_base(n) for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
-    stored = {id(n) for n in mine if isinstance(n.ctx, ast.Store)} | {id(n) for n in items}
-    held_as = own.held_as if own else str
+    nodes = _nodes_of(function)
+    stored = _stored(nodes)
+    mine = [n for n in nodes if isinstance(n, ast.Attribute)]
     return (
-        frozenset(held_as(n.attr) for n in mine if not isinstance(n.ctx, ast.Store)),
-        frozenset(held_as(n.attr) for n in mine if id(n) in stored),
+        _of_itself(function, (n for n in mine if not isinstance(n.ctx, ast.Store))),
+        _of_itself(function, (n for n in mine if id(n) in stored)),
     )
 
 
 @total(frozenset)
 def may_write(function: Any) -> frozenset[str]:
     """The attributes of its instance that a method may give other numbers than 0: all but those that are operands."""
-    own = read(function)
-    nodes = list(walk(own.node)) if own else []
-    idle = {id(operand) for node in nodes for operand in _operands(node)}
-    idle |= {id(part) for node in nodes if _clears(node) for part in ast.walk(node)}
-    return frozenset(
-        own.held_as(n.attr)
-        for n in nodes
-        if own and isinstance(n, ast.Attribute) and name_of(n.value) == own.me and id(n) not in idle
-    )
+    nodes = _nodes_of(function)
+    idle = _cleared(nodes) | {id(operand) for node in nodes for operand in _operands(node)}
+    return _of_itself(function, (n for n in nodes if id(n) not in idle))
 
 
 @total(frozenset)
 def attributes_written(function: Any) -> frozenset[str]:
     """The attributes of its instance that a method surely gives other numbers than 0, by itself or in place."""
-    own = read(function)
-    nodes = list(walk(own.node)) if own else []
-    idle = {id(part) for node in nodes if _clears(node) for part in ast.walk(node)}
-    targets = {id(_base(node)) for node in nodes if isinstance(getattr(node, "ctx", None), ast.Store)}
+    nodes = _nodes_of(function)
+    targets = _stored(nodes)
     for node in nodes:
         match node:
             case ast.Call(func=ast.Attribute(attr="at"), args=[into, *_]) | ast.keyword(arg="out", value=into):
                 targets.add(id(_base(into)))
-    return frozenset(
-        own.held_as(n.attr)
-        for n in nodes
-        if own and isinstance(n, ast.Attribute) and name_of(n.value) == own.me and id(n) in targets - idle
-    )
+    targets -= _cleared(nodes)
+    return _of_itself(function, (n for n in nodes if id(n) in targets))
+
+
+def _nodes_of(function: Any) -> list[ast.AST]:
+    """All that a function consists of."""
+    own = read(function)
+    return list(walk(own.node)) if own else []
+
+
+def _of_itself(function: Any, nodes: Iterable[ast.AST]) -> frozenset[str]:
+    """The names of those among some nodes of a method that are attributes of its instance."""
+    own = read(function)
+    mine = (n.attr for n in nodes if isinstance(n, ast.Attribute) and own and name_of(n.value) == own.me)
+    return frozenset(own.held_as(name) for name in mine) if own else frozenset()
+
+
+def _stored(nodes: Iterable[ast.AST]) -> set[int]:
+    """What is bound, or written into: identities of names and attributes."""
+    return {id(_base(n)) for n in nodes if isinstance(n, ast.expr) and isinstance(getattr(n, "ctx", None), ast.Store)}
+
+
+def _cleared(nodes: Iterable[ast.AST]) -> set[int]:
+    """The identities of all parts of statements that set something to 0 or None."""
+    return {id(part) for node in nodes if _clears(node) for part in ast.walk(node)}
 
 
 def _operands(node: ast.AST) -> list[ast.expr]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.subject import Subject
-from dout.run import attributes_of, otherwise, quiet, run_backward, upstream
+from dout.run import attributes_of, otherwise
 from dout.trace.session.pairing import GRADIENTS
 
 _GROWS = 1.5  # as much as less than half of dout's growth
@@ -31,8 +31,5 @@ def is_an_optimizers(subject: Subject, name: str, got: Any, expected: Any) -> bo
 
 def _step(subject: Subject, name: str, scale: float) -> Any:
     """The step of a parameter, by the rate at which it is made, where dout is so many times the usual one."""
-    layer = subject.again()
-    with quiet():
-        outputs = subject.runner.forward(layer, subject.fresh_inputs())
-        run_backward(layer, tuple(dout * scale for dout in upstream(outputs)))
-    return np.asarray(attributes_of(layer)[GRADIENTS][name], dtype=float)
+    run = subject.run(douts=tuple(dout * scale for dout in subject.run().douts))
+    return np.asarray(attributes_of(run.layer)[GRADIENTS][name], dtype=float)

@@ -32,6 +32,7 @@ from dout.trace.capture.covered_sides import FALSE, TRUE, ConditionPlace, Covere
 from dout.trace.capture.watched_conditions import watched
 from dout.trace.model.replay import same_bits_deep
 from dout.trace.record.record import record
+from dout.trace.record.trace import Trace
 
 _MOST_CUT = 3  # elements of an axis
 _SECONDS = 0.4  # for second examples
@@ -128,25 +129,25 @@ def stays_right(repair: Repair, given: Subject) -> bool:
     There forward and backward fit each other: no other forward is meant. Where values are equal its gradients may be as
     wrong as they were.
     """
-    layer = given.again()
-    repair.prepare(layer)
-    with quiet():
-        given.runner.rewind()
-        outputs = flat(given.runner.forward(layer, given.fresh_inputs()))
+    trace = _as_given(given, repair.prepare)
+    outputs = [trace.data[node] for node in trace.calls[0].outputs]
     if not all(near(new, old, _ROUNDED) for new, old in zip(outputs, given.run().outputs, strict=True)):
         return False
-    words = _words_as_given(given, repair.prepare)
-    at_kinks = Word.BUT_AT_KINKS in words and Word.BUT_AT_KINKS not in _words_as_given(given)
+    words = _words(given, trace)
+    at_kinks = Word.BUT_AT_KINKS in words and Word.BUT_AT_KINKS not in _words(given, _as_given(given))
     return bool(words) and not at_kinks and not words & {Word.REFUTED, Word.INCONCLUSIVE}
 
 
-def _words_as_given(given: Subject, prepare: Callable[[Any], None] | None = None) -> set[Word]:
+def _as_given(given: Subject, prepare: Callable[[Any], None] = lambda layer: None) -> Trace:
+    """The recording of a layer as it is given, prepared for it."""
     layer = given.again()
-    if prepare is not None:
-        prepare(layer)
+    prepare(layer)
     with quiet():
         given.runner.rewind()
-        trace = record(layer, *given.fresh_inputs(), dout=one_or_all(given.run().douts))
+        return record(layer, *given.fresh_inputs(), dout=one_or_all(given.run().douts))
+
+
+def _words(given: Subject, trace: Trace) -> set[Word]:
     return {verdict.word for verdict in judge(trace, ends=given.ends).verdicts}
 
 

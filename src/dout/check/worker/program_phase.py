@@ -67,8 +67,8 @@ class UsedLayers:
         every = [replace(one, data=self.data.get(one.job.file, [])) for one in found]
         told = {(one.job.file, c.report.layer) for one in every for c in one.layers}
         every = [
-            self._of_program(one, told) if one.job.names is None and one.job.where in asked else one  # file.py:Name
-            for one in every
+            self._of_program(one, told) if one.job.where in asked and one.job.names is None else one
+            for one in every  # of `file.py:Name` that layer alone is told
         ]
         if self.late and every and not Interruption.signal:
             every[0] = replace(every[0], remarks=[*every[0].remarks, self._said_of_time()])

@@ -111,9 +111,10 @@ def _handicap(kind: RepairKind, place: ExpressionPlace, seen: Seen, text: str, v
 
 def _is_kept(place: ExpressionPlace) -> bool:
     """Whether an expression is all that is kept in an attribute."""
-    statement = place.statement
-    is_whole = isinstance(statement, ast.Assign) and statement.value is place.node
-    return is_whole and isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Attribute)
+    match place.statement:
+        case ast.Assign(targets=[ast.Attribute(), *_], value=value):
+            return value is place.node
+    return False
 
 
 def _slots_of(place: ExpressionPlace, parts: Mapping[str, ast.AST]) -> dict[str, str]:

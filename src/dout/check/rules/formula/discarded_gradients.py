@@ -96,6 +96,7 @@ def _is_for(parameter: str, filled: Set[str], name: str) -> bool:
     return name not in filled and is_named_as_gradient(name) and stem(name) == stem(parameter)
 
 
+@kept
 def _after_a_round(subject: Subject) -> tuple[Any, dict[str, Any], dict[str, Any]]:
     """A layer after its forward and backward, what it held when it was made, and what it held between the two."""
     layer = subject.again()
