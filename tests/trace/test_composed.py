@@ -225,6 +225,15 @@ def test_an_einsum_that_numpy_refuses_is_refused():
         dout.trace(lambda x: np.einsum("...i,...j->ij", x, x), np.ones((2, 2, 3)))
 
 
+def test_an_einsum_that_may_optimize_sums_the_axes_of_an_ellipsis():
+    x, y = np.arange(12.0).reshape(2, 2, 3), np.arange(1.0, 13).reshape(2, 2, 3) ** 2
+    gradients = dout.grad(lambda a, b: np.sum(np.einsum("...i,...j->ij", a, b, optimize=True) ** 2), (0, 1))(x, y)
+    a, b = x.reshape(4, 3), y.reshape(4, 3)
+    product = a.T @ b
+    assert np.array_equal(gradients[0], (2 * b @ product.T).reshape(2, 2, 3))
+    assert np.array_equal(gradients[1], (2 * a @ product).reshape(2, 2, 3))
+
+
 def test_windows_by_strides_are_recorded_and_written_through():
     def windows(x):
         padded = np.pad(x, ((0, 0), (1, 1)))

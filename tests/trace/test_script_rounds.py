@@ -173,3 +173,47 @@ for i in range(9):
     assert [call.cls for call in trace.calls] == ["Net"]
     assert [event.kind for event in trace.events] == ["limit"]
     assert not capsys.readouterr().out
+
+
+MEASURES_BETWEEN = """
+import numpy as np
+class Flat:
+    def forward(self, x):
+        self.shape = x.shape
+        return x.reshape(len(x), -1)
+    def backward(self, dout):
+        return dout.reshape(len(dout), 2, 2)
+class Dense:
+    def __init__(self):
+        self.W = np.arange(12.0).reshape(4, 3)
+    def forward(self, x):
+        return x @ self.W
+    def backward(self, x, dout):
+        self.dW = FACTOR * x.T @ dout
+        return dout @ self.W.T
+X, V, batch = np.arange(20.0).reshape(5, 2, 2), np.ones((OTHER, 2, 2)), np.random.permutation(5)
+flat, dense = Flat(), Dense()
+a = flat.forward(X[batch])
+y = dense.forward(a)
+loss = (y * y).sum()
+seen = dense.forward(flat.forward(V))
+dx = flat.backward(dense.backward(a, 2 * y))
+"""
+
+
+@pytest.mark.parametrize("others", ["5", "7"])
+def test_a_backward_belongs_to_the_forward_that_its_gradient_came_of_and_not_to_a_later_measurement(tmp_path, others):
+    script = tmp_path / "train.py"
+    text = MEASURES_BETWEEN.replace("OTHER", others)
+    script.write_text(text.replace("FACTOR * ", ""), encoding="utf-8")
+    trace = record_script(script)
+    assert [call.gradients is not None for call in trace.calls] == [True, True]
+    assert not trace.wrong
+    script.write_text(text.replace("FACTOR", "2"), encoding="utf-8")
+    assert {wrong.value.shape for wrong in record_script(script).wrong} == {(4, 3)}
+
+
+def test_picking_a_batch_by_drawn_places_loses_no_gradient(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(MEASURES_BETWEEN.replace("OTHER", "5").replace("FACTOR * ", ""), encoding="utf-8")
+    assert not [event for event in record_script(script).events if event.kind == "escape"]

@@ -201,8 +201,10 @@ def _terms(subscripts: str) -> tuple[list[str], str]:
     return left.split(","), right
 
 
-def spelled_out(subscripts: str, ndims: list[int]) -> str:
+def spelled_out(subscripts: str, ndims: list[int], optimize: Any = False) -> str:
     """Einsum's subscripts with the result, and letters in the place of an ellipsis; operands have `ndims` axes.
+
+    NumPy sums the axes of an ellipsis that the result lacks if it may optimize, and refuses them otherwise.
 
     >>> spelled_out("...ij,jk->...ik", [3, 2]), spelled_out("ij,jk", [2, 2])
     ('aij,jk->aik', 'ij,jk->ik')
@@ -214,7 +216,7 @@ def spelled_out(subscripts: str, ndims: list[int]) -> str:
     if min(lengths, default=0) < 0:
         raise TypeError("einsum with more letters than axes")
     whole = "".join(free[: max(lengths, default=0)])  # as in broadcasting, the last axes belong together
-    if whole and arrow and "..." not in right:
+    if whole and arrow and "..." not in right and not optimize:
         raise ValueError(
             f"einsum {subscripts!r}: the axes of ... cannot be summed; write letters, or ... in the result"
         )
@@ -228,7 +230,7 @@ def spelled_out(subscripts: str, ndims: list[int]) -> str:
 def _einsum_arguments(subscripts: Any, *operands: Any, optimize: Any = False) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if not isinstance(subscripts, str) or len(operands) != subscripts.count(",") + 1:
         raise TypeError("einsum with its indices as lists")
-    static: dict[str, Any] = {"subscripts": spelled_out(subscripts, [ndim_of(o) for o in operands])}
+    static: dict[str, Any] = {"subscripts": spelled_out(subscripts, [ndim_of(o) for o in operands], optimize)}
     if any(len(set(term)) < len(term) for term in _terms(static["subscripts"])[0]):
         raise TypeError("einsum with a letter twice in one operand")  # it is composed of a diagonal and this row
     return operands, {**static, "optimize": optimize} if optimize else static

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dout.graph import Node
+from dout.graph import Node, topological
 from dout.ops import PRIMITIVES
 from dout.trace.model.recorded import Parameter
 from dout.trace.session.gradient_dicts import array_of
@@ -28,7 +28,10 @@ _ADD = PRIMITIVES["add"]
 
 
 def match_forward(tracer: Tracer, backward: OpenCall) -> None:
-    """Find the forward a backward belongs to: whose residuals it reads, else the latest that has none yet."""
+    """Find the forward a backward belongs to: whose residuals it reads, else from whose output its gradient came.
+
+    Of several the latest that has none yet. Between a forward and its backward a program may measure other data.
+    """
     waiting = [c for c in tracer.calls if c.instance is backward.instance and c.kind == "forward" and c.done]
     waiting = [c for c in waiting if c.match is None and not c.in_backward()]  # a backward may call forward again
     if not waiting:
@@ -43,7 +46,7 @@ def match_forward(tracer: Tracer, backward: OpenCall) -> None:
 
         best = max(map(reads, waiting))
         waiting = [c for c in waiting if reads(c) == best]
-    forward = waiting[-1]
+    forward = waiting[-1] if len(waiting) == 1 else _of_its_loss(waiting, backward)
     if not _gives_local_derivative(tracer, forward, backward):
         backward.match, forward.match = forward, backward
         if backward.takes_dout:
@@ -51,6 +54,16 @@ def match_forward(tracer: Tracer, backward: OpenCall) -> None:
             cached = [i > 0 and out is item and _is_cache(tracer, forward, out) for i, (out, item) in enumerate(given)]
             forward.outputs = tuple(itertools.compress(forward.outputs, map(operator.not_, cached)))
         backward.arriving = tuple(_arriving(tracer, forward, backward))
+
+
+def _of_its_loss(waiting: Sequence[OpenCall], backward: OpenCall) -> OpenCall:
+    """The latest of these forwards from whose output a backward's arguments were computed; else that of their shape."""
+    before = set(topological(node for node in backward.inputs if node is not None))
+    for fits in (before.__contains__, lambda out: any(map(_has_its_shape, backward.inputs, itertools.repeat(out)))):
+        for forward in reversed(waiting):
+            if any(out is not None and fits(out) for out in forward.outputs):
+                return forward
+    return waiting[-1]
 
 
 def _arriving(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> Sequence[Node | None]:

@@ -56,7 +56,7 @@ def einsum(tracer: RunRecord, subscripts: Any, *operands: Any, optimize: Any = F
     if not isinstance(subscripts, str) or len(operands) != subscripts.count(",") + 1:
         raise tracer.unsupported("np.einsum with its indices as lists")
     arrays = [tracer.array(o) for o in operands]
-    left, _, right = spelled_out(subscripts, [a.ndim for a in arrays]).partition("->")
+    left, _, right = spelled_out(subscripts, [a.ndim for a in arrays], optimize).partition("->")
     terms = left.split(",")
     for i, array in enumerate(arrays):
         while again := [c for c in terms[i] if terms[i].count(c) > 1]:

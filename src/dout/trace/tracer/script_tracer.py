@@ -363,6 +363,13 @@ class ScriptTracer(Tracer):
         finally:
             self._under_way = not outermost
 
+    def leak(self, item: Any, result: Any, frame: Any = None) -> Any:
+        """As of any; whole numbers and conditions that pick elements of a plain array take no gradient with them."""
+        if not self.live or np.asarray(item.value).dtype.kind not in "biu":
+            return super().leak(item, result, frame)
+        self.note("index", "whole numbers or conditions of the program left the trace, and no gradient with them")
+        return result
+
     def gradient_ends(self, why: str) -> None:
         """Add the event that a gradient ends here; of what no layer has made, no gradient is asked."""
         if self.calls:
