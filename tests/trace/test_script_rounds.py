@@ -217,3 +217,14 @@ def test_picking_a_batch_by_drawn_places_loses_no_gradient(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(MEASURES_BETWEEN.replace("OTHER", "5").replace("FACTOR * ", ""), encoding="utf-8")
     assert not [event for event in record_script(script).events if event.kind == "escape"]
+
+
+def test_a_measurement_between_forward_and_backward_does_not_prolong_the_round(tmp_path, capsys):
+    script = tmp_path / "train.py"
+    start, *step = MEASURES_BETWEEN.replace("OTHER", "7").replace("FACTOR * ", "").partition("a = flat")
+    loop = "for i in range(9):\n" + "".join(f"    {line}\n" for line in "".join(step).splitlines()) + "    print(i)\n"
+    script.write_text(start + loop, encoding="utf-8")
+    trace = record_script(script)
+    assert [call.name for call in trace.calls] == ["flat", "dense"]
+    assert not trace.wrong
+    assert capsys.readouterr().out == "0\n"

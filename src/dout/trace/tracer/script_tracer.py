@@ -241,7 +241,7 @@ class ScriptTracer(Tracer):
         if self._evaluates and any(call.instance is instance for call in self.calls):
             self._forget(_LONG)
         forwards = self._forwards_of(instance)
-        return not forwards or self._waits(forwards[-1]) or self._next_round()
+        return self._wait(forwards) or self._next_round()
 
     def goes_back(self, instance: Any) -> bool:
         """A layer's backward begins. Return whether it is recorded: not where it was found to be a training step."""
@@ -262,10 +262,10 @@ class ScriptTracer(Tracer):
         self.stack.remove(backward)
         self.call_of = {node: call for node, call in self.call_of.items() if call is not backward}
 
-    def _waits(self, forward: OpenCall) -> bool:
-        """Whether no backward of a call, or of one inside it, has run."""
+    def _wait(self, forwards: list[OpenCall]) -> bool:
+        """Whether no backward of any of these calls, or of one inside them, has run."""
         inside = [call for call in self.calls if call.match is not None]
-        return not any(call is forward or call.is_inside(forward) for call in inside)
+        return not any(call is forward or call.is_inside(forward) for call in inside for forward in forwards)
 
     def _next_round(self) -> bool:
         """Begin recording anew if a later round was asked for, else stop. Return whether recording goes on."""
