@@ -8,7 +8,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -240,7 +240,7 @@ def _recorded(target: str, given: _Given, *, capture: bool, timeout: float) -> t
             pairs_of=_pairs_of, over=meter.over,
         )  # fmt: skip
         trace = _excused(run.trace(), layers)
-    return replace(trace, printed="".join(meter.parts)), "", run.error
+    return trace.told(printed="".join(meter.parts)), "", run.error
 
 
 def _excused(trace: Trace, layers: Mapping[str, Any]) -> Trace:
@@ -296,7 +296,7 @@ def _layer(
     told = " ".join([*as_options("--init", used.init, init), *as_options("--input", used.inputs, inputs)])
     own = f"{' and '.join(used.stand_ins)} holds simple layers of dout's, for none was given" * bool(used.stand_ins)
     said = "\n".join(filter(None, (f"dout chose {told}" if told else "", own)))
-    return replace(trace, target=target, printed="".join(meter.parts)), said, None
+    return trace.told(target=target, printed="".join(meter.parts)), said, None
 
 
 def _saved(picture: Picture, file: Path, steps: bool = False, force: bool = False) -> tuple[Path, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from dout.graph import Node
 from dout.trace.model.edge_values import annotate
@@ -56,6 +56,12 @@ class AnnotatedRun(RecordedRun):
         met += [(first(value), value.gradient) for value in self.values]
         wrong = [(i, gradient) for i, gradient in met if gradient is not None and gradient.expected is not None]
         return tuple({id(g): g for _, g in sorted(wrong, key=lambda one: -one[0])}.values())
+
+    def told(self, **words: Any) -> Self:
+        """The same run with other words about it, `printed` or `target`; what was computed of it stays."""
+        run = replace(self, **words)
+        vars(run).update({name: item for name, item in vars(self).items() if name not in vars(run)})
+        return run
 
     def __getitem__(self, name: str) -> Value:
         """The value of this name; the last one where several have it.
