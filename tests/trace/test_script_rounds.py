@@ -228,3 +228,40 @@ def test_a_measurement_between_forward_and_backward_does_not_prolong_the_round(t
     assert [call.name for call in trace.calls] == ["flat", "dense"]
     assert not trace.wrong
     assert capsys.readouterr().out == "0\n"
+
+
+NEW_LAYERS = """
+import numpy as np
+class Square:
+    def forward(self, x):
+        self.x = x
+        return x * x
+    def backward(self, dout):
+        return FACTOR * dout * self.x
+class Product:
+    def forward(self, x, w):
+        self.x, self.w = x, w
+        return x @ w
+    def backward(self, dout):
+        return dout @ self.w.T, self.x.T @ dout
+def call(layer, *inputs):
+    return layer, layer.forward(*inputs)
+x, w = np.arange(6.0).reshape(2, 3), np.ones((3, 2))
+for i in range(50):
+    product, h = call(Product(), x, w)
+    square, y = call(Square(), h)
+    other, z = call(Square(), y)
+    dx, dw = product.backward(square.backward(other.backward(np.ones((2, 2)))))
+    w -= 0.001 * dw
+    print(i)
+"""
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_layers_that_are_made_anew_in_each_round_are_recorded_for_one(tmp_path, capsys, factor):
+    script = tmp_path / "train.py"
+    script.write_text(NEW_LAYERS.replace("FACTOR", str(factor)), encoding="utf-8")
+    trace = record_script(script)
+    assert [call.cls for call in trace.calls] == ["Product", "Square", "Square"]
+    assert bool(trace.wrong) == (factor == 3)
+    assert capsys.readouterr().out == "0\n"

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from threading import get_ident
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,7 @@ class ScriptTracer(Tracer):
         super()._begin()
         self.events.update(dict.fromkeys(kept))
         self._bytes = 0
+        self._first: dict[tuple[Any, ...], Any] = {}  # the first layer of a class that was called through these lines
         self.updates = Updates()
 
     def met_layer(self) -> None:
@@ -232,7 +234,8 @@ class ScriptTracer(Tracer):
     def begins(self, instance: Any) -> bool:
         """A layer's forward begins. Return whether it is recorded: not where the next round begins with it.
 
-        A long evaluation goes through a layer once more.
+        A long evaluation goes through a layer once more. A layer that is made anew in each round is told by its class
+        and by the lines through which it is called.
         """
         for call in [call for call in self.stack if call.kind == "backward" and not self._is_awaited(call)]:
             self._show_as_step(call)
@@ -241,7 +244,8 @@ class ScriptTracer(Tracer):
         if self._evaluates and any(call.instance is instance for call in self.calls):
             self._forget(_LONG)
         forwards = self._forwards_of(instance)
-        return self._wait(forwards) or self._next_round()
+        first = self._first.setdefault((id(type(instance)), *_lines(sys._getframe(1))), instance)
+        return self._wait(forwards or self._forwards_of(first)) or self._next_round()
 
     def goes_back(self, instance: Any) -> bool:
         """A layer's backward begins. Return whether it is recorded: not where it was found to be a training step."""
@@ -387,6 +391,13 @@ class ScriptTracer(Tracer):
             for array, value in zip(arrays, before, strict=True):
                 if not np.array_equal(value, array.value, equal_nan=value.dtype.kind in "fc"):
                     self.writer.written_unseen(array, value)
+
+
+def _lines(frame: FrameType | None) -> Iterator[tuple[CodeType, int]]:
+    """The lines that run, from a frame outwards."""
+    while frame is not None:
+        yield frame.f_code, frame.f_lineno
+        frame = frame.f_back
 
 
 def _lasting(item: Any) -> Any:
