@@ -29,3 +29,28 @@ def test_weights_that_a_program_prepares_are_named_in_open_layers():
 def test_an_output_that_only_its_own_layer_uses_is_a_result_too():
     results = [text for style, text in drawn("lstm_step.py") if style == "result"]
     assert sorted(results) == ["c_next", "h_next"]
+
+
+BLURRED = """
+import numpy as np
+class Scale:
+    def forward(self, x):
+        return x * 3.0
+    def backward(self, dout):
+        return dout * 3.0
+data = np.arange(64.0).reshape(STEPS, -1)
+rows = [np.clip(data[i] + np.random.randn(*data[i].shape), 0, 1)[::-1] for i in range(STEPS)]
+scale = Scale()
+y = scale.forward(np.array(rows))
+dx = scale.backward(np.ones_like(y))
+"""
+
+
+def test_many_steps_before_the_layers_are_one_input_and_few_are_drawn(tmp_path):
+    script = tmp_path / "train.py"
+    seen = {}
+    for steps in (2, 16):
+        script.write_text(BLURRED.replace("STEPS", str(steps)), encoding="utf-8")
+        shapes = record_script(str(script)).draw().drawing.shapes
+        seen[steps] = [shape.text for shape in shapes if isinstance(shape, Text) and shape.style == "symbol"]
+    assert seen[16] == ["×"] and seen[2].count("+") == 2

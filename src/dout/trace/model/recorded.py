@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, DType, Graph, Node, Shape, Where, topological
+from dout.graph import CONSTANT, INPUT, DType, Graph, Node, Shape, Where, computed_from, topological
 
 if TYPE_CHECKING:
     from dout.trace.model.user_source import Site
 
 Source = Literal["user", "dout"]
+_MOST_PREPARED = 40  # steps before the layers that a picture has room for
 LOSSES = frozenset({"orphan", "escape", "alias", "replay"})  # events after which the graph may lack an edge
 
 
@@ -215,12 +216,20 @@ class RecordedRun:
 
     @cached_property
     def prepared(self) -> frozenset[Node]:
-        """Nodes outside all layers that depend on no input: `b = np.zeros(4)`, `W = 0.01 * randn(3, 4)`."""
+        """Nodes outside all layers that depend on no input: `b = np.zeros(4)`, `W = 0.01 * randn(3, 4)`.
+
+        Where many steps come before the layers, as those that turn and blur each image of a batch, all of these.
+        """
         if not self.calls:
             return frozenset()
+        own = [n for n in self.graph.nodes if n.primitive is not INPUT and n not in self.backward]
+        after = computed_from(own, [node for call in self.calls for node in call.outputs if node is not None])
+        outside = [n for n in own if n.primitive is not CONSTANT and n not in self.call_of]
+        before = [n for n in outside if n not in after]
+        if len(before) > _MOST_PREPARED:
+            return frozenset(before)
         found: set[Node] = set()
-        for node in self.graph.nodes:
-            outside = node.primitive not in (INPUT, CONSTANT) and node not in self.call_of and node not in self.backward
-            if outside and all(i in found or i in self.draws or i.primitive is CONSTANT for i in node.inputs):
+        for node in outside:
+            if all(i in found or i in self.draws or i.primitive is CONSTANT for i in node.inputs):
                 found.add(node)
         return frozenset(found)
