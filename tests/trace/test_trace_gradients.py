@@ -246,7 +246,7 @@ def test_a_gradient_too_many_is_said():
 
     trace = dout.trace(Doubles(), 3.0)
     assert kinds(trace) == ["count"]
-    assert "Doubles.backward returns 2 gradients, forward takes 1 inputs" in messages(trace)[0]
+    assert "Doubles.backward returns 2 gradients, forward takes 1 input" in messages(trace)[0]
 
 
 @pytest.mark.parametrize("layer", [MulLayer(), Sigmoid()], ids=["two inputs", "an inside"])
