@@ -12,7 +12,7 @@ from dout.draw.scene.repeats import fold
 from dout.draw.view_options import View
 from dout.draw.words.safe_text import shorten
 from dout.errors import TargetError
-from dout.graph import CONSTANT, Node, computed_from, topological
+from dout.graph import CONSTANT, INPUT, Node, computed_from, topological
 from dout.trace.model.recorded import LayerCall
 from dout.trace.record.trace import Trace
 
@@ -107,8 +107,12 @@ def _wanted(trace: Trace, calls: Sequence[LayerCall]) -> dict[Node, None]:
     if not isinstance(trace, Mirror):
         wanted |= dict.fromkeys(_beyond(trace, wanted))
         if not calls:
-            forward = (node for node in trace.graph.nodes if node not in trace.backward)
-            wanted |= dict.fromkeys(node for node in forward if node.primitive is not CONSTANT)
+            forward = [n for n in trace.graph.nodes if n not in trace.backward and n.primitive is not CONSTANT]
+            used = {value for node in forward for value in node.inputs}
+            idle = {
+                n for n in forward if n not in used and not n.inputs and n.primitive is not INPUT
+            }  # zeros for later
+            wanted |= dict.fromkeys(n for n in forward if n not in idle or len(forward) == len(idle))
     return wanted
 
 
