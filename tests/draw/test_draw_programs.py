@@ -55,3 +55,12 @@ def test_many_steps_before_the_layers_are_one_input_and_few_are_drawn(tmp_path):
         seen[steps] = [shape.text for shape in shapes if isinstance(shape, Text) and shape.style == "symbol"]
     assert seen[16] == ["×"]
     assert seen[2].count("+") == 2
+
+
+def test_arrays_that_a_program_without_layers_does_not_use_yet_are_left_out(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import numpy as np\nm, x = np.zeros(7), np.arange(3.0)\ny = np.tanh(x * 2.0)\n", encoding="utf-8"
+    )
+    shapes = record_script(str(script)).draw().drawing.shapes
+    assert "(7,)" not in [shape.text for shape in shapes if isinstance(shape, Text)]

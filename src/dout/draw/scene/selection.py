@@ -112,7 +112,7 @@ def _wanted(trace: Trace, calls: Sequence[LayerCall]) -> dict[Node, None]:
             idle = {
                 n for n in forward if n not in used and not n.inputs and n.primitive is not INPUT
             }  # zeros for later
-            wanted |= dict.fromkeys(n for n in forward if n not in idle or len(forward) == len(idle))
+            wanted |= dict.fromkeys(n for n in forward if n not in idle)
     return wanted
 
 
