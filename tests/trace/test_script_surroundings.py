@@ -218,6 +218,17 @@ def test_images_in_a_folder_that_is_not_there_have_the_size_that_the_program_nam
         "import os, cv2\nimport numpy as np\nrows = []\nfor name in os.listdir('digits'):\n"
         "    for file in os.listdir(os.path.join('digits', name)):\n"
         "        rows.append(cv2.imread(os.path.join('digits', name, file), cv2.IMREAD_GRAYSCALE))\n"
-        "assert np.stack(rows).reshape(-1, 784).shape == (200, 784)\n",
+        "assert np.stack(rows).reshape(-1, 784).shape == (1200, 784)\n",
     )
     assert said.count("stand-in data for the folder") == 1
+
+
+def test_a_folder_that_a_program_lists_alone_holds_the_images(tmp_path):
+    said = runs(
+        tmp_path,
+        "import os, cv2\nimport numpy as np\nrows = []\nfor name in ('roses', 'lilies'):\n"
+        "    for file in os.listdir(os.path.join('flowers', name))[:-100]:\n"
+        "        rows.append(cv2.resize(cv2.imread(os.path.join('flowers', name, file)), (8, 8)))\n"
+        "assert np.stack(rows).shape == (40, 8, 8, 3)\n",
+    )
+    assert said.count("stand-in data for the folder") == 2

@@ -7,6 +7,7 @@ import contextlib
 import fnmatch
 import glob
 import io
+import linecache
 import os
 import re
 import shutil
@@ -36,7 +37,8 @@ _MISSING = frozenset({"FileNotFoundError", "OSError", "IOError", "EnvironmentErr
 _ACTS = ("mkdir", "remove", "unlink", "rmdir", "rename", "replace")
 _FILES = re.compile(r"\*\.(txt|png|jpe?g|bmp)$")  # patterns of files that can be stood for
 _MNIST = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
-_CLASSES, _IMAGES = 10, 20  # of a folder that is not there: folders in it, and images in each
+_CLASSES, _IMAGES = 10, 120  # of a folder that is not there: folders in it, and images in each
+_LISTS = re.compile(r"\b(?:listdir|i?glob|scandir|iterdir|walk)\(")
 _READ_IMAGES = ("imread", r"Image\.open", "load_img")
 _LFS, _POINTER = b"version https://git-lfs.github.com/", 200  # how the text of a pointer begins, and its bytes
 _VOCABULARY = 100  # words, or more
@@ -206,22 +208,29 @@ class _Files:
         return name in self.listed.get(parent, ())
 
     def listdir(self, folder: Any = ".") -> Any:
-        """As `os.listdir`: of a folder of images that is not there, ten folders of some images each."""
+        """As `os.listdir`: of a folder of images that is not there, ten folders of some images each.
+
+        Where the file that asks lists one folder alone, the images are in that.
+        """
         from dout.trace.program.drawn_data import mentions
 
         if not isinstance(folder, str | os.PathLike) or self.plain["isdir"](folder):
             return self.plain["listdir"](folder)
         elsewhere = next((str(f / folder) for f in self.folders if self.plain["isdir"](f / folder)), None)
-        if elsewhere is not None or not _asks(unguarded=True) or not mentions(*_READ_IMAGES):
+        frame = _asking(unguarded=True)
+        if elsewhere is not None or frame is None or not mentions(*_READ_IMAGES):
             return self.plain["listdir"](elsewhere or folder)
         key = _key(folder)
         if key not in self.listed:
+            lists_once = len(_LISTS.findall("".join(linecache.getlines(frame.f_code.co_filename)))) == 1
             inner = os.path.dirname(key) in self.listed  # noqa: PTH120 - which is a text
             if not inner:  # one word for all folders in it
                 self.made_up(
                     f"stand-in data for the folder {os.fspath(folder)}, which is not there: images drawn at random"
                 )
-            self.listed[key] = [f"{i}.png" for i in range(_IMAGES)] if inner else [str(i) for i in range(_CLASSES)]
+            self.listed[key] = (
+                [f"{i}.png" for i in range(_IMAGES)] if inner or lists_once else [str(i) for i in range(_CLASSES)]
+            )
         return list(self.listed[key])
 
     def _is_known(self, file: Any) -> bool:
