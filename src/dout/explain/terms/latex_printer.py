@@ -15,8 +15,7 @@ import unicodedata
 from functools import cache
 
 from dout.explain.terms import notation
-from dout.explain.terms.stacked_printer import StackedPrinter
-from dout.explain.terms.term_printer import Parts, Printed, Strength
+from dout.explain.terms.term_printer import Parts, Printed, Strength, TermPrinter
 from dout.explain.terms.terms import Cases, FunctionCall, Term
 from dout.ops import PRIMITIVES
 
@@ -87,19 +86,20 @@ def _strength(row: str) -> Strength:
     return Strength.POWER if "^" in bare or bare.startswith(r"\lnot") else Strength.ATOM
 
 
-class LatexPrinter(StackedPrinter):
-    """LaTeX with amsmath."""
+class LatexPrinter(TermPrinter):
+    """LaTeX with amsmath: fractions, powers and products as their rows have them."""
 
-    minus = " - "
-    times = r" \cdot "
+    minus, times = " - ", r" \cdot "
+    negate = "-{}".format
+    letters = staticmethod(_letters)
+    stacked = PRIMITIVES["divide"].latex.format
+    raised = PRIMITIVES["power"].latex.format
+    beside = PRIMITIVES["matmul"].latex.replace("{0}", r"{0}\,").format
+    turned = PRIMITIVES["transpose"].latex.format
 
     def brackets(self, inside: str) -> str:
         """A formula in brackets as tall as it is."""
         return rf"\left({inside}\right)" if _TALL.search(inside) else f"({inside})"
-
-    def negate(self, inside: str) -> str:
-        """A formula with a minus in front."""
-        return f"-{inside}"
 
     def digits(self, inside: str) -> str:
         """A number's own characters."""
@@ -108,22 +108,6 @@ class LatexPrinter(StackedPrinter):
     def word(self, word: str) -> str:
         """A name that mathematics gives."""
         return _SIGNS.get(word) or rf"\operatorname{{{_escaped(word)}}}"
-
-    def letters(self, name: str) -> str:
-        """A name that the user gives."""
-        return _letters(name)
-
-    def named(self, inside: str, name: str) -> str:
-        """LaTeX has no marks for names."""
-        return inside
-
-    def stacked(self, above: str, below: str) -> str:
-        """A fraction, as the row of division has it."""
-        return PRIMITIVES["divide"].latex.format(above, below)
-
-    def raised(self, base: str, exponent: str) -> str:
-        """A superscript, as the row of powers has it."""
-        return PRIMITIVES["power"].latex.format(base, exponent)
 
     def lowered(self, base: str, index: str) -> str:
         """A subscript."""
@@ -135,14 +119,6 @@ class LatexPrinter(StackedPrinter):
         if not indices:
             return f"{sign} "
         return f"{sign.replace('operatorname{', 'operatorname*{')}_{{{indices}}} "
-
-    def beside(self, left: str, right: str) -> str:
-        """Two matrices side by side."""
-        return PRIMITIVES["matmul"].latex.format(left + r"\,", right)
-
-    def turned(self, matrix: str) -> str:
-        """A transposed matrix."""
-        return PRIMITIVES["transpose"].latex.format(matrix)
 
     def relation(self, symbol: str, left: str, right: str) -> str:
         """Two formulas with the sign of a comparison between them."""
@@ -172,7 +148,7 @@ class LatexPrinter(StackedPrinter):
         """A row's LaTeX with its arguments filled in, and the reduced axes below its name."""
         if term.axis:
             name, start, rest = (row[:-1].rstrip(), "", row[-1]) if places == (None,) else row.partition("(")
-            row = f"{name}_{{{self.axes(term)}}}{start}{rest}"
+            row = f"{name}_{{{self.below(term.axis)}}}{start}{rest}"
         for i, (part, level) in enumerate(zip(parts, places, strict=True)):
             inside = self.brackets(self.fit(part)) if level is None else self.fit(part, level)
             before, _, after = row.partition(chr(0xE000 + i))

@@ -11,8 +11,7 @@ import re
 from html import escape
 
 from dout.explain.terms import notation
-from dout.explain.terms.stacked_printer import StackedPrinter
-from dout.explain.terms.term_printer import Parts, Printed, Strength
+from dout.explain.terms.term_printer import Parts, Printed, Strength, TermPrinter
 from dout.explain.terms.terms import Cases, FunctionCall, Term
 
 _APPLY = "<mo>&#x2061;</mo>"  # invisible; a screen reader says "of"
@@ -38,17 +37,18 @@ def _safe(name: str) -> str:
     return escape("".join(c if c.isprintable() else "�" for c in name))
 
 
-class MathmlPrinter(StackedPrinter):
+class MathmlPrinter(TermPrinter):
     """MathML Core; what is printed is always one element."""
 
-    plus = "<mo>+</mo>"
-    minus = "<mo>−</mo>"
-    times = "<mo>·</mo>"
-    comma = "<mo>,</mo>"
-
-    def row(self, inside: str) -> str:
-        """Several elements as one."""
-        return f"<mrow>{inside}</mrow>"
+    plus, minus, times, comma = "<mo>+</mo>", "<mo>−</mo>", "<mo>·</mo>", "<mo>,</mo>"
+    row = "<mrow>{}</mrow>".format
+    negate = '<mrow><mo form="prefix">−</mo>{}</mrow>'.format
+    digits = "<mn>{}</mn>".format
+    stacked = "<mfrac>{}{}</mfrac>".format
+    raised = "<msup>{}{}</msup>".format
+    lowered = "<msub>{}{}</msub>".format
+    beside = '<mrow>{}<mspace width="0.17em"/>{}</mrow>'.format
+    turned = '<msup>{}<mi mathvariant="normal">T</mi></msup>'.format
 
     def brackets(self, inside: str) -> str:
         """A formula in brackets."""
@@ -58,14 +58,6 @@ class MathmlPrinter(StackedPrinter):
         """A formula between signs that grow with it."""
         first, last = (f'<mo fence="true" form="{form}" stretchy="true">' for form in ("prefix", "postfix"))
         return self.row(f"{first}{start}</mo>{inside}{last}{end}</mo>")
-
-    def negate(self, inside: str) -> str:
-        """A formula with a minus in front."""
-        return self.row(f'<mo form="prefix">−</mo>{inside}')
-
-    def digits(self, inside: str) -> str:
-        """A number's own characters."""
-        return f"<mn>{inside}</mn>"
 
     def word(self, word: str) -> str:
         """A name that mathematics gives."""
@@ -81,29 +73,9 @@ class MathmlPrinter(StackedPrinter):
         """An element with the name of the value that it stands for."""
         return re.sub("^<[a-z]+", lambda tag: f'{tag[0]} data-name="{_safe(name)}"', inside)
 
-    def stacked(self, above: str, below: str) -> str:
-        """A fraction."""
-        return f"<mfrac>{above}{below}</mfrac>"
-
-    def raised(self, base: str, exponent: str) -> str:
-        """A superscript."""
-        return f"<msup>{base}{exponent}</msup>"
-
-    def lowered(self, base: str, index: str) -> str:
-        """A subscript."""
-        return f"<msub>{base}{index}</msub>"
-
     def under(self, sign: str, indices: str) -> str:
         """A big sign with what it runs over; with nothing below it, over all elements."""
         return sign if indices == self.row("") else f"<munder>{sign}{indices}</munder>"
-
-    def beside(self, left: str, right: str) -> str:
-        """Two matrices side by side."""
-        return self.row(f'{left}<mspace width="0.17em"/>{right}')
-
-    def turned(self, matrix: str) -> str:
-        """A transposed matrix."""
-        return self.raised(matrix, '<mi mathvariant="normal">T</mi>')
 
     def relation(self, symbol: str, left: str, right: str) -> str:
         """Two formulas with the sign of a comparison between them."""
@@ -128,7 +100,7 @@ class MathmlPrinter(StackedPrinter):
         if name in notation.BASES:
             word = self.lowered(self.word("log"), self.digits(notation.BASES[name]))
         if term.axis:
-            word = self.lowered(word, self.axes(term))
+            word = self.lowered(word, self.below(term.axis))
         inside = self.brackets(self.row(self.comma.join(self.fit(part, Strength.LOGIC) for part in parts)))
         return Printed(self.row(f"{word}{_APPLY}{inside}"))
 

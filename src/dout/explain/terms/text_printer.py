@@ -10,11 +10,11 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from collections.abc import Sequence
 
 from dout.explain.terms import notation
 from dout.explain.terms.term_printer import Parts, Printed, Strength, TermPrinter
-from dout.explain.terms.terms import Cases, FunctionCall, Number, Partial, Power, Product, SumOver, Symbol, Term
+from dout.explain.terms.terms import Cases, FunctionCall, Power, Product, Symbol, Term
 
 
 def text(term: Term) -> str:
@@ -43,34 +43,18 @@ def _below(*indices: str) -> str:
 class TextPrinter(TermPrinter):
     """One line of Unicode."""
 
-    def brackets(self, inside: str) -> str:
-        """A formula in brackets."""
-        return f"({inside})"
+    brackets = "({})".format
+    negate = "−{}".format
+    letters = staticmethod(_name)
+    stacked = "{}/{}".format  # ∂L/∂y, 1/3
+    lowered = "{}[{}]".format  # x[n, d]
+    beside = "{} @ {}".format  # NumPy's sign
+    turned = "{}ᵀ".format
+    relation = "{1} {0} {2}".format
 
-    def negate(self, inside: str) -> str:
-        """A formula with a minus in front."""
-        return f"−{inside}"
-
-    def number(self, term: Number, parts: Parts) -> Printed:
-        """The fewest digits that mean the number: 0.044715, 1.5 · 10⁻⁷."""
-        negative = term.value < 0
-        mantissa, exponent = notation.digits(-term.value if negative else term.value)
-        if not exponent:
-            whole = isinstance(term.value, Fraction) and term.value.denominator != 1
-            return Printed(mantissa, Strength.FACTOR if whole else Strength.ATOM, negative)
-        power = f"10{_raised(str(exponent).replace('-', '−'))}"
-        if mantissa == "1":
-            return Printed(power, Strength.POWER, negative)
-        return Printed(f"{mantissa} · {power}", Strength.FACTOR, negative)
-
-    def symbol(self, term: Symbol, parts: Parts) -> Printed:
-        """A name: x, x[n, d]."""
-        indices = self.comma.join(self.fit(part, Strength.LOGIC) for part in parts)
-        return Printed(_name(term.name) + (f"[{indices}]" if parts else ""))
-
-    def partial(self, term: Partial, parts: Parts) -> Printed:
-        """∂L/∂y."""
-        return Printed(f"∂L/∂{_name(term.of)}", Strength.FACTOR)
+    def raised(self, base: str, exponent: str) -> str:
+        """10⁻⁷, 2^x."""
+        return base + (_raised(exponent) or f"^{exponent}")
 
     def fraction(self, term: Product, above: Parts, below: Parts) -> Printed:
         """Factors over others: x · y / (a · b)."""
@@ -79,15 +63,23 @@ class TextPrinter(TermPrinter):
 
     def power(self, term: Power, parts: Parts) -> Printed:
         """y², x⁻¹, x^0.5, 2^(x + 1)."""
-        base, raised = self.fit(parts[0], Strength.ATOM), _raised(self.fit(parts[1]))
-        return Printed(base + (raised or f"^{self.fit(parts[1], Strength.ATOM)}"), Strength.POWER)
+        level = Strength.CASES if _raised(self.fit(parts[1])) else Strength.ATOM
+        return Printed(self.raised(self.fit(parts[0], Strength.ATOM), self.fit(parts[1], level)), Strength.POWER)
 
     def call(self, term: FunctionCall, parts: Parts) -> Printed:
-        """A function by its sign or its name: √x, |x|, exp(x), meanₙ(x), x[0]."""
+        """What differs on one line: sums along numbered axes, and what is put in a place of an array."""
+        name = notation.plain_name(term.function)
+        if name in notation.SUMS and notation.is_axis_number(term.axis):
+            return self.function(term, parts)
+        if name not in notation.PUTTING:
+            return super().call(term, parts)
+        base, indices = self.fit(parts[0], Strength.ATOM), self.comma.join(map(self.fit, parts[2:]))
+        place = f"{base if isinstance(term.arguments[0], Symbol) else ''}[{indices}]"
+        return Printed(f"{base} with {place} ← {self.fit(parts[1], Strength.SUM)}", Strength.CASES)
+
+    def function(self, term: FunctionCall, parts: Parts) -> Printed:
+        """A function by its sign or its name: √x, |x|, exp(x), meanₙ(x)."""
         name, word = notation.plain_name(term.function), _name(notation.word_of(term))
-        numbered = notation.is_axis_number(term.axis)
-        if name in notation.SUMS and len(parts) == 1 and term.axis and not numbered:
-            return self._added_up(notation.SUMS[name], term.axis, parts[0])
         if len(parts) == 1 and not term.axis and name in notation.ROOTS:
             return Printed(notation.ROOTS[name][0] + self.fit(parts[0], Strength.ATOM), Strength.POWER)
         if len(parts) == 1 and name in notation.FENCES and "|" not in parts[0].text:
@@ -97,25 +89,14 @@ class TextPrinter(TermPrinter):
             return Printed("¬" + self.fit(parts[0], Strength.ATOM), Strength.POWER)
         if len(parts) == 2 and name == "mod":
             return Printed(" mod ".join(self.fit(part, Strength.POWER) for part in parts), Strength.SUM)
-        if len(parts) > 1 and name == "getitem":
-            indices = self.comma.join(self.fit(part, Strength.LOGIC) for part in parts[1:])
-            return Printed(f"{self.fit(parts[0], Strength.ATOM)}[{indices}]")
-        if name in notation.PUTTING:
-            base, indices = self.fit(parts[0], Strength.ATOM), self.comma.join(map(self.fit, parts[2:]))
-            place = f"{base if isinstance(term.arguments[0], Symbol) else ''}[{indices}]"
-            return Printed(f"{base} with {place} ← {self.fit(parts[1], Strength.SUM)}", Strength.CASES)
         if name in notation.BASES:
             word = "log" + _below(notation.BASES[name])
         inside = [self.fit(part, Strength.LOGIC if len(parts) > 1 else Strength.CASES) for part in parts]
-        if numbered:
+        if notation.is_axis_number(term.axis):
             inside.append(notation.numbered_axes(term.axis))
         elif term.axis:
             word += _below(*term.axis)
         return Printed(f"{word}({self.comma.join(inside)})")
-
-    def relation(self, symbol: str, left: str, right: str) -> str:
-        """X > 0."""
-        return f"{left} {symbol} {right}"
 
     def cases(self, term: Cases, parts: Parts) -> Printed:
         """Each term with its condition: x where x > 0, else 0."""
@@ -123,22 +104,10 @@ class TextPrinter(TermPrinter):
         chosen = [f"{one} where {condition}" for one, condition in zip(pieces[::2], pieces[1::2], strict=True)]
         return Printed(f"{self.comma.join(chosen)}, else {last}", Strength.CASES)
 
-    def over(self, term: SumOver, parts: Parts) -> Printed:
-        """Σₙ dout[n, m]."""
-        return self._added_up(term.symbol, term.indices, parts[0])
-
-    def _added_up(self, sign: str, indices: tuple[str, ...], part: Printed) -> Printed:
+    def added_up(self, sign: str, indices: Sequence[str], part: Printed) -> Printed:
         """Σₙ Σ_d x[n, d]: the sign once an index, for subscripts have no comma."""
         signs = " ".join(f"{sign}{_below(index)}" for index in indices) or sign
         return Printed(f"{signs} {self.fit(part, Strength.PREFIX)}", Strength.PREFIX)
-
-    def beside(self, left: str, right: str) -> str:
-        """Two matrices with NumPy's sign: dout @ Wᵀ."""
-        return f"{left} @ {right}"
-
-    def turned(self, matrix: str) -> str:
-        """Wᵀ."""
-        return f"{matrix}ᵀ"
 
 
 _PRINTER = TextPrinter()
