@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 import scipy.special
+import sympy
 from forward_corpus import SMALL, rows
 from term_values import value_of_text
 
@@ -15,6 +16,7 @@ from dout.explain.algebra import calculus
 from dout.explain.derivation.derivation import explained
 from dout.explain.terms.text_printer import text
 from dout.explain.terms.walk import calls_in
+from dout.ops import PRIMITIVES
 
 ACTIVATIONS = [row for row in rows() if row.shortest is not None]
 NOT_BY_OUTPUT = {  # the output tells them, by an equation of the third degree, or by a form that is NaN where y is 1
@@ -118,6 +120,39 @@ def test_a_formula_that_is_wrong_is_not_printed(monkeypatch):
     monkeypatch.setitem(calculus.SLOPES, row, lambda q, x: (1 + q**2,))
     (simplified,) = explained(Tanh, {}, {}).simplified
     assert all("1 + y²" not in text(form) for form, _ in simplified.forms)
+
+
+X, Q = sympy.Symbol("x", real=True), sympy.Symbol("q", real=True)
+
+
+@pytest.mark.parametrize(
+    "relation",
+    [2 * sympy.exp(X) - 1, sympy.log(X / 3), 5 / X, X**3 - 1, 2**X, sympy.tanh(-X), calculus.sigmoid(X),
+     calculus.softplus(1 - X), sympy.log(X) / sympy.log(10)],
+)  # fmt: skip
+def test_an_input_follows_from_the_value_behind_functions_with_one_inverse(relation):
+    before = calculus.inverted(relation, X, Q)
+    there = float(before.subs(Q, 0.75))
+    known = {
+        calculus.sigmoid: lambda x: 1 / (1 + sympy.exp(-x)),
+        calculus.softplus: lambda x: sympy.log(1 + sympy.exp(x)),
+    }
+    for function, plain in known.items():
+        relation = relation.replace(function, plain)
+    assert float(relation.subs(X, there)) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("relation", [X * sympy.exp(X), X**2 + 1, sympy.sin(X), sympy.cosh(X), X / (1 + X)])
+def test_an_input_does_not_follow_where_several_may_be_meant_or_it_stands_twice(relation):
+    assert calculus.inverted(relation, X, Q) is None
+
+
+@pytest.mark.parametrize(("name", "twin"), [("asinh", "arcsinh"), ("hypot", "hypot"), ("exp2", "exp2")])
+def test_a_function_of_math_has_the_form_of_its_twin_in_numpy(name, twin):
+    rows_ = [PRIMITIVES[f"math_{name}"], PRIMITIVES[twin]]
+    given = (X, Q) if name == "hypot" else (X,)
+    mine, theirs = (calculus.form_of(row)(*given) for row in rows_)
+    assert mine == theirs != calculus.form_of(PRIMITIVES["arctanh"])(X)
 
 
 def test_a_function_that_the_user_did_not_write_is_defined():

@@ -13,8 +13,12 @@ from typing import Any
 import sympy
 from sympy import Expr
 
+from dout.explain.terms.row_terms import FORMS
+from dout.explain.terms.terms import FunctionCall, Number, Power, Product, Sum, Symbol, Term
 from dout.graph import Node, Primitive
 from dout.ops import by_primitive, primitives
+
+Form = Callable[..., Any]
 
 
 class sigmoid(sympy.Function):  # type: ignore[misc]
@@ -31,6 +35,10 @@ class sigmoid(sympy.Function):  # type: ignore[misc]
         """The derivative, by the output."""
         return self * (1 - self)
 
+    def inverse(self) -> Form:
+        """The function that leads back."""
+        return lambda q: sympy.log(q / (1 - q))
+
 
 class softplus(sympy.Function):  # type: ignore[misc]
     """log(1 + exp(x))."""
@@ -46,73 +54,59 @@ class softplus(sympy.Function):  # type: ignore[misc]
         """The derivative: the sigmoid."""
         return sigmoid(self.args[0])
 
+    def inverse(self) -> Form:
+        """The function that leads back."""
+        return lambda q: sympy.log(sympy.exp(q) - 1)
 
-def _powered(x: Any, y: Any) -> Any:
-    return sympy.sqrt(x) if y == sympy.Rational(1, 2) else x**y
 
-
-Form = Callable[..., Any]
-
-_FORMS: dict[str, Form] = {
-    "add": lambda x, y: x + y,
-    "subtract": lambda x, y: x - y,
-    "multiply": lambda x, y: x * y,
-    "divide": lambda x, y: x / y,
-    "negative": lambda x: -x,
-    "positive": lambda x: x,
-    "power": _powered,
-    "pow": _powered,
-    "math_pow": _powered,
-    "square": lambda x: x**2,
-    "reciprocal": lambda x: 1 / x,
-    "log1p": lambda x: sympy.log(1 + x),
-    "log2": lambda x: sympy.log(x) / sympy.log(2),
-    "log10": lambda x: sympy.log(x) / sympy.log(10),
-    "expm1": lambda x: sympy.exp(x) - 1,
-    "exp2": lambda x: sympy.Pow(2, x),
-    "cbrt": lambda x: sympy.cbrt(x),
-    "hypot": lambda x, y: sympy.sqrt(x**2 + y**2),
-    "arctan2": sympy.atan2,
-    "logaddexp": lambda x, y: sympy.log(sympy.exp(x) + sympy.exp(y)),
-    "sigmoid": sigmoid,
-    "softplus": softplus,
-    "special_expit": sigmoid,
-    "special_log_expit": lambda x: -softplus(-x),
-    "special_logit": lambda x: sympy.log(x / (1 - x)),
-    "special_entr": lambda x: -x * sympy.log(x),
-    "special_xlogy": lambda x, y: x * sympy.log(y),
-    "special_xlog1py": lambda x, y: x * sympy.log(1 + y),
-    **{name: getattr(sympy, name) for name in ["sqrt", "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh"]},
-    "special_erf": sympy.erf,
-    "special_erfc": sympy.erfc,
-    **dict(zip(["arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh"],
-               (sympy.asin, sympy.acos, sympy.atan, sympy.asinh, sympy.acosh, sympy.atanh), strict=True)),
+_ANGLES = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
+_FUNCTIONS: Mapping[str, Form] = {  # by the names that terms have for them
+    **{name: getattr(sympy, name) for name in ("sqrt", "cbrt", "exp", "log", *_ANGLES)},
+    **{f"arc{name}": getattr(sympy, f"a{name}") for name in _ANGLES},
+    **{f"log{base}": lambda x, base=base: sympy.log(x) / sympy.log(base) for base in (2, 10)},
+    "arctan2": sympy.atan2, "erf": sympy.erf, "erfc": sympy.erfc, "sigmoid": sigmoid,
 }  # fmt: skip
-_FORMS |= {
-    f"math_{name}": _FORMS[as_numpy]
-    for name, as_numpy in {
-        "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "sin": "sin", "cos": "cos", "tan": "tan",
-        "sinh": "sinh", "cosh": "cosh", "atan": "arctan", "asin": "arcsin", "acos": "arccos", "log1p": "log1p",
-        "expm1": "expm1", "erf": "special_erf", "erfc": "special_erfc", "log2": "log2", "log10": "log10",
-    }.items()
-}  # fmt: skip
-_KNOWN: Mapping[Primitive, Form] = by_primitive(_FORMS)
+_OWN: Mapping[Primitive, Form] = by_primitive({"softplus": softplus, "special_log_expit": lambda x: -softplus(-x)})
+
+
+def expression_of(term: Term, given: Mapping[str, Any]) -> Any:
+    """The expression of a term, of expressions by name. Raises KeyError and TypeError where SymPy has none."""
+    match term:
+        case Number(value):
+            return sympy.Integer(value)
+        case Symbol(name):
+            return given[name] if name in given else {"π": sympy.pi, "e": sympy.E}[name]
+        case Sum(parts):
+            return sympy.Add(*(expression_of(part, given) for part in parts))
+        case Product(above, below, negative):
+            over, under = (sympy.Mul(*(expression_of(part, given) for part in side)) for side in (above, below))
+            return -over / under if negative else over / under
+        case Power(base, exponent):
+            return expression_of(base, given) ** expression_of(exponent, given)
+        case FunctionCall(function, arguments):
+            return _FUNCTIONS[function](*(expression_of(argument, given) for argument in arguments))
+    raise TypeError(f"no expression of SymPy for {term}")
 
 
 @cache
 def form_of(row: Primitive) -> Form | None:
-    """What a row computes, as a function of SymPy's expressions: ours, or its own on any numbers; or None."""
-    if row in _KNOWN:
-        return _KNOWN[row]
-    python = row.python
-    if python is None or row.backward is None or switches(row):
+    """What a row computes, as a function of SymPy's expressions: by its term, or its own on any numbers; or None."""
+    if row in _OWN:
+        return _OWN[row]
+    if row.backward is None or switches(row):
         return None
-    for count in (1, 2):
-        symbols = sympy.symbols(f"a:{count}", real=True)
-        with suppress(Exception):  # it is not made for symbols, or takes another number of them
-            made = python(*symbols)
-            if isinstance(made, Expr) and not any(sympy.diff(made, s).has(sympy.Derivative) for s in symbols):
-                return python
+
+    def by_term(*operands: Any) -> Any:
+        given = {str(i): operand for i, operand in enumerate(operands)}
+        return expression_of(FORMS[row](*map(Symbol, given)), given)
+
+    for form in (by_term, row.python):
+        for count in (1, 2):
+            symbols = sympy.symbols(f"a:{count}", real=True)
+            with suppress(Exception):  # it is not made for symbols, or takes another number of them
+                made = form(*symbols)  # type: ignore[misc]
+                if isinstance(made, Expr) and not any(sympy.diff(made, s).has(sympy.Derivative) for s in symbols):
+                    return form
     return None
 
 
@@ -149,47 +143,35 @@ def root(q: Any, exponent: Any) -> Any:
     return q ** (1 / exponent)
 
 
-# One input from the output q and the others, where there is exactly one.
-_BOTH: dict[str, tuple[Form | None, Form | None]] = {
-    "add": (lambda q, y: q - y, lambda q, x: q - x),
-    "subtract": (lambda q, y: q + y, lambda q, x: x - q),
-    "multiply": (lambda q, y: q / y, lambda q, x: q / x),
-    "divide": (lambda q, y: q * y, lambda q, x: x / q),
-    "pow": (root, lambda q, x: sympy.log(q) / sympy.log(x)),
-    "power": (root, lambda q, x: sympy.log(q) / sympy.log(x)),
-}
-_ONE: dict[str, Form] = {
-    "negative": lambda q: -q,
-    "positive": lambda q: q,
-    "exp": sympy.log,
-    "math_exp": sympy.log,
-    "log": sympy.exp,
-    "math_log": sympy.exp,
-    "log1p": lambda q: sympy.exp(q) - 1,
-    "expm1": lambda q: sympy.log(1 + q),
-    "sqrt": lambda q: q**2,
-    "math_sqrt": lambda q: q**2,
-    "tanh": sympy.atanh,
-    "arctan": sympy.tan,
-    "arctanh": sympy.tanh,
-    "arcsinh": sympy.sinh,
-    "sinh": sympy.asinh,
-    "reciprocal": lambda q: 1 / q,
-    "sigmoid": lambda q: sympy.log(q / (1 - q)),
-    "special_expit": lambda q: sympy.log(q / (1 - q)),
-    "softplus": lambda q: sympy.log(sympy.exp(q) - 1),
-    "cbrt": lambda q: q**3,
-    "arcsin": sympy.sin,
-    "arccos": sympy.cos,
-    "log2": lambda q: sympy.Pow(2, q),
-    "log10": lambda q: sympy.Pow(10, q),
-    "exp2": lambda q: sympy.log(q) / sympy.log(2),
-    "special_logit": sigmoid,
-    "special_log_expit": lambda q: -sympy.log(sympy.exp(-q) - 1),
-}
-INVERSES: Mapping[Primitive, tuple[Form | None, ...]] = by_primitive(
-    {**_BOTH, **{name: (form,) for name, form in _ONE.items()}}
-)
+LOGIT = primitives("special_logit")  # whose input stands twice in its form: the sigmoid leads back
+_ONE_TO_ONE = (
+    sympy.exp, sympy.log, sympy.sinh, sympy.tanh, sympy.asin, sympy.acos, sympy.atan, sympy.asinh, sympy.atanh,
+    sigmoid, softplus,
+)  # fmt: skip
+
+
+def inverted(relation: Any, unknown: Any, value: Any) -> Any:
+    """The unknown for which a relation has a value; None where it stands there twice, or several may be meant."""
+    while relation != unknown:
+        inside = [part for part in relation.args if part.has(unknown)]
+        if len(inside) != 1 or (relation.is_Pow and relation.exp.is_even):
+            return None
+        (part,) = inside
+        if relation.is_Add:
+            value = value - (relation - part)
+        elif relation.is_Mul:
+            value = value / (relation / part)
+        elif relation.is_Pow and relation.exp.is_negative:
+            part, value = 1 / relation, 1 / value
+        elif relation.is_Pow:
+            value = root(value, relation.exp) if part == relation.base else sympy.log(value) / sympy.log(relation.base)
+        elif isinstance(relation, _ONE_TO_ONE):
+            value = relation.inverse()(value).rewrite(sympy.Pow)  # 2^q, not exp(q · log(2))
+        else:
+            return None
+        relation = part
+    return value
+
 
 UNCHANGED = primitives("copy asarray astype positive broadcast_to reshape ravel flatten float item full getitem")
 ABSOLUTE = primitives("absolute math_fabs")

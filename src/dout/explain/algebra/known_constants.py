@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import sympy
 
+from dout.explain.algebra.calculus import expression_of
 from dout.explain.terms.known_numbers import known_number, shortest_float
-from dout.explain.terms.terms import FunctionCall, Number, Power, Product, Symbol, Term
 
 LARGEST_DENOMINATOR = 64  # of a float that is a fraction in SymPy
 _constants: dict[float, Any] = {}
@@ -26,28 +26,11 @@ def as_number(value: Any) -> Any:
         value = shortest_float(value)
     known = known_number(value)
     if known is not None:
-        return _expression(known)
+        return expression_of(known, {})
     number = sympy.Rational(float(value)) if np.isfinite(value) else None
     if number is not None and number.q <= LARGEST_DENOMINATOR:
         return number
     return constant_symbol(float(value))
-
-
-def _expression(term: Term) -> Any:
-    """A number that is recognised."""
-    match term:
-        case Number(value):
-            return sympy.Integer(value)
-        case Symbol(name):
-            return {"π": sympy.pi, "e": sympy.E}[name]
-        case Product(above, below, negative):
-            made = sympy.Mul(*map(_expression, above)) / sympy.Mul(*map(_expression, below))
-            return -made if negative else made
-        case Power(base, exponent):
-            return _expression(base) ** _expression(exponent)
-        case FunctionCall(function, (argument,)):
-            return getattr(sympy, function)(_expression(argument))
-    raise TypeError(f"no number of SymPy for {term}")
 
 
 def constant_symbol(value: float) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from dout.explain.algebra.calculus import INVERSES, TAUGHT, root, sigmoid, softplus, switches
+from dout.explain.algebra.calculus import LOGIT, TAUGHT, inverted, root, sigmoid, softplus, switches
 from dout.explain.algebra.known_constants import value_of
 from dout.explain.algebra.pieces import Piece, is_power, solutions, variables
 from dout.explain.algebra.sympy_terms import term
@@ -90,15 +90,12 @@ def _back(known: dict[Any, Any], piece: Piece, node: Node) -> bool:
         return base not in known and known.setdefault(base, root(known[symbol], exponent)) is not None
     operands = [piece.graph.symbols[i] for i in node.inputs]
     missing = [i for i, operand in enumerate(operands) if not variables(operand) <= known.keys()]
-    inverses = INVERSES.get(node.primitive, ())
-    if len(missing) != 1 or missing[0] >= len(inverses) or len(set(operands)) < len(operands):
+    if len(missing) != 1 or len(set(operands)) < len(operands):
         return False
-    inverse = inverses[missing[0]]
-    if inverse is None:
-        return False
-    others = [known.get(o, o) for i, o in enumerate(operands) if i != missing[0]]
-    known[operands[missing[0]]] = inverse(known[symbol], *others)
-    return True
+    unknown = operands[missing[0]]
+    given = relation.xreplace({o: known[o] for o in operands if o in known})
+    found = sigmoid(known[symbol]) if node.primitive in LOGIT else inverted(given, unknown, known[symbol])
+    return found is not None and known.setdefault(unknown, found) is not None
 
 
 def choices(piece: Piece, names: Mapping[Any, Term]) -> Iterator[tuple[Node, ...]]:
