@@ -71,6 +71,24 @@ class Yielding:
         return out
 
 
+def shifted(image, size, step=1):
+    rows = image.shape[0] - size + 1
+    for r in range(0, rows, step):
+        yield r, image[r : r + size]
+
+
+class YieldingElsewhere:
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, x):
+        rows = 2.0  # something else there
+        out = np.zeros((x.shape[0] - 2, x.shape[1]))
+        for i, part in shifted(x, size=3):
+            out[i] = rows * (part * self.w[:, np.newaxis]).sum(axis=0)
+        return out
+
+
 class Remembering:
     def __init__(self, Wx, Wh):
         self.params = [Wx, Wh]
@@ -191,6 +209,16 @@ def test_a_method_that_yields_in_its_loops_is_written_out():
     for i, j in np.ndindex(3, 4):
         right[i : i + 3, j : j + 3] += np.einsum("f,fkl->kl", dout[i, j], filters)
     assert np.allclose(dx, right, rtol=1e-12)
+
+
+def test_a_function_that_yields_keeps_its_names_to_itself():
+    x, w, dout = RNG.normal(size=(6, 4)), RNG.normal(size=3), RNG.normal(size=(4, 4))
+    layer, dx = run(YieldingElsewhere, x, dout, w, init={"w": w[::-1]}, inputs=[x[1:]])
+    right = np.zeros_like(x)
+    for i in range(4):
+        right[i : i + 3] += 2 * w[:, np.newaxis] * dout[i]
+    assert np.allclose(dx, right, rtol=1e-12)
+    assert np.allclose(layer.dw, [2 * np.sum(dout * x[k : k + 4]) for k in range(3)], rtol=1e-12)
 
 
 @pytest.mark.one_in(4)

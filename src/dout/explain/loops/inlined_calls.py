@@ -1,5 +1,7 @@
 """A forward that calls a function with loops in; its text with the lines of that function in the place of the call out.
 
+A function may yield in its loops: what a `for` over it does in each turn stands where it yields.
+
 What comes out does the same; where it does not, the derived class gives other bits than forward, and is not shown.
 """
 
@@ -8,12 +10,13 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import re
 from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
-from dout.explain.derive.forward_source import ForwardSource, always_evaluated
-from dout.explain.loops.plain_loops import replaced, stored
+from dout.explain.derive.forward_source import ForwardSource, always_evaluated, indent_of
+from dout.explain.loops.plain_loops import body_lines, replaced, stored
 from dout.explain.spelling.syntax_trees import filled_tree, is_text, items_of, names_of, parsed
 from dout.files import dedented
 from dout.trace.model.user_source import is_user_code
@@ -21,7 +24,7 @@ from dout.trace.model.user_source import is_user_code
 _MOST_LINES = 300  # of a forward with all that it calls written out
 _PLAIN = (ast.Name, ast.Attribute, ast.Constant)
 _REFUSED = (
-    ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.Yield, ast.YieldFrom, ast.Global, ast.Nonlocal, ast.Try, ast.With,
+    ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.YieldFrom, ast.Global, ast.Nonlocal, ast.Try, ast.With,
     ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.SetComp, ast.NamedExpr, ast.Await, ast.Delete,
 )  # fmt: skip
 
@@ -29,9 +32,9 @@ _REFUSED = (
 def with_inlined_call(source: ForwardSource, owner: type | None) -> str | None:
     """The text with one call less; None where no function with loops is called. `owner` is the class of a method."""
     for statement in source.statements() if len(source.lines) < _MOST_LINES else ():
-        if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Return):
+        if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Return | ast.For):
             continue
-        for call in always_evaluated(statement):
+        for call in [statement.iter] if isinstance(statement, ast.For) else always_evaluated(statement):
             helper = _Helper.called(source, owner, call) if isinstance(call, ast.Call) else None
             lines = helper.lines(statement) if helper is not None else None
             if lines is not None:
@@ -40,14 +43,14 @@ def with_inlined_call(source: ForwardSource, owner: type | None) -> str | None:
 
 
 class _Helper:
-    """A function of the user's that a statement calls, with loops in, and a return at its end alone."""
+    """A function of the user's that a statement calls, with loops in, and a return at its `end`, or one yield alone."""
 
     def __init__(
-        self, source: ForwardSource, definition: ast.FunctionDef, call: ast.Call, given: Mapping[str, ast.expr]
-    ):
-        self.source, self.definition, self.call, self.given = source, definition, call, given
-        body = definition.body
-        self.body, self.end = body[is_text(body[0]) : -1], body[-1]
+        self, source: ForwardSource, body: list[ast.stmt], end: ast.Return | ast.Yield, call: ast.Call,
+        given: Mapping[str, ast.expr],
+    ) -> None:  # fmt: skip
+        self.source, self.end, self.call, self.given = source, end, call, given
+        self.body = body[is_text(body[0]) :]
 
     @classmethod
     def called(cls, source: ForwardSource, owner: type | None, call: ast.Call) -> _Helper | None:
@@ -61,29 +64,32 @@ class _Helper:
         except (OSError, SyntaxError, TypeError, ValueError):
             return None
         nodes = [node for statement in getattr(definition, "body", ()) for node in ast.walk(statement)]
-        ends = [node for node in nodes if isinstance(node, ast.Return)]
-        is_plain = (
-            isinstance(definition, ast.FunctionDef) and ends == definition.body[-1:] and not definition.decorator_list
-        )
+        ends = [node for node in nodes if isinstance(node, ast.Return | ast.Yield)]
         has_loops = any(isinstance(node, ast.For | ast.While) for node in nodes)
-        if not is_plain or not has_loops or any(isinstance(node, _REFUSED) for node in nodes):
+        if len(ends) != 1 or not has_loops or any(isinstance(node, _REFUSED) for node in nodes):
             return None
-        assert isinstance(definition, ast.FunctionDef)
+        yields = any(isinstance(node, ast.Expr) and node.value is ends[0] for node in nodes)
+        if not isinstance(definition, ast.FunctionDef) or definition.decorator_list:
+            return None
+        if not yields and ends != definition.body[-1:]:
+            return None
         own = {*stored(definition.body), *given, "self"}
         free = {node.id for node in nodes if isinstance(node, ast.Name)} - own
         if not free.isdisjoint({*stored([source.definition]), *source.parameters}):  # in forward they are other values
             return None
         there, here = function.__globals__, source.function.__globals__
         known = all(hasattr(builtins, n) and n not in there if n not in here else here[n] is there.get(n) for n in free)
-        return cls(source, definition, call, given) if known and function.__name__ not in free else None
+        return cls(source, definition.body, ends[0], call, given) if known and function.__name__ not in free else None
 
     def lines(self, statement: ast.stmt) -> list[str] | None:
-        """The lines that replace the statement; None if the function returns no value."""
-        value = self.end.value if isinstance(self.end, ast.Return) else None
-        targets: list[ast.expr] = getattr(statement, "targets", [])
-        if value is None or len(targets) > 1:  # self.out = out = f(x)
+        """The lines that replace the statement; None if there is no value, or it yields elsewhere."""
+        value, over = self.end.value, isinstance(statement, ast.For)
+        targets: list[ast.expr] = (
+            [statement.target] if isinstance(statement, ast.For) else getattr(statement, "targets", [])
+        )
+        if value is None or len(targets) > 1 or over != isinstance(self.end, ast.Yield):  # self.out = out = f(x)
             return None
-        is_whole = getattr(statement, "value", None) is self.call and not isinstance(statement, ast.AugAssign)
+        is_whole = over or (getattr(statement, "value", None) is self.call and not isinstance(statement, ast.AugAssign))
         target = targets[0] if targets and is_whole else None
         names = self._names(value, target)
         renamed = {n: ast.Name(x, ast.Load()) if isinstance(x, str) else x for n, x in names.items()}
@@ -92,9 +98,16 @@ class _Helper:
         value = filled_tree(value, renamed)
         if not is_whole:
             end = self._inside(statement, value)
+        elif target is None:
+            end = [f"return {ast.unparse(value)}"]
+        elif isinstance(statement, ast.For):
+            end = [*_each_assigned(target, value), *body_lines(self.source, statement.body, 0)]
         else:
-            end = _assigned(target, value) if target is not None else [f"return {ast.unparse(value)}"]
-        return [*begin, *body, *end] if end is not None else None
+            end = _assigned(target, value)
+        if end is None:
+            return None
+        at = next(i for i, line in enumerate(body) if re.match(r" *(return|yield)\b", line))
+        return [*begin, *body[:at], *(indent_of(body[at]) + line for line in end), *body[at + 1 :]]
 
     def _inside(self, statement: ast.stmt, value: ast.expr) -> list[str] | None:
         """The lines of a statement with what is returned in the place of the call; None where that stands twice."""
@@ -110,6 +123,10 @@ class _Helper:
         plain = {n: item for n, item in self.given.items() if n not in own and _is_plain(item)}
         names: dict[str, str | ast.expr] = {**plain}
         read = set[str]().union(*map(names_of, self.given.values()))
+        alike, made = {ast.unparse(one) for one in self.source.statements()}, [*stored([self.source.definition])]
+        for statement in self.body:  # what both compute, `h, w = x.shape`, has one name
+            if ast.unparse(filled_tree(statement, plain)) in alike:
+                names |= {name: name for name in stored([statement]) if made.count(name) == 1}
         for one, wish in zip(items_of(value), items_of(target) if target is not None else (), strict=False):
             if not isinstance(one, ast.Name) or not isinstance(wish, ast.Name) or one.id not in own - set(self.given):
                 continue
@@ -132,6 +149,17 @@ def _assigned(target: ast.expr, value: ast.expr) -> list[str]:
         pairs = [(target, value)]
     texts = [(ast.unparse(wish).strip("()"), ast.unparse(one)) for wish, one in pairs]
     return [f"{wish} = {one}" for wish, one in texts if wish != one.strip("()")]
+
+
+def _each_assigned(target: ast.expr, value: ast.expr) -> list[str]:
+    """The lines that assign the parts of a value one by one, where none of them reads a name that has changed."""
+    if len(items_of(target)) != len(items_of(value)):
+        return _assigned(target, value)
+    every = zip(items_of(target), items_of(value), strict=True)
+    pairs = [(wish, one) for wish, one in every if ast.unparse(wish) != ast.unparse(one)]
+    if any(names_of(wish) & names_of(later) for i, (wish, _) in enumerate(pairs) for _, later in pairs[i + 1 :]):
+        return _assigned(target, value)
+    return [line for pair in pairs for line in _assigned(*pair)]
 
 
 def _is_plain(item: ast.expr) -> bool:

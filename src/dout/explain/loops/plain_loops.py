@@ -1,9 +1,8 @@
 """A function with loops in other clothes in; its text with a plain `for` in the place of one of them out.
 
-A sum over a generator, a list of a comprehension, a `while` that counts, a counter beside a `for`, a `for` over a
-method that yields what it finds in loops of its own, a value read as the attribute that keeps it, and a state that is
-an attribute. What comes out does the same;
-where it does not, the derived class gives other bits than forward, and is not shown.
+A sum over a generator, a list of a comprehension, a `while` that counts, a counter beside a `for`, a value read as the
+attribute that keeps it, and a state that is an attribute. What comes out does the same; where it does not, the derived
+class gives other bits than forward, and is not shown.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
-from types import FunctionType
+from collections.abc import Iterator, Sequence
 
 from dout.explain.derive.forward_source import ForwardSource
-from dout.explain.spelling.syntax_trees import filled_tree, is_text, items_of, names_of, own_attribute, parsed
-from dout.files import dedented
+from dout.explain.spelling.syntax_trees import is_text, names_of, own_attribute
 
 
 def with_plain_loop(source: ForwardSource, owner: type | None) -> str | None:
@@ -26,7 +23,7 @@ def with_plain_loop(source: ForwardSource, owner: type | None) -> str | None:
             return text
     if owner is None:
         return None
-    return _of_generator(source, owner) or _of_kept_value(source, owner) or _of_attribute(source, owner)
+    return _of_kept_value(source, owner) or _of_attribute(source, owner)
 
 
 def stored(trees: Sequence[ast.AST]) -> Iterator[str]:
@@ -93,7 +90,7 @@ def _of_while(source: ForwardSource) -> str | None:
         by = f", {step[1]}" if step[1] != 1 else ""
         begin = "" if ast.unparse(start.value) == "0" and not by else f"{ast.unparse(start.value)}, "
         head = f"for {name} in range({begin}{end}{by}):"
-        return replaced(source, loop, [head, *_lines(source, loop.body[:-1], 1)])
+        return replaced(source, loop, [head, *body_lines(source, loop.body[:-1], 1)])
     return None
 
 
@@ -131,7 +128,7 @@ def _of_counter(source: ForwardSource) -> str | None:
             if ast.unparse(start.value) != "0":
                 continue
             head = f"for {name}, {_target(loop.target)} in enumerate({ast.unparse(loop.iter)}):"
-            return replaced(source, loop, [head, *_lines(source, [*before, *after], 1)])
+            return replaced(source, loop, [head, *body_lines(source, [*before, *after], 1)])
     return None
 
 
@@ -272,74 +269,6 @@ def _with_name(source: ForwardSource, uses: Sequence[ast.AST], name: str) -> lis
     return [line.decode() for line in lines]
 
 
-def _of_generator(source: ForwardSource, owner: type) -> str | None:
-    """`for patch, i, j in self.patches(x):` as the loops of that method, with what it yields in each turn."""
-    for loop in source.statements():
-        if not isinstance(loop, ast.For) or loop.orelse or not isinstance(loop.iter, ast.Call) or loop.iter.keywords:
-            continue
-        function = loop.iter.func
-        if not isinstance(function, ast.Attribute) or ast.unparse(function.value) != "self":
-            continue
-        method = inspect.getattr_static(owner, function.attr, None)
-        given = [ast.unparse(one) for one in loop.iter.args]
-        body = _inlined(source, method, given, loop) if isinstance(method, FunctionType) else None
-        if body is not None:
-            return replaced(source, loop, body(_lines(source, loop.body, 0)))
-    return None
-
-
-def _inlined(
-    source: ForwardSource, method: FunctionType, given: Sequence[str], loop: ast.For
-) -> Callable[[list[str]], list[str]] | None:
-    """A function from the lines of a turn to the loops of a method that yields once; None for another method."""
-    try:
-        tree = ast.parse(dedented(inspect.getsource(method))).body[0]
-    except (OSError, SyntaxError):
-        return None
-    yields = [n for n in ast.walk(tree) if isinstance(n, ast.Yield | ast.YieldFrom)]
-    if not isinstance(tree, ast.FunctionDef) or len(yields) != 1 or not isinstance(yields[0], ast.Yield):
-        return None
-    names = [argument.arg for argument in tree.args.args][1:]
-    if len(names) != len(given) or any(isinstance(n, ast.Return) for n in ast.walk(tree)) or not given:
-        return None
-    if not {*names}.isdisjoint(stored(tree.body)):  # it goes on with something else than it was given
-        return None
-    renamed = dict(zip(names, map(parsed, given), strict=True))
-    statements = [filled_tree(one, renamed) for one in tree.body[is_text(tree.body[0]) :]]
-    whole = "\n".join(map(ast.unparse, statements))
-    values = next(n.value for one in statements for n in ast.walk(one) if isinstance(n, ast.Yield))
-    found = ast.unparse(values) if values is not None else "None"
-    if not _means_the_same(source, loop, statements):
-        return None
-    line = next((one for one in whole.splitlines() if one.strip() in (f"yield {found}", f"yield ({found})")), None)
-    if line is None or not all(isinstance(one, ast.Assign | ast.For) for one in statements):
-        return None
-    indent = line[: len(line) - len(line.lstrip())]
-    targets = items_of(loop.target)
-    parts = items_of(values) if values is not None else targets
-    if len(parts) != len(targets):
-        return None
-    pairs = [(ast.unparse(t), ast.unparse(v)) for t, v in zip(targets, parts, strict=True)]
-    assigned = [f"{target} = {value}" for target, value in pairs if target != value]
-
-    def with_body(lines: list[str]) -> list[str]:
-        turn = [indent + one for one in (*assigned, *lines)]
-        every = whole.splitlines()
-        at = every.index(line)
-        return [*every[:at], *turn, *every[at + 1 :]]
-
-    return with_body
-
-
-def _means_the_same(source: ForwardSource, loop: ast.For, statements: Sequence[ast.stmt]) -> bool:
-    """Whether no name of a method's own is one of the function's, but for what both compute alike: `h, w = x.shape`."""
-    inside = {id(n) for n in ast.walk(loop.target)}
-    names = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name) and id(n) not in inside}
-    alike = {ast.unparse(one) for one in source.statements()}
-    targets = set(stored([loop.target]))
-    return all(ast.unparse(one) in alike or names.isdisjoint({*stored([one])} - targets) for one in statements)
-
-
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
@@ -352,7 +281,7 @@ def _block_of(source: ForwardSource, statement: ast.stmt) -> list[ast.stmt]:
     return [statement]
 
 
-def _lines(source: ForwardSource, statements: Sequence[ast.stmt], depth: int) -> list[str]:
+def body_lines(source: ForwardSource, statements: Sequence[ast.stmt], depth: int) -> list[str]:
     """The lines of statements, indented for a body at a depth."""
     found = list[str]()
     for one in statements:
