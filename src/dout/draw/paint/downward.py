@@ -101,10 +101,6 @@ class DownBody(ItemBody):
         """The room for caption and constants, right of it."""
         return self.beside if self.beside > 6 + _LINE or self.constants or self.item.caption else 0.0
 
-    def _gate(self, gate: int) -> float:
-        assert self.inside is not None
-        return self.inside.layout.y[gate] - self.inside.layout.height / 2 + self.shift
-
     def reach(self, y: float) -> float:
         """The distance from the upper end to the outline, so far from the middle."""
         if self.item.kind != "operator":

@@ -13,7 +13,6 @@ from dout.graph import CONSTANT, Node
 from dout.trace.capture.templates import Held, Same, Spot, held_in
 
 _LONGEST = 24  # characters of a value
-_SETTINGS = (str, bytes, int, float, complex, NoneType)
 _NAMED = 3  # places that are named, of many
 
 

@@ -98,10 +98,6 @@ class Words(DriverText):
             return next((name for name, known in vars(self.module).items() if known is item), None)
         return None
 
-    def is_dtype(self, array: str, dtype: np.dtype[Any]) -> str:
-        """Whether an array has a dtype."""
-        return f"{array}.dtype == {dtype_text(dtype)}"
-
     # --- places -------------------------------------------------------------------------------------------------------
 
     def place(self, spot: Spot) -> str | None:

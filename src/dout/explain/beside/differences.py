@@ -21,7 +21,6 @@ from dout.trace.model.derived_gradients import Edge
 
 _SUMS = primitives("sum")
 _KEEPS = primitives("reshape astype")
-_SMALL = (2, 3, 4, 0.5, 0.25)
 
 # What may be missing or one too many as a factor, of a value: itself, 1 − y, y², …
 _FACTORS: tuple[tuple[Callable[[Any], Any], Callable[[Term], Term]], ...] = (

@@ -122,11 +122,6 @@ def _bound(names: str, arguments: Sequence[ast.expr], keywords: Mapping[str, ast
     return row.bind(arguments, keywords)
 
 
-def _text(node: ast.expr) -> str:
-    text = ast.unparse(node)
-    return text if isinstance(node, ast.Name | ast.Call | ast.Subscript | ast.Attribute | ast.Constant) else f"({text})"
-
-
 def _method(owner: ast.expr, name: str, *arguments: ast.expr | str) -> ast.expr:
     over = [parsed(a) if isinstance(a, str) else a for a in arguments]
     return ast.Call(ast.Attribute(owner, name, ast.Load()), over, [])

@@ -12,8 +12,6 @@ from dout.export.onnx_writer import OnnxWriter, Rule, data_type, open_shape
 from dout.export.operators.array_operators import transposed
 from dout.graph import Node, Primitive
 
-_INT64 = np.dtype(np.int64)
-
 
 def _left(writer: OnnxWriter, node: Node) -> ir.Value:
     (loop,) = node.inputs
