@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dout.explain.axes.axis_letters import Letters
 from dout.explain.axes.element_arithmetic import combine
@@ -13,10 +13,8 @@ from dout.explain.axes.indices import NotReadableError
 from dout.explain.terms.axis_row_terms import AXIS_FORMS
 from dout.explain.terms.terms import (
     FunctionCall,
-    MatrixProduct,
     Symbol,
     Term,
-    Transposed,
     is_negative,
     negated,
 )
@@ -24,7 +22,8 @@ from dout.graph import CONSTANT, Node
 from dout.ops import by_primitive, primitives
 from dout.rewrite.simplify import is_elementwise
 
-_PRODUCTS = primitives("matmul dot inner")
+_PRODUCTS, _INNER = primitives("matmul dot inner"), primitives("inner")
+_RESHAPES = primitives("reshape ravel flatten")
 _SUMS = primitives("sum")
 _QUIET = primitives("reshape broadcast_to astype copy asarray")  # whole arrays read the same with and without
 
@@ -101,30 +100,24 @@ class _Arrays:
         return self.write(node)
 
 
-def _matmul(arrays: _Arrays, node: Node) -> Term:
-    return AXIS_FORMS[node.primitive](node, tuple(map(arrays.operand, node.inputs)))
-
-
-def _inner(arrays: _Arrays, node: Node) -> Term:
+def _product(arrays: _Arrays, node: Node) -> Term:
     x, y = node.inputs
-    if len(x.shape) > 2 or len(y.shape) != 2:
+    if node.primitive in _INNER and (len(x.shape) > 2 or len(y.shape) != 2):
         raise NotReadableError("a product of more than two axes")
-    return MatrixProduct(arrays.operand(x), Transposed(arrays.operand(y)))
+    return AXIS_FORMS[node.primitive](node, (arrays.operand(x), arrays.operand(y)))
 
 
 def _transpose(arrays: _Arrays, node: Node) -> Term:
-    axes, term = node.static["axes"], arrays.operand(node.inputs[0])
-    n = len(axes)
-    if n < 2 or tuple(axes) == tuple(range(n)):
-        return term
-    if tuple(axes) == (*range(n - 2), n - 1, n - 2):
-        return term.matrix if isinstance(term, Transposed) else Transposed(term)
-    return FunctionCall("transpose", (term,), axis=tuple(arrays.letters[node]))
+    """A transposed array; in another order of more axes, with these."""
+    axes, n = tuple(node.static["axes"]), len(node.static["axes"])
+    made = AXIS_FORMS[node.primitive](node, (arrays.operand(node.inputs[0]),))
+    is_plain = axes in (tuple(range(n)), (*range(n - 2), n - 1, n - 2))
+    return made if is_plain or not isinstance(made, FunctionCall) else replace(made, axis=tuple(arrays.letters[node]))
 
 
 def _reduction(arrays: _Arrays, node: Node) -> Term:
-    if len(node.inputs) > 1:
-        raise NotReadableError("a reduction of some elements")
+    if len(node.inputs) > 1 or node.static.get("ddof") or "initial" in node.static:
+        raise NotReadableError("a reduction of some elements, or with a number of its own")
     source = node.inputs[0]
     long = [axis for axis in reduced_axes(node) if source.shape[axis] != 1]
     axes = tuple(arrays.letters[source][axis] if node.primitive in _SUMS else str(axis) for axis in long)
@@ -138,20 +131,19 @@ def _reduction(arrays: _Arrays, node: Node) -> Term:
 
 def _quiet(arrays: _Arrays, node: Node) -> Term:
     """Repeats and axes of length 1 are not written; a reshape that joins or splits axes is."""
-    source = node.inputs[0]
-    term = arrays.operand(source)
-    if node.primitive in primitives("reshape ravel flatten"):
-        before, after = ([a for a in arrays.letters[n] if a != "1"] for n in (source, node))
-        if before != after:
-            sizes = tuple(size_term(a, n) for a, n in zip(arrays.letters[node], node.shape, strict=True))
-            return FunctionCall("reshape", (term, *sizes))
-    return term
+    return with_shape(node, arrays.operand(node.inputs[0]), arrays.letters)
+
+
+def with_shape(node: Node, made: Term, letters: Letters) -> Term:
+    """The term of a step; of one that joins or splits axes with the shape that it makes: reshape(x, N·T, D)."""
+    if node.primitive not in _RESHAPES:
+        return made
+    before, after = ([a for a in letters.get(n, ()) if a != "1"] for n in (node.inputs[0], node))
+    return made if before == after else FunctionCall("reshape", (made, *map(size_term, letters[node], node.shape)))
 
 
 _ROWS: dict[str, Callable[[_Arrays, Node], Term]] = {
-    "matmul": _matmul,
-    "dot": _matmul,
-    "inner": _inner,
+    **dict.fromkeys(["matmul", "dot", "inner"], _product),
     "transpose": _transpose,
     **dict.fromkeys(["sum", "mean", "max", "min", "prod", "var", "std"], _reduction),
     **dict.fromkeys(["reshape", "ravel", "flatten", "broadcast_to", "full", "item", "float"], _quiet),

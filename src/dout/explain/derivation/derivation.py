@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from dout.errors import TargetError
+from dout.explain.axes.array_forms import with_shape
 from dout.explain.axes.axis_letters import index_name
-from dout.explain.axes.index_forms import size_term
 from dout.explain.beside.user_lines import backward_lines
 from dout.explain.derivation.axis_steps import AxisSteps
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of
@@ -158,7 +158,7 @@ def _quantities(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> It
     steps = (node for node in forward.steps if node not in forward.left_out)
     for node in (*forward.inputs, *forward.parameters, *steps):
         inner = {n: item for n, item in called.items() if n is not node}
-        made = _reshaped(node, term_of(node, inner), letters) if node in forward.steps else None
+        made = with_shape(node, term_of(node, inner), letters) if node in forward.steps else None
         held = node in forward.parameters
         axes = tuple(forward.multiples.get(letter, letter) for letter in letters.get(node, ()))
         yield Quantity(forward.names[node], made, node, forward.values.get(node), axes, held)
@@ -188,16 +188,6 @@ def _lines(turn: Sequence[Node]) -> str:
     )
 
 
-def _reshaped(node: Node, made: Term, letters: Mapping[Node, tuple[str, ...]]) -> Term:
-    """The term of a step; of one that joins or splits axes with the shape that it makes: reshape(x, N·T, D)."""
-    if node.primitive not in _RESHAPES:
-        return made
-    before, after = ([a for a in letters.get(n, ()) if a != "1"] for n in (node.inputs[0], node))
-    if before == after:
-        return made
-    return FunctionCall("reshape", (made, *map(size_term, letters[node], node.shape)))
-
-
 def _formula(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> Term | None:
     """The output in inputs and parameters, where that is short."""
     if len(forward.outputs) != 1:
@@ -207,7 +197,7 @@ def _formula(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> Term 
         made = term_of(node, known, short=MOST_SYMBOLS)
         if made is None:
             return None
-        known[node] = _reshaped(node, made, letters)
+        known[node] = with_shape(node, made, letters)
     whole = known[forward.outputs[0]]
     return whole if length(whole) <= 2 * MOST_SYMBOLS and not calls_in(whole) & PUTTING else None
 

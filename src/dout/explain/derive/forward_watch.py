@@ -71,7 +71,7 @@ class _Watching(ast.NodeTransformer):
             return node
         self.depth += 1
         body = [part for statement in node.body for part in self._visited(statement)]
-        node.body = [_hook(0), *body]
+        node.body = [hook(_HERE, 0), *body]
         return node
 
     def visit(self, node: ast.AST) -> Any:
@@ -93,7 +93,7 @@ class _Watching(ast.NodeTransformer):
             if isinstance(value, ast.expr) and name != "target":
                 setattr(statement, name, self.visit(value))
         ends = isinstance(statement, ast.Return | ast.Raise | ast.Break | ast.Continue)
-        return [statement] if ends else [statement, _hook(last)]
+        return [statement] if ends else [statement, hook(_HERE, last)]
 
     def generic_visit(self, node: ast.AST) -> Any:
         """Wrap an expression that is read."""
@@ -131,6 +131,7 @@ class _Mangled(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _hook(line: int) -> ast.stmt:
+def hook(name: str, *given: str | int) -> ast.stmt:
+    """A call of a function that watches: of constants, and of all local values."""
     inside = ast.Call(ast.Name("locals", ast.Load()), [], [])
-    return ast.Expr(ast.Call(ast.Name(_HERE, ast.Load()), [ast.Constant(line), inside], []))
+    return ast.Expr(ast.Call(ast.Name(name, ast.Load()), [*map(ast.Constant, given), inside], []))

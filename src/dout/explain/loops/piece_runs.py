@@ -17,6 +17,7 @@ import numpy as np
 from dout.adapt.target import Target
 from dout.clock import check_time
 from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, recorded
+from dout.explain.derive.forward_watch import hook
 from dout.explain.loops.forward_pieces import ForwardLoop, ForwardPiece, ForwardPieces, NoLoopError
 from dout.explain.spelling.syntax_trees import items_of
 from dout.run import deep_copy, filled_cells, quiet
@@ -116,20 +117,15 @@ def _hooked(pieces: ForwardPieces) -> ast.FunctionDef:
         number = numbers[id(one)]
         if isinstance(one, ForwardLoop):
             loop = copy.copy(one.node)
-            loop.body = [_hook("turn", number), *(s for part in one.body for s in made(part))]
-            return [_hook("before", number), loop]
-        after = [] if one.is_end else [_hook("after", number)]
-        return [_hook("before", number), *one.statements, *after]
+            loop.body = [hook(_HOOK, "turn", number), *(s for part in one.body for s in made(part))]
+            return [hook(_HOOK, "before", number), loop]
+        after = [] if one.is_end else [hook(_HOOK, "after", number)]
+        return [hook(_HOOK, "before", number), *one.statements, *after]
 
     definition = copy.copy(pieces.source.definition)
     definition.decorator_list = []
     definition.body = [s for one in pieces.top for s in made(one)]
     return definition
-
-
-def _hook(what: str, number: int) -> ast.stmt:
-    names = ast.Call(ast.Name("locals", ast.Load()), [], [])
-    return ast.Expr(ast.Call(ast.Name(_HOOK, ast.Load()), [ast.Constant(what), ast.Constant(number), names], []))
 
 
 @dataclass(eq=False)

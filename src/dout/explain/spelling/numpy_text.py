@@ -260,32 +260,31 @@ def _getitem(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return WrittenText(f"{operands[0].within(ATOM)}[{key_text(spelling, node, operands[1:], node.inputs[0])}]")
 
 
+def _numbers(spelling: Spelling, values: Sequence[Any]) -> str:
+    """A whole number, or tuples of them, in each of the recordings, as expressions of lengths."""
+    if not isinstance(values[0], tuple | list):
+        return spelling.sizes.number(values)
+    return tupled([_numbers(spelling, one) for one in zip(*values, strict=True)])
+
+
 def _roll(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    shifts, axis = spelling.statics(node, "shift"), node.static["axis"]
-    if isinstance(shifts[0], tuple):
-        shift = tupled([spelling.sizes.number(one) for one in zip(*shifts, strict=True)])
-    else:
-        shift = spelling.sizes.number(shifts)
+    axis = node.static["axis"]
+    shift = _numbers(spelling, spelling.statics(node, "shift"))
     return called("np.roll", str(operands[0]), shift, *([] if axis is None else [f"axis={axis}"]))
 
 
 def _pad(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    widths = spelling.statics(node, "width")
-    pairs = [
-        tupled([spelling.sizes.number(side) for side in zip(*pair, strict=True)]) for pair in zip(*widths, strict=True)
-    ]
-    value = node.static.get("value", 0)
-    return called("np.pad", str(operands[0]), tupled(pairs), *([f"constant_values={value!r}"] if value else []))
+    width, value = _numbers(spelling, spelling.statics(node, "width")), node.static.get("value", 0)
+    return called("np.pad", str(operands[0]), width, *([f"constant_values={value!r}"] if value else []))
 
 
 def _repeat(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    repeats = spelling.sizes.number(spelling.statics(node, "repeats"))
+    repeats = _numbers(spelling, spelling.statics(node, "repeats"))
     return called("np.repeat", str(operands[0]), repeats, f"axis={node.static['axis']}")
 
 
 def _tile(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
-    reps = [spelling.sizes.number(one) for one in zip(*spelling.statics(node, "reps"), strict=True)]
-    return called("np.tile", str(operands[0]), tupled(reps))
+    return called("np.tile", str(operands[0]), _numbers(spelling, spelling.statics(node, "reps")))
 
 
 def _windows(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
