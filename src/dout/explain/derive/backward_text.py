@@ -17,7 +17,7 @@ from dout.explain.spelling.memory_text import repeated
 from dout.explain.spelling.numpy_text import scipy_name, spelled
 from dout.explain.spelling.part_text import STATEMENTS
 from dout.explain.spelling.size_words import Shapes, SizeWords
-from dout.explain.spelling.softmax_text import SOFTMAX
+from dout.explain.spelling.softmax_text import SOFTMAX, softmax_text
 from dout.explain.spelling.spare_names import word_for
 from dout.explain.spelling.spelling_needs import WrittenLine
 from dout.explain.spelling.written_text import (
@@ -183,7 +183,7 @@ class BackwardText:
             self._write_lines(node, None)
             return self.texts[node]
         if node.primitive in SOFTMAX:
-            text = SOFTMAX[node.primitive](self, node)
+            text = softmax_text(self, node)
         elif node.primitive in _PRODUCT:
             text = self._product_text(node)
         elif node.primitive in _SUM:
