@@ -73,7 +73,7 @@ class Interface:
     `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
     learning rate at which backward itself changes the parameters; `along`: by its rate times their gradient, and not as
-    Adam does.
+    Adam does. `hands_over`: it gives the gradients to an optimizer, so that it is no plain layer.
     `after`: methods called after backward, which compute the parameters' gradients from what it left.
     `given`: the places from which forward reads its inputs, where it takes no arguments (`bottom.value`); `upstream`:
     that from which backward reads the upstream gradient.
@@ -98,6 +98,7 @@ class Interface:
     setup: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     rate: str | None = None
     along: bool = True
+    hands_over: bool = False
     after: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     upstream: str | None = None

@@ -15,6 +15,7 @@ from dout.adapt.argument_names import names_label, names_output, names_plain_ups
 from dout.adapt.array_makers import Maker
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.array_holders import holders_for
+from dout.adapt.interface.collaborators import Collaborator
 from dout.adapt.interface.interface import (
     BUFFER,
     CACHE,
@@ -319,7 +320,9 @@ class Trials:
             interface = replace(interface, order=order or tuple(names) if has_pairs else order)
         if network is not None:
             interface = replace(interface, stepped=owners_by_update(self.cls, layer))
-        stepping = replace(interface, rate=own_rate(interface, layer, before, network is not None))
+        recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
+        handed = any(item.updates for item in recorders) and not any(interface.setup)
+        stepping = replace(interface, rate=own_rate(interface, layer, before, network is not None), hands_over=handed)
         along = self._steps_along(stepping, make, inputs)
         interface = stepping if along else replace(stepping, rate=None, along=RATE_ROLE not in stepping.roles)
         owned = owned_by(interface.order or names, result)
