@@ -43,6 +43,17 @@ def test_what_takes_longer_than_its_time_ends_at_the_next_check():
     assert was_ended_by_the_clock()
 
 
+def test_the_clock_of_work_is_not_read_before_it_can_have_gone_so_far(monkeypatch):
+    asked = []
+    with within(0.05):
+        monkeypatch.setattr("dout.clock.spent", lambda: asked.append(1) or spent())
+        check_time()
+        assert not asked
+        with pytest.raises(TimeIsOver), within(60):  # the shorter time around it counts
+            endless()
+        assert asked
+
+
 @pytest.fixture
 def pace(monkeypatch):
     """A function that makes the clock go so many times as fast."""
