@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-import llvmlite.binding as llvm
 import numpy as np
 
 from dout.engine.lowering.entry_point import (
@@ -87,11 +86,7 @@ def guard(form: GuardedForm) -> Callable[[Any], bool] | None:
 @cache
 def _definition() -> Any:
     """The function, whose `self` is a plan: bits of the type's numbers, flags, axes, mode, lengths and strides."""
-    machine = binding.target().create_target_machine(jit=True, opt=2)
-    for truth in (True, False):
-        llvm.add_symbol(f"dout.{truth}", id(truth))
-    engine = threads.keep(llvm.create_mcjit_compiler(llvm.parse_assembly(_CODE), machine))
-    engine.finalize_object()
+    engine = binding.loaded(kernel_cache.object_code("is_like", _CODE, lambda: _CODE))
     return threads.keep(binding.MethodDef(b"is_like", engine.get_function_address("dout.is_like"), _METH_O, None))
 
 

@@ -36,6 +36,8 @@ OBJECTS = {  # what a wrapper names: immortal, so their addresses hold
     "dout.TypeError": TypeError,
     "dout.RuntimeError": RuntimeError,
     "dout.None": None,
+    "dout.True": True,
+    "dout.False": False,
     "dout.numpy.True": np.True_,
     "dout.numpy.False": np.False_,
 } | {f"dout.numpy.{name}": np.dtype(name).type for name in NUMBERS}
@@ -121,6 +123,20 @@ def empty_engine() -> Any:
     Making one also shows LLVM the symbols of this process.
     """
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target().create_target_machine(jit=True))
+
+
+def loaded(code: bytes) -> Any:
+    """An engine with object code that wants nothing but what LLVM knows already; it stays until the process ends."""
+    engine = threads.keep(empty_engine())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine
+
+
+def object_of(text: str) -> bytes:
+    """The object code of a text of LLVM's."""
+    code: bytes = machine(opt=2).emit_object(llvm.parse_assembly(text))
+    return code
 
 
 def link(name: str, kernel: bytes) -> Callable[..., Any] | None:

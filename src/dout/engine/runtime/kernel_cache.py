@@ -20,6 +20,7 @@ from dout.engine.lowering.entry_point import ArrayType, KernelType
 
 __all__ = ["ArrayType", "KernelType", "load"]
 
+_OF_CODE = ("work_stealing", "compiler", "binding", "product_code", "product_tiles")  # beside whole rooms
 _loaded: dict[str, Callable[..., Any]] = {}
 lock = RLock()
 if hasattr(os, "register_at_fork"):  # a fork waits for a kernel that is being compiled: LLVM has locks of its own
@@ -50,12 +51,14 @@ def load(
         raise errors.TargetError(errors.needs("dout.compile", "numba")) from error
 
 
-def object_code(name: str, text: str, make: Callable[[], bytes]) -> bytes:
-    """The object code of a text of LLVM's, from the cache folder, or else made."""
-    title = f"{name}_{_key(name, text, (), ())}.bin"
+def object_code(name: str, meaning: str, text: Callable[[], str]) -> bytes:
+    """The object code of a text of LLVM's, from the cache folder, or else made; the text follows from `meaning`."""
+    from dout.engine.runtime import binding
+
+    title = f"{name}_{_key(name, meaning, (), ())}.bin"
     code = cache_folder.read(title)
     if code is None:
-        code = make()
+        code = binding.object_of(text())
         cache_folder.write(title, code)
     return code
 
@@ -112,7 +115,7 @@ def _surroundings() -> str:
     from dout.engine.runtime import binding
 
     own = [path for room in ("math", "lowering") for path in sorted((Path(__file__).parents[1] / room).glob("*.py"))]
-    own += [Path(__file__).with_name(f"{part}.py") for part in ("work_stealing", "compiler", "binding")]
+    own += [Path(__file__).with_name(f"{part}.py") for part in _OF_CODE]
     sources = [sha256(path.read_bytes()).hexdigest() for path in own if path.is_file()]
     versions = (sys.version, platform.machine(), np.__version__, llvmlite.__version__)
     return repr((versions, binding.host(), sources))

@@ -66,22 +66,11 @@ def _compiled(dtype: np.dtype[Any]) -> _Entry | None:
     threads.prepare()
     for name in ("PyEval_SaveThread", "PyEval_RestoreThread"):
         llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
-    for truth in (True, False):
-        llvm.add_symbol(f"dout.{truth}", id(truth))
-    kind = "float" if dtype.itemsize == 4 else "double"
-    source = CODE + text(kind, dtype.itemsize, binding.vector())
-    engine = threads.keep(binding.empty_engine())
-    code = kernel_cache.object_code("products", source, lambda: _object(source))
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
+    kind = "float" if dtype.itemsize == 4 else "double", dtype.itemsize, binding.vector()
+    engine = binding.loaded(kernel_cache.object_code("products", repr(kind), lambda: CODE + text(*kind)))
     threads.start(engine.get_function_address("dout.worker"))
     tiles = {None: 0} | {name: engine.get_function_address(name) for name in product_tiles.NAMES}
     return _Entry(engine.get_function_address("entry"), (*switch, addresses[dtype]), tiles)
-
-
-def _object(source: str) -> bytes:
-    code: bytes = binding.machine(opt=2).emit_object(llvm.parse_assembly(source))
-    return code
 
 
 def together(functions: Sequence[Product], adds: Sequence[bool] = ()) -> Callable[..., None]:
