@@ -79,8 +79,10 @@ def load_ipython_extension(shell: Any) -> None:
 def _public(name: str) -> property:
     def get(package: ModuleType) -> Any:
         try:
-            importlib.import_module("dout.draw")  # a trace can then draw itself: docs/decisions/0005
-            return getattr(importlib.import_module(_HOMES[name]), name)
+            found = getattr(importlib.import_module(_HOMES[name]), name)
+            if _HOMES["Trace"] in sys.modules:
+                importlib.import_module("dout.draw")  # a trace can then draw itself: docs/decisions/0005
+            return found
         except ModuleNotFoundError as error:
             if error.name not in EXTRAS:
                 raise

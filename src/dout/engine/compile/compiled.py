@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from functools import partial
 from time import perf_counter
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,12 +19,9 @@ import numpy as np
 from dout.clock import spent
 from dout.engine.codegen.driver import MISS, computed
 from dout.engine.compile.call_stub import stub
-from dout.engine.compile.derived_program import with_gradient
 from dout.engine.compile.program_builder import BuiltProgram, build, without_values
 from dout.engine.compile.recording_lock import inside_a_trace, plainly, turn
 from dout.engine.guards.class_attributes import Settled
-from dout.engine.loops.compiled_parts import CompiledParts
-from dout.engine.loops.looped_function import LoopedFunction, looped_function, turned_function
 from dout.engine.memory.pool import Pool
 from dout.engine.validate.comparison import Difference, ProgramFailure, first_difference
 from dout.errors import DoutError, TargetError, UnsupportedError
@@ -31,6 +29,7 @@ from dout.graph import Graph
 from dout.trace.capture.budget import MOST_OPERATIONS, Budget, too_long
 from dout.trace.capture.capture import Capture, capture
 from dout.trace.capture.lenient_tracer import TooLongError
+from dout.trace.capture.loop_length import may_turn
 from dout.trace.capture.rollback import PERHAPS
 from dout.trace.model.bulk_objects import collection_paused
 from dout.trace.session.layer_calls import KINDS, is_layer
@@ -39,6 +38,8 @@ from dout.trace.tracer.user_functions import under_way
 
 if TYPE_CHECKING:
     from dout.engine.compile.plan import Plan
+    from dout.engine.loops.compiled_parts import CompiledParts
+    from dout.engine.loops.looped_function import LoopedFunction
 
 MOST = 16  # programs of one function: where every call needs another one, they are of no use
 MOST_NODES = 100_000  # and operations in all of them: a loop that ends when it has converged may take minutes each time
@@ -158,12 +159,23 @@ class Compiled(Settled):
         """The function with its loops, unless it has none, or no kernel can stand for any at its first call."""
         if not self._read and not under_way:
             with turn():  # CPython 3.11 mixes up the syntax trees that two threads read at the same time
-                looped = None if self.derives else looped_function(self.function, self._parts(), strict=self.strict)
+                looped = self._with_kernels() if not self.derives else None
             self.loops = looped if looped and looped.may_take(args, kwargs) else None
             self._read = True
         return self.loops
 
+    def _with_kernels(self) -> LoopedFunction | None:
+        """The function with sites before its loops; None where it has no loop that a kernel might take."""
+        code = getattr(getattr(self.function, "__func__", self.function), "__code__", None)
+        if not isinstance(code, CodeType) or not may_turn(code):
+            return None
+        from dout.engine.loops.looped_function import looped_function
+
+        return looped_function(self.function, self._parts(), strict=self.strict)
+
     def _parts(self) -> CompiledParts:
+        from dout.engine.loops.compiled_parts import CompiledParts
+
         return CompiledParts(lambda function: Compiled(function, strict=self.strict, pool=self.pool))
 
     @property
@@ -250,7 +262,10 @@ class Compiled(Settled):
     def _takes_too_long(self, why_not: str) -> None:
         """It is never recorded again: its parts are."""
         self.given_up = True
-        self.loops = turned_function(self.function, self._parts()) if not self.derives else None
+        if not self.derives:
+            from dout.engine.loops.looped_function import turned_function
+
+            self.loops = turned_function(self.function, self._parts())
         self.why_not += [f"no kernel takes the place of its loop: {why}" for why in self.without_kernel]
         self._fails(why_not)
 
@@ -263,6 +278,8 @@ class Compiled(Settled):
     def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], budget: Budget) -> Capture:
         if self.derives is None:
             return capture(self.function, args, kwargs, budget=budget, lasting=False)
+        from dout.engine.compile.derived_program import with_gradient
+
         return with_gradient(capture(self.derives.function, args, kwargs, or_plainly=False), self.derives)
 
     def _made(self, form: Form, run_once: Capture, budget: Budget) -> str | None:

@@ -6,6 +6,7 @@ __all__ = [
     "capture",
     "covered_sides",
     "lenient_tracer",
+    "loop_length",
     "rollback",
     "templates",
     "watched_conditions",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import dis
 import operator
 from collections.abc import Callable, Mapping
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,16 @@ import numpy as np
 from dout.trace.model import user_source
 from dout.trace.tracer.traced import plain
 
+_JUMPS_BACK = frozenset(number for name, number in dis.opmap.items() if "JUMP_BACKWARD" in name)
 _OPERATIONS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
 }  # fmt: skip
 _LEAVING = ast.Break | ast.Return | ast.Raise | ast.Yield | ast.YieldFrom
+
+
+def may_turn(code: CodeType) -> bool:
+    """Whether there may be a loop of two turns in code: it jumps back. Functions inside have code of their own."""
+    return not _JUMPS_BACK.isdisjoint(code.co_code[::2])
 
 
 def turns_around(frame: FrameType) -> int:
