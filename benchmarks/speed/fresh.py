@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.speed import plain
 from benchmarks.speed.plain import MissingError
 from benchmarks.speed.rows import M, Row
-from benchmarks.speed.tasks import NETS, images
+from benchmarks.speed.tasks import NETS, TASKS, arrays, images
 from benchmarks.speed.worker import builder
 
 CACHES = ("DOUT_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")
@@ -30,28 +30,42 @@ ADDRESS_SPACE = Path("/proc/self")  # where the system tells
 
 
 def first_call(contender: str, row: Row, clock: Callable[[], float] = perf_counter) -> float:
-    """Seconds from code and data that are there to the first result; libraries are imported, Numba is not."""
+    """Seconds from code and data that are there to the first result; libraries are imported, Numba is not.
+
+    The plain run in it takes one thread of BLAS: on a busy machine several wait for each other for seconds.
+    """
     make = builder(contender)
     _load(contender)
+    drawing = _seconds_of_numbers(row, clock)
     start = clock()
     call, _ = make(row)
     for _ in range(2 if row.kind.startswith("first two") else 1):
         call()
+    return clock() - start - drawing
+
+
+def _seconds_of_numbers(row: Row, clock: Callable[[], float]) -> float:
+    """What it takes to draw the row's numbers, with which `make` begins for every contender."""
+    start = clock()
+    if row.task in TASKS:
+        arrays(TASKS[row.task], row.shape, np.dtype(row.dtype))
+    elif row.task in NETS:
+        images(row.shape[0], np.dtype(row.dtype))
     return clock() - start
 
 
 def first_call_less_plain(contender: str, row: Row) -> float:
-    """What a first call takes more than a plain one, of a processor in the thread that calls, with one thread of BLAS.
-
-    Otherwise it would count how long threads of the plain run's BLAS wait for each other on a busy machine.
-    """
+    """What a first call takes more than a plain one, of a processor in the thread that calls."""
     seconds = first_call(contender, row, thread_time)
     shape = (row.shape[0], 10, *row.shape[2:]) if contender == "10 steps" else row.shape
     return seconds - min(first_call("plain", replace(row, shape=shape), thread_time) for _ in range(2))
 
 
 def another_size(contender: str, row: Row) -> float:
-    """Milliseconds of a first call with another batch size, the median; an error if they compile anything."""
+    """Milliseconds of a first call with another batch size, the median; an error if they compile anything.
+
+    It is a plain call, by one thread of BLAS, too.
+    """
     compile = plain.by_dout() if contender == "dout" else plain.as_it_is
     gradient = compile(NETS[row.task](row.dtype).gradient)
     for _ in range(4):
@@ -173,7 +187,7 @@ def measure(row: Row, contenders: list[str], rounds: int) -> tuple[dict[str, lis
         for name in [name for name in contenders if name not in reasons]:
             with tempfile.TemporaryDirectory() as folder:
                 os.environ.update({cache: f"{folder}/{cache}" for cache in CACHES})
-                os.environ.update(ALONE if MEASURES[row.kind] is first_call_less_plain else {})
+                os.environ.update(ALONE if "call" in row.kind or MEASURES[row.kind] is another_size else {})
                 state, answer = in_a_process(name, row)
                 if state == "done" and row.kind.endswith("warm"):
                     state, answer = in_a_process(name, row)
