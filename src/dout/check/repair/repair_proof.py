@@ -254,7 +254,10 @@ def _run_before(subject: Subject, runs: int) -> Any:
 
 
 def _with_other_numbers(subject: Subject) -> Iterator[tuple[Subject]]:
-    """With another number in the place of each that the layer holds, if forward then gives something else."""
+    """With another number in the place of each that the layer holds, if forward then gives something else.
+
+    And of each whole number that forward is given.
+    """
     numbers = ((name, x) for name, x in attributes_of(subject.again()).items() if type(x) in (int, float))
     held = {name: x for name, x in numbers if abs(x) > _STABILISER or not x}
     outputs = _outputs(subject)
@@ -264,6 +267,9 @@ def _with_other_numbers(subject: Subject) -> Iterator[tuple[Subject]]:
         now = _outputs(changed)
         if now is not None and not same_bits_deep(now, outputs):
             yield (changed,)
+    for i, value in enumerate(subject.inputs):
+        if type(value) is int:
+            yield (replace(subject, inputs=(*subject.inputs[:i], value + 1, *subject.inputs[i + 1 :])),)
 
 
 _outputs = otherwise(None)(Subject.forward)

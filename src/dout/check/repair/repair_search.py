@@ -189,7 +189,8 @@ class RepairSearch:
         for i, handicap in handicaps.items():
             place = numbered[i]
             own = range(place.statement.lineno, (place.statement.end_lineno or 0) + 1)
-            unlikely = bool(focus) and focus.isdisjoint(own)
+            is_recorded = isinstance(seen[i].value, np.ndarray | float)  # a plain whole number is no node
+            unlikely = is_recorded and bool(focus) and focus.isdisjoint(own)
             unlikely = unlikely or place.function not in self.own
             more = handicap + 0.4 * unlikely
             edits = (e for e in candidates(place, seen[i], elsewhere, limit) if e.cost <= limit)

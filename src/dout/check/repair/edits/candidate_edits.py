@@ -143,6 +143,8 @@ def _spots(place: ExpressionPlace, seen: Seen) -> Iterator[EditedSpot]:
             yield EditedSpot.FLOATS
     if floats and isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call) and place.is_operand_of(ast.Mult, ast.Div):
         yield EditedSpot.FACTOR
+    if type(value) is int and not literal and not place.is_operand_of(*_PRODUCTS):
+        yield EditedSpot.COUNT
     if is_bool(value):
         yield EditedSpot.CONDITION if np.ndim(value) else EditedSpot.FLAG
     elif literal and is_number(value) and _may_lack_a_factor(place):
@@ -203,6 +205,7 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
             TermNeed.UNREAD: alike and not mask and text in place.function.unread,
             TermNeed.MASK: fits and mask,
             TermNeed.ARRAY: isinstance(value, np.ndarray) and not mask,
+            TermNeed.COUNTING: type(value) is int and "." not in text.removeprefix("self."),
             TermNeed.SCALAR: not shape and not mask and abs(value) not in (0, 1),
             TermNeed.SAME_KIND: alike and mask == holds_booleans and tells,
             TermNeed.OTHER_KIND: alike and mask != holds_booleans and bool(shape),  # of flags nothing is meant

@@ -33,6 +33,7 @@ class EditedSpot(Enum):
     NUMBER = "a literal"
     NAME = "a name, an attribute or an element"
     FLOATS = "a name, an attribute or an element that holds floats"
+    COUNT = "one whole number that is no literal, and no factor: a limit of a slice, say"
 
 
 class TermNeed(Enum):
@@ -44,6 +45,7 @@ class TermNeed(Enum):
     MASK = "booleans that broadcast with the expression"
     ARRAY = "an array of numbers"
     SCALAR = "one number, not 0 or 1, which many names hold"
+    COUNTING = "a whole number by its name"
     SAME_KIND = "another value of the same shape, both of them numbers or both of them booleans"
     OTHER_KIND = "another value of the same shape, one of them numbers, one booleans"
     UNREAD = "numbers of the same shape in a local name that nothing reads"
@@ -144,6 +146,10 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.5, "factor", WHOLE, "2 * {p}"),
     RepairKind(1.65, "factor", WHOLE, "3 * {p}"),
     RepairKind(1.6, "factor", WHOLE, "0.5 * {p}"),
+    *_each(1.45, "factor", EditedSpot.COUNT, "{t} * {x}", needs=TermNeed.COUNTING),
+    *_each(1.5, "missing term", EditedSpot.COUNT, "{x} + {t}", "{x} - {t}", needs=TermNeed.COUNTING),
+    *_each(1.5, "missing term", EditedSpot.COUNT, "{x} + 1", "{x} - 1"),
+    RepairKind(1.5, "factor", EditedSpot.COUNT, "2 * {x}"),
     # A factor or a term is missing.
     RepairKind(1.5, "factor", WHOLE, "{p} * {t}", FITS, lost="t"),
     RepairKind(1.65, "factor", WHOLE, "{p} / {t}", FITS),

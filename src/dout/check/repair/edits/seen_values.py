@@ -37,15 +37,15 @@ class Seen:
         return {text: value for text, value in found if all(type(n) is int for n in value)}
 
     def _written(self) -> Iterator[tuple[str, Any]]:
-        yield from sorted(((k, v) for k, v in self.names.items() if k != "self"), key=lambda item: item[0] != "dout")
+        own = sorted(((k, v) for k, v in self.names.items() if k != "self"), key=lambda item: item[0] != "dout")
         held = getattr(self.names.get("self"), "__dict__", {})
-        for name, value in ((name, value) for name, value in held.items() if not name.startswith("_dout")):  # is ours
+        attributes = [(f"self.{name}", value) for name, value in held.items() if not name.startswith("_dout")]  # is ours
+        for text, value in (*own, *attributes):
+            yield text, value
             if isinstance(value, dict):
-                yield from ((f'self.{name}["{k}"]', v) for k, v in value.items() if isinstance(k, str))
+                yield from ((f'{text}["{key}"]', item) for key, item in value.items() if isinstance(key, str))
             elif isinstance(value, list | tuple):
-                yield from ((f"self.{name}[{i}]", v) for i, v in enumerate(value[:4]))
-            else:
-                yield f"self.{name}", value
+                yield from ((f"{text}[{i}]", item) for i, item in enumerate(value[:4]))
 
     @cached_property
     def shape(self) -> tuple[int, ...] | None:
