@@ -103,12 +103,12 @@ def judge(trace: Trace, *, ends: bool = False, far: bool = False) -> Judgement:
     examination.refuse_gaps()
     found = _Points(examination, ends)
     found.covered.add(examination.conditions.seen_in_the_run())
+    found.only_here = examination.is_steered
     if examination.is_large:
         found.look_in_float64()
         return found.judgement()
     budget = WorkBudget(MOST_SECONDS)
     found.look_at(examination.base, far=far)
-    found.only_here = examination.is_steered
     for point, kinks in () if found.only_here else _points(examination):
         if budget.is_over():
             break  # a whole network in one layer: what was seen has to do
@@ -211,8 +211,9 @@ class _Points:
     def look_in_float64(self) -> None:
         """Look where balls would take too long."""
         self.route = IN_FLOAT64
-        for seed in range(GENERIC):
-            outcomes, values = outcomes_in_float64(self.examination, generic(self.examination, seed))
+        near = [generic(self.examination, seed) for seed in range(GENERIC)]
+        for point in [self.examination.base] if self.only_here else near:
+            outcomes, values = outcomes_in_float64(self.examination, point)
             self.covered.add(self.examination.conditions.seen(values))
             for outcome, likeness in zip(outcomes, likenesses(self.examination, outcomes, exact=False), strict=True):
                 self.outcomes[outcome.judged.node].append(outcome)
