@@ -39,7 +39,9 @@ class Seen:
     def _written(self) -> Iterator[tuple[str, Any]]:
         own = sorted(((k, v) for k, v in self.names.items() if k != "self"), key=lambda item: item[0] != "dout")
         held = getattr(self.names.get("self"), "__dict__", {})
-        attributes = [(f"self.{name}", value) for name, value in held.items() if not name.startswith("_dout")]  # is ours
+        attributes = [
+            (f"self.{name}", value) for name, value in held.items() if not name.startswith("_dout")
+        ]  # is ours
         for text, value in (*own, *attributes):
             yield text, value
             if isinstance(value, dict):
