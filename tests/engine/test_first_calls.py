@@ -71,7 +71,6 @@ assert layer.forward.plan().functions[0].programs or "{name}" == "Steps"
 """
 WATCHED = (
     "numba",
-    "executing",
     "dout.engine.runtime.compiler",
     "dout.engine.loops.looped_function",
     "dout.trace.record.record",

@@ -2,10 +2,10 @@
 
 __all__ = [
     "alike_turns",
+    "array_forms",
     "axis_classes",
     "axis_letters",
     "axis_parts",
     "element_rules",
-    "index_forms",
     "term_values",
 ]

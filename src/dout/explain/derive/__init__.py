@@ -9,6 +9,7 @@ __all__ = [
     "example_subjects",
     "forward_runs",
     "forward_source",
+    "forward_watch",
     "line_text",
     "validity",
     "verification",
