@@ -265,3 +265,51 @@ def test_layers_that_are_made_anew_in_each_round_are_recorded_for_one(tmp_path, 
     assert [call.cls for call in trace.calls] == ["Product", "Square", "Square"]
     assert bool(trace.wrong) == (factor == 3)
     assert capsys.readouterr().out == "0\n"
+
+
+HEADS = """
+import numpy as np
+class Affine:
+    def __init__(self, W):
+        self.W = W
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dout):
+        return FACTOR * dout @ self.W.T
+class Loss:
+    def forward(self, y, t):
+        self.d = y - t
+        return 0.5 * np.sum(self.d**2)
+    def backward(self, dout=1):
+        return dout * self.d
+x, t = np.arange(6.0).reshape(2, 3), [np.ones((2, 4)), np.zeros((2, 4))]
+MADE
+h = trunk.forward(x)
+dh = 0
+for i in range(2):
+    loss = LOSS
+    loss.forward(h, t[i])
+    dh = dh + loss.backward()
+dx = trunk.backward(dh)
+"""
+TRUNK = "trunk = Affine(np.arange(12.0).reshape(3, 4))"
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+@pytest.mark.parametrize(("made", "loss"), [(f"losses = [Loss(), Loss()]; {TRUNK}", "losses[i]"), (TRUNK, "Loss()")])
+def test_two_losses_of_one_trunk_are_one_round(tmp_path, factor, made, loss):
+    script = tmp_path / "train.py"
+    text = HEADS.replace("FACTOR", str(factor)).replace("MADE", made).replace("LOSS", loss)
+    script.write_text(text, encoding="utf-8")
+    trace = record_script(script)
+    assert [call.cls for call in trace.calls] == ["Affine", "Loss", "Loss"]
+    assert bool(trace.wrong) == (factor == 2)
+
+
+def test_two_losses_that_are_there_before_are_one_round_without_a_trunk_too(tmp_path):
+    script = tmp_path / "train.py"
+    text = HEADS.replace("h = trunk.forward(x)", "h = x @ trunk.W").replace("dx = trunk.backward(dh)", "")
+    text = text.replace("MADE", f"losses = [Loss(), Loss()]; {TRUNK}").replace("LOSS", "losses[i]")
+    script.write_text(text.replace("FACTOR", "1"), encoding="utf-8")
+    assert [call.cls for call in record_script(script).calls] == ["Loss", "Loss"]

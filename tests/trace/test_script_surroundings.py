@@ -232,3 +232,15 @@ def test_a_folder_that_a_program_lists_alone_holds_the_images(tmp_path):
         "assert np.stack(rows).shape == (40, 8, 8, 3)\n",
     )
     assert said.count("stand-in data for the folder") == 2
+
+
+def test_a_helper_that_lists_a_folder_of_classes_and_each_of_them_is_no_place_of_images_alone(tmp_path):
+    runs(
+        tmp_path,
+        "import os, cv2\nimport numpy as np\ndef names(folder):\n    return sorted(os.listdir(folder))\nlabels = []\n"
+        "for label, kind in enumerate(names('flowers')):\n"
+        "    for file in names(os.path.join('flowers', kind)):\n"
+        "        assert cv2.imread(os.path.join('flowers', kind, file)) is not None\n"
+        "        labels.append(label)\n"
+        "assert len(labels) == 1200 and np.eye(10)[labels].shape == (1200, 10)\n",
+    )

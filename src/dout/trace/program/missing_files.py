@@ -39,6 +39,7 @@ _FILES = re.compile(r"\*\.(txt|png|jpe?g|bmp)$")  # patterns of files that can b
 _MNIST = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 _CLASSES, _IMAGES = 10, 120  # of a folder that is not there: folders in it, and images in each
 _LISTS = re.compile(r"\b(?:listdir|i?glob|scandir|iterdir|walk)\(")
+_ONE_CALL = 2  # times that the name of a function is in the text: where it is defined, and where it is called
 _READ_IMAGES = ("imread", r"Image\.open", "load_img")
 _LFS, _POINTER = b"version https://git-lfs.github.com/", 200  # how the text of a pointer begins, and its bytes
 _VOCABULARY = 100  # words, or more
@@ -210,7 +211,7 @@ class _Files:
     def listdir(self, folder: Any = ".") -> Any:
         """As `os.listdir`: of a folder of images that is not there, ten folders of some images each.
 
-        Where the file that asks lists one folder alone, the images are in that.
+        Where the file that asks lists folders at one place alone, and reads images there, they are in that folder.
         """
         from dout.trace.program.drawn_data import mentions
 
@@ -222,15 +223,14 @@ class _Files:
             return self.plain["listdir"](elsewhere or folder)
         key = _key(folder)
         if key not in self.listed:
-            lists_once = len(_LISTS.findall("".join(linecache.getlines(frame.f_code.co_filename)))) == 1
-            inner = os.path.dirname(key) in self.listed  # noqa: PTH120 - which is a text
-            if not inner:  # one word for all folders in it
+            outer = self.listed.get(os.path.dirname(key))  # noqa: PTH120 - which is a text
+            if outer is None:  # one word for all folders in it
                 self.made_up(
                     f"stand-in data for the folder {os.fspath(folder)}, which is not there: images drawn at random"
                 )
-            self.listed[key] = (
-                [f"{i}.png" for i in range(_IMAGES)] if inner or lists_once else [str(i) for i in range(_CLASSES)]
-            )
+            of_images = _IMAGES if outer is None else _IMAGES * _CLASSES // len(outer)
+            holds_images = outer is not None or _lists_images(frame)
+            self.listed[key] = [f"{i}.png" for i in range(of_images)] if holds_images else [*map(str, range(_CLASSES))]
         return list(self.listed[key])
 
     def _is_known(self, file: Any) -> bool:
@@ -353,6 +353,15 @@ def _asking(*, unguarded: bool = False) -> FrameType | None:
     """
     frame = asking_user(sys._getframe(1), _READERS.search)
     return None if frame is None or (unguarded and is_guarded(frame, _MISSING)) else frame
+
+
+def _lists_images(frame: FrameType) -> bool:
+    """Whether a file lists folders at one place alone, and not in a helper that is called for one level and another."""
+    code, lines = frame.f_code, linecache.getlines(frame.f_code.co_filename)
+    text = "".join(lines)
+    own = "".join(lines[code.co_firstlineno - 1 : max(line or 0 for _, _, line in code.co_lines())])
+    is_helper = len(re.findall(rf"\b{code.co_name}\(", text)) > _ONE_CALL  # `<module>` is found nowhere
+    return len(_LISTS.findall(text)) == 1 and (not is_helper or any(re.search(read, own) for read in _READ_IMAGES))
 
 
 def _key(file: str | os.PathLike[str]) -> str:

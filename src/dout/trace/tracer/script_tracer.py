@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
@@ -78,6 +79,7 @@ class ScriptTracer(Tracer):
         self.events.update(dict.fromkeys(kept))
         self._bytes = 0
         self._first: dict[tuple[Any, ...], Any] = {}  # the first layer of a class that was called through these lines
+        self._there_before: dict[type, list[Any]] = {}  # layers that were there when one of their class was first called
         self.updates = Updates()
 
     def met_layer(self) -> None:
@@ -234,8 +236,7 @@ class ScriptTracer(Tracer):
     def begins(self, instance: Any) -> bool:
         """A layer's forward begins. Return whether it is recorded: not where the next round begins with it.
 
-        A long evaluation goes through a layer once more. A layer that is made anew in each round is told by its class
-        and by the lines through which it is called.
+        A long evaluation goes through a layer once more.
         """
         for call in [call for call in self.stack if call.kind == "backward" and not self._is_awaited(call)]:
             self._show_as_step(call)
@@ -243,9 +244,7 @@ class ScriptTracer(Tracer):
             return True
         if self._evaluates and any(call.instance is instance for call in self.calls):
             self._forget(_LONG)
-        forwards = self._forwards_of(instance)
-        first = self._first.setdefault((id(type(instance)), *_lines(sys._getframe(1))), instance)
-        return self._wait(forwards or self._forwards_of(first)) or self._next_round()
+        return self._wait(self._forwards_of(instance) or self._forwards_before(instance)) or self._next_round()
 
     def goes_back(self, instance: Any) -> bool:
         """A layer's backward begins. Return whether it is recorded: not where it was found to be a training step."""
@@ -258,6 +257,22 @@ class ScriptTracer(Tracer):
 
     def _forwards_of(self, instance: Any) -> list[OpenCall]:
         return [call for call in self.calls if call.instance is instance and call.kind == "forward"]
+
+    def _forwards_before(self, instance: Any) -> list[OpenCall]:
+        """The forwards of the layer in whose place a program has made a new one, as it may for each round.
+
+        It is of the same class and was called through the same lines. What came before it must wait for no backward:
+        else both are in one round, as two losses of one trunk are.
+        """
+        cls = type(instance)
+        if cls not in self._there_before:
+            self._there_before[cls] = [one for one in gc.get_referrers(cls) if type(one) is cls]
+        first = self._first.setdefault((id(cls), *_lines(sys._getframe(2))), instance)
+        forwards = self._forwards_of(first)
+        if any(one is instance for one in self._there_before[cls]) or not forwards:
+            return []
+        outermost = [call for call in self.calls[: self.calls.index(forwards[0])] if call.parent is None]
+        return [] if any(call.kind == "forward" and self._wait([call]) for call in outermost) else forwards
 
     def _show_as_step(self, backward: OpenCall) -> None:
         """A backward goes forward, and has no forward of its own: a training step, whose layers are shown instead."""
