@@ -20,12 +20,7 @@ from dout.check.conventions.clipping import is_cut_at_a_limit, is_limited, right
 from dout.check.conventions.fused_loss import times_of_both
 from dout.check.conventions.optimizer_steps import is_an_optimizers
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
-from dout.check.conventions.setting_penalty import (
-    BY_DIFFERENCES,
-    adds_to_what_it_hands_on,
-    penalties_in,
-    strength_of_what_is_added,
-)
+from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalties_in, strength_of_what_is_added
 from dout.check.conventions.softmax import (
     gives_diagonal,
     handed_on,
@@ -360,8 +355,6 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
 
 def _penalised_by_a_setting(gradient: RefutedGradient) -> Convention | None:
     """A penalty on what forward gives, say: backward adds it, and a number of the layer is its strength."""
-    if not gradient.is_of_a_parameter and adds_to_what_it_hands_on(gradient.subject):
-        return Convention(Word.PENALISED, f"backward adds a penalty on what forward hands on{BY_BACKWARD_ALONE}")
     setting = "" if gradient.is_of_a_parameter else strength_of_what_is_added(gradient.subject, gradient.name)
     because = f"backward adds a penalty, whose strength is self.{setting}{BY_BACKWARD_ALONE}"
     return Convention(Word.PENALISED, because) if setting else None

@@ -44,26 +44,6 @@ def strength_of_what_is_added(subject: Subject, name: str) -> str:
     return ""
 
 
-@kept
-@otherwise(False)
-def adds_to_what_it_hands_on(subject: Subject) -> bool:
-    """Whether forward hands its input on, and backward adds a function of that to a share of `dout`.
-
-    Such a layer has no other use: it punishes what goes through it, as the divergence from a normal distribution.
-    """
-    inputs = (subject.fresh_inputs(), [1.5 * x if is_float_array(x) else x for x in subject.fresh_inputs()])
-    plain = [subject.run(tuple(one)) for one in inputs]
-    douts = plain[0].douts
-    none, twice = (subject.run(douts=tuple(times * dout for dout in douts)) for times in (0, 2))
-    other = subject.run(tuple(inputs[1]), douts=tuple(0 * dout for dout in douts))
-    added, moved = np.asarray(none.gradients[0]), np.asarray(other.gradients[0])
-    passed = np.asarray(plain[0].gradients[0]) - added
-    shares = passed / douts[0]
-    hands_on = all(np.array_equal(run.outputs[0], run.inputs[0]) for run in plain)
-    is_linear = np.allclose(np.asarray(twice.gradients[0]) - added, 2 * passed) and np.ptp(shares) < BY_DIFFERENCES
-    return hands_on and is_linear and bool(shares.flat[0] > 0 and np.any(added) and not np.allclose(added, moved))
-
-
 def _without(subject: Subject, setting: str) -> Any:
     """The layer with 0 for a number that it holds."""
     layer = subject.again()
