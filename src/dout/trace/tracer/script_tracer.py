@@ -79,7 +79,7 @@ class ScriptTracer(Tracer):
         self.events.update(dict.fromkeys(kept))
         self._bytes = 0
         self._first: dict[tuple[Any, ...], Any] = {}  # the first layer of a class that was called through these lines
-        self._there_before: dict[type, list[Any]] = {}  # layers that were there when one of their class was first called
+        self._there_before: dict[type, list[Any]] = {}  # the layers of a class that were there at its first call
         self.updates = Updates()
 
     def met_layer(self) -> None:
