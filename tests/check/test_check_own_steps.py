@@ -232,3 +232,53 @@ class UpTheHill(WithMomentum):
 
 def test_a_step_along_the_gradient_is_still_judged_by_its_sign():
     assert {verdict.argument for verdict in dout.check(UpTheHill).verdicts if verdict.word == "refuted"} == {"W"}
+
+
+class Untraced:
+    """Its gradient is kept by a name that does not say whose it is, and a line of forward cannot be traced."""
+
+    def __init__(self, n_in: int, n_out: int):
+        self.table, self.gradient = np.random.random((n_in, n_out)), None
+
+    def forward(self, x):
+        self.x = x
+        return np.nanmean([x], axis=0) @ self.table
+
+    def backward(self, dout):
+        dx = dout @ self.table.T
+        self.gradient = self.kept().T @ dout
+        self.table -= 0.1 * self.gradient
+        return dx
+
+    def kept(self):
+        return self.x
+
+
+class UntracedWrong(Untraced):
+    def kept(self):
+        return 2 * self.x
+
+
+def test_a_parameter_that_backward_steps_is_judged_where_no_recording_is():
+    assert {v.argument: v.word for v in dout.check(Untraced).verdicts} == {
+        "x": "agrees within rounding",
+        "table": "agrees within rounding",
+    }
+    assert [f.argument for f in dout.check(UntracedWrong).findings if f.severity == "error"] == ["table"]
+
+
+class NoUse:
+    """Dropout that is given a rate to step by, has nothing to step, and forgets `error`."""
+
+    def forward(self, x):
+        self.mask = x > 0
+        return x * self.mask
+
+    def backward(self, error, learning_rate):
+        return 1.0 * self.mask
+
+
+def test_a_step_of_no_parameter_is_no_cause():
+    (finding,) = (f for f in dout.check(NoUse).findings if f.severity == "error")
+    assert finding.code == "D103"
+    assert "step" not in finding.message

@@ -204,6 +204,8 @@ def tables():
         ("np.diagflat(x, -1) + np.diagflat(x.T, 1).T", A),
         *[(f"np.rot90(x, {k}) * 2", A) for k in (0, 1, 2, 3, -1)],
         *[(f"np.rot90(x, {k}, (2, 0)) * 2", CUBE) for k in (1, 2, 3)],
+        *[(f"np.delete(x, {which}, 1) * 2", A) for which in ("0", "-1", "[0, 2]", "slice(1, 3)", "np.array([2])")],
+        *[(f"np.delete(x, 1{axis}) * 2", CUBE) for axis in ("", ", 0", ", 2", ", -2")],
         ("np.rollaxis(x, 2) * 2", CUBE),
         ("np.rollaxis(x, -3, 3) * 2", CUBE),
         ("np.expand_dims(x, [0, 2]) * 2", A),

@@ -161,13 +161,14 @@ def _places(subject: Subject, first: PlainRun) -> Iterator[_Place]:
     fresh = subject.again()
     held = {place.path: place.item for place in places(fresh)}
     paths = {id(item): path for layer in (first.layer, fresh) for path, item in _arrays_by_path(layer)}
-    made_by_backward = reads_and_writes(users_class(type(fresh)), subject.backward_name)[1]
-    for pair in pairs(_unchanged(fresh, first.layer), attributes_of(first.layer)):
+    cls = users_class(type(fresh))
+    ahead, back = (reads_and_writes(cls, name) for name in (subject.forward_name, subject.backward_name))
+    for pair in pairs(_unchanged(fresh, first.layer, back[1] & ahead[0]), attributes_of(first.layer)):
         path = paths.get(id(pair.parameter), f"self.{pair.name}")
         if not _is_float(held.get(path)):  # forward or backward has made it
             continue
         loss = partial(_of_parameter, subject, first, path)
-        if pair.by == "shape" and pair.name in made_by_backward:  # an optimizer keeps it
+        if pair.by == "shape" and pair.name in back[1] - ahead[0]:  # an optimizer keeps it
             continue
         size = size_of(held[path])
         lost = 4 * np.finfo(float).eps * size / abs(rate) if rate else 0.0
@@ -179,10 +180,10 @@ def _arrays_by_path(layer: Any) -> list[tuple[str, Any]]:
     return list(arrays(layer).items())[::-1]
 
 
-def _unchanged(before: Any, after: Any) -> dict[str, Any]:
+def _unchanged(before: Any, after: Any, stepped: Collection[str]) -> dict[str, Any]:
     """The attributes of a fresh layer, as the arrays of the one that ran where it still holds the same numbers.
 
-    A gradient of another shape is that of a parameter only if the layer still holds this. Objects are those of the
+    Or others, where backward has `stepped`. A gradient of another shape is that of a parameter only if the layer still holds this. Objects are those of the
     layer that ran: in a parameter that is one its gradient stands.
     """
     now = attributes_of(after)
@@ -191,7 +192,8 @@ def _unchanged(before: Any, after: Any) -> dict[str, Any]:
         other = now.get(name)
         if any(attributes_of(part) for part in (item, *parts_of(item))):
             return name in now
-        return _is_float(item) and _is_float(other) and is_same(item, other)
+        is_array = _is_float(item) and _is_float(other) and np.shape(item) == np.shape(other)
+        return is_array and (name in stepped or is_same(item, other))
 
     return {name: now[name] if is_kept(name, item) else item for name, item in attributes_of(before).items()}
 

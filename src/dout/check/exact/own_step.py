@@ -26,6 +26,8 @@ def of_own_step(subject: Subject, examination: Examination, refuted: Mapping[Nod
         return {}
     still = replace(subject, make=partial(_stepping_little, subject.make, interface))
     found = judge_numerically(still, still.run())
+    if not found.parameters:  # no step changes anything
+        return {}
     right = {verdict.argument for verdict in found.verdicts if verdict.word in CLOSE}
     wrong = {node: outcome for node, outcome in refuted.items() if outcome.judged.name in right}
     derived = topological([o.judged.derived for o in wrong.values() if o.judged.derived is not None])

@@ -159,6 +159,17 @@ def repeat(tracer: RunRecord, array: Any, repeats: Any, axis: Any = None) -> Any
     return _take(tracer, array, places(np.repeat)(tracer, every, repeats), axis)
 
 
+@composes(np.delete)
+def delete(tracer: RunRecord, array: Any, which: Any, axis: Any = None) -> Any:
+    """np.delete: what is left, in columns if the array was, and one place or slice is named."""
+    array, axis = _along(tracer, array, axis)
+    every = tracer.source(np.arange(array.shape[axis]), made=True)
+    places_of = plain(every)[which] if isinstance(which, slice) else which
+    left = _take(tracer, array, places(np.delete)(tracer, every, places_of), axis)
+    in_columns = array.flags.fnc and isinstance(plain(which), int | np.integer | slice)
+    return tracer.emit(PRIMITIVES["copy"], (left,), {"order": "F"}) if in_columns else left
+
+
 @composes(np.sort)
 def sort(tracer: RunRecord, array: Any, axis: Any = -1) -> Any:
     """np.sort, of which the result lies in memory as the array does."""
