@@ -333,7 +333,7 @@ def test_a_loss_that_is_right_on_labels_is_no_error(tmp_path):
 
 
 class Spread:
-    """Its kernel is made of its weights where it is built; np.delete is not recorded."""
+    """Its kernel is made of its weights where it is built; np.nanmean is not recorded."""
 
     def __init__(self):
         self.W = np.array([1.0, -2.0, 0.5])
@@ -349,7 +349,7 @@ class Spread:
         return x @ self.kernel
 
     def backward(self, dout):
-        self.dW = np.delete(np.delete(self.x.T @ dout, 1), 2)
+        self.dW = np.nanmean([self.x.T @ dout], axis=0)[::2]
         return np.outer(dout, self.kernel)
 
 

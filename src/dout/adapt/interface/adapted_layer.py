@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from functools import cache, partial, partialmethod
+from functools import lru_cache, partial, partialmethod
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from dout.adapt.interface.users_backward import backward_arguments, run_backward
 from dout.adapt.interface.users_forward import run_forward
 from dout.errors import TargetError
 from dout.run import attributes_of, copied, deep_copy
-from dout.trace.record.record import METHODS_OF
+from dout.trace.record.record import METHODS_OF, know_parts
 from dout.trace.session.layer_calls import LayerMethods, plain_methods
 from dout.trace.tracer.traced import plain
 
@@ -39,6 +39,7 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
     them is an attribute of the instance, as if the layer held it.
     """
     if interface.is_plain and not fixed and not is_static(cls, "forward"):
+        know_parts(cls, _methods_of_parts)
         return cls
     every, names = tuple(names), tuple(name for name in names if name not in (fixed or {}))
     held = {name: item for name, item in (fixed or {}).items() if any(True for _ in arrays_in(name, item))}
@@ -77,12 +78,13 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
     made["dout_interface"] = interface
     if isinstance(interface.holder, Maker):  # a recording reads the names in its code
         made["dout_maker"] = staticmethod(interface.holder.function)
-    made[METHODS_OF] = staticmethod(cache(partial(_methods_of_parts, cls)))  # asked at each recording
+    made[METHODS_OF] = staticmethod(partial(_methods_of_parts, cls))
     made["dout_inputs"] = lambda self, inputs: _every(self, inputs, every, fixed or {})
     new: Any = type(cls)(cls.__name__, (cls,), made)
     return new  # type: ignore[no-any-return]
 
 
+@lru_cache(maxsize=1000)  # asked at each recording
 def _methods_of_parts(own: type, cls: type) -> LayerMethods | None:
     """The methods of a part of an adapted layer, in whatever manner; the class made here has the layer's `own`."""
     return plain_methods(cls) if issubclass(own, cls) else methods_of(cls)

@@ -183,13 +183,13 @@ def _arrays_by_path(layer: Any) -> list[tuple[str, Any]]:
 def _unchanged(before: Any, after: Any, stepped: Collection[str]) -> dict[str, Any]:
     """The attributes of a fresh layer, as the arrays of the one that ran where it still holds the same numbers.
 
-    Or others, where backward has `stepped`. A gradient of another shape is that of a parameter only if the layer still holds this. Objects are those of the
-    layer that ran: in a parameter that is one its gradient stands.
+    Or others, where backward has `stepped`. A gradient of another shape is that of a parameter only if the layer still
+    holds this. Objects are those of the layer that ran: in a parameter that is one its gradient stands.
     """
     now = attributes_of(after)
 
     def is_kept(name: str, item: Any) -> bool:
-        other = now.get(name)
+        other: Any = now.get(name)
         if any(attributes_of(part) for part in (item, *parts_of(item))):
             return name in now
         is_array = _is_float(item) and _is_float(other) and np.shape(item) == np.shape(other)

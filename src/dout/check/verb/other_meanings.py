@@ -186,7 +186,8 @@ class OtherMeanings:
         for name, x in self.example.chosen_inputs.items():
             told = axes_for(what.forward, name, what.cls) or np.ndim(x)
             if np.ndim(x) > told:
-                return f"it reads {told} axes of {name}, which was given {np.ndim(x)} by what it raised on others"
+                axes = "1 axis" if told == 1 else f"{told} axes"
+                return f"forward reads {axes} of {name}; here {name} has {np.ndim(x)}, for on others the layer raised"
         return ""
 
     @otherwise("")

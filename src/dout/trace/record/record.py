@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from dout.errors import TargetError
 from dout.graph import CONSTANT, INPUT, Graph, Node, computed_from, uses_of
 from dout.ops.create import number
-from dout.run import douts_taken, flat
+from dout.run import douts_taken, flat, otherwise
 from dout.trace.model.recorded import Event, LayerCall
 from dout.trace.model.replay import Data, first_difference, is_number
 from dout.trace.model.user_source import parameters
 from dout.trace.record.specialisation import Twin
 from dout.trace.record.trace import Trace
-from dout.trace.session.layer_calls import finished, is_layer, plain_methods
+from dout.trace.session.layer_calls import LayerMethods, MethodsOf, finished, is_layer, plain_methods
 from dout.trace.session.session import Session, session
 from dout.trace.session.side_effects import is_small, undone
 from dout.trace.session.value_names import ValueNames
@@ -25,6 +28,13 @@ from dout.trace.tracer.traced import Traced, plain, plain_deep
 from dout.trace.tracer.tracer import Tracer
 
 METHODS_OF = "dout_methods_of"  # of a class that was made by `dout.adapt`: how the methods of its parts are called
+_methods_of_parts: WeakKeyDictionary[type, Callable[[type, type], LayerMethods | None]] = WeakKeyDictionary()
+
+
+def know_parts(cls: type, methods_of: Callable[[type, type], LayerMethods | None]) -> None:
+    """Let recordings of a class that is itself written plainly ask, of it and each other class, for its methods."""
+    with suppress(TypeError):  # a metaclass may refuse to hash
+        _methods_of_parts[cls] = methods_of
 
 
 def record(target: Any, /, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace:
@@ -47,7 +57,7 @@ def record_by(
         return record_function(target, inputs, keywords, dout, tracer)[0]
     twin = Twin.of(target) if is_small(target) else None
     upstream: list[Any] = []
-    methods_of = getattr(type(target), METHODS_OF, plain_methods)
+    methods_of = getattr(type(target), METHODS_OF, _known(type(target)))
     with session(tracer, target, numbers=True, methods_of=methods_of) as state:
         forward = target.forward  # read here: by now its calls are being recorded
         entered, output = _forward(state, forward, inputs, keywords)
@@ -73,6 +83,11 @@ def record_by(
             return twin.compared(trace, entered, upstream, () if match is None else match.outputs)
     except SystemExit:  # on other inputs the layer ends the program
         return trace
+
+
+@otherwise(plain_methods)
+def _known(cls: type) -> MethodsOf:
+    return partial(_methods_of_parts[cls], cls) if cls in _methods_of_parts else plain_methods
 
 
 def record_function(

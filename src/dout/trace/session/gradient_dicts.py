@@ -41,6 +41,7 @@ def in_objects(before: Mapping[str, Any], is_slope: Callable[[str], bool]) -> It
             inside = item if isinstance(item, dict) else getattr(item, "__dict__", None)
             if not isinstance(inside, dict) or isinstance(plain(item), np.ndarray | type):
                 continue
+            inside = {str(key).rpartition("__")[2].lstrip("_"): part for key, part in inside.items()}  # `self._grad`
             slope = next((inside[key] for key in _SLOPES if is_array(inside.get(key))), None)
             if slope is None:
                 slope = next((inside[key] for key in _SLOPES[:2] if is_float(inside.get(key))), None)

@@ -41,6 +41,7 @@ _AFFIX = re.compile(
     r"|(?<=\w)_?(gradients?|grads?|deltas?|deriv(ative)?|_d|_prime|diff)$",
     re.IGNORECASE,
 )
+_NO_PART = re.compile(r"(?<=\w)_(current|curr|params?|parameters?)$", re.IGNORECASE)  # of a name: all have it
 _SAME = {  # names of one thing, lower and without underscores
     **dict.fromkeys(("w", "weight", "weights", "kernel", "kernels", "filter", "filters", "weightmatrix"), "w"),
     **dict.fromkeys(("b", "bias", "biases"), "b"),
@@ -63,8 +64,10 @@ def stem(name: str) -> str:
 
     >>> [stem(name) for name in ("weights", "dW", "grad_w", "weights_gradient", "dLdW", "_dW", "_Dense__dw", "db")]
     ['w', 'w', 'w', 'w', 'w', 'w', 'w', 'b']
+    >>> [stem(name) for name in ("bias_params", "bias_delta", "_grad_b_current")]
+    ['b', 'b', 'b']
     """
-    name = _bare(name.rpartition("'")[0].rpartition("'")[2] or name)
+    name = _NO_PART.sub("", _bare(name.rpartition("'")[0].rpartition("'")[2] or name))
     bare = _AFFIX.sub("", name, count=1) if name.lower() not in _NO_GRADIENTS else name
     lower = bare.lower().replace("_", "")
     return _SAME.get(lower, lower)

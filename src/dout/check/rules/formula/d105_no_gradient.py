@@ -35,9 +35,9 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     one, too, where the constructor makes a place for the gradient, and nothing writes there.
 
     It is a warning for a parameter beside others that have one, or if backward leaves an array of its shape, and for an
-    input whose gradient backward computes; an error for an input if backward has no `return`, unless it is a whole
-    network: nobody asks that for the gradient of its data, or if it returns an attribute that is None, and has computed
-    the gradient by another name. The gradient of a parameter that is computed and forgotten
+    input whose gradient backward computes, unless it is a whole network: nobody asks that for the gradient of its data.
+    It is an error for an input if backward has no `return`, with the same exception, or if it returns an attribute that
+    is None, and has computed the gradient by another name. The gradient of a parameter that is computed and forgotten
     is D108.
     """
     examination = judgement.examination
@@ -99,7 +99,8 @@ def _of_each(
         place = next((p for p in alike if not (_is_known(left()[p], examination) or _is_read(subject, p))), "")
         if place:  # an optimizer's state, or a gradient by a name that nothing tells
             message = f"{message}, and backward leaves an array of its shape in {place}, which is not judged"
-        is_doubtful = name in forgotten or (is_parameter and (judgement.parameters or place))
+        is_asked_for = is_parameter or not is_network  # of its data nobody asks a network for a gradient
+        is_doubtful = (name in forgotten and is_asked_for) or (is_parameter and (judgement.parameters or place))
         is_lost = name in forgotten and not (is_parameter or is_network)
         is_lost = is_lost and _returns_none_for_another(subject, examination)
         severity = "error" if (gives_none and not is_parameter) or is_lost else "warning" if is_doubtful else "note"
