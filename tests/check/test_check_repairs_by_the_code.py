@@ -209,3 +209,33 @@ def test_a_line_is_not_moved_out_of_a_branch():
     report = check(InABranch(), table(3, 4))
     (found,) = [item for item in report.findings if item.severity == "error"]
     assert "belongs" not in found.message
+
+
+class MaskOfDout:
+    def forward(self, x):
+        self.x = x
+        return np.maximum(x, 0)
+
+    def backward(self, dout):
+        dx = dout.copy()
+        dx[dout <= 0] = 0  # wrong: of what forward was given
+        return dx
+
+
+class KeptTwice:
+    def forward(self, x):
+        out = np.tanh(x)
+        self.cache = (x, x)  # wrong: the second is what forward gives
+        return out
+
+    def backward(self, dout):
+        _, out = self.cache
+        return dout * (1 - out**2)
+
+
+@pytest.mark.parametrize(
+    ("layer", "repair"), [(MaskOfDout, "`dout` should be `self.x`"), (KeptTwice, "in forward: `x` should be `out`")]
+)
+def test_another_name_belongs_where_a_mask_is_made_and_where_values_are_kept(layer, repair):
+    (found,) = [finding for finding in check(layer, table(4, 3)).findings if finding.code == "D101"]
+    assert repair in found.because

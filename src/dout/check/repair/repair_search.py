@@ -240,7 +240,10 @@ class RepairSearch:
             for place in numbered
             if place.i in seen and not budget.is_over()
         }
+        conditions = {place.node: names for place, names in moved.items() if isinstance(place.node, ast.Compare)}
         for place, names in moved.items():
+            if names is not None:  # a small change of what is compared turns no condition
+                names.update(*(conditions.get(parent) or () for parent in place.parents))
             for outer, others in moved.items() if names else ():
                 if isinstance(outer.node, ast.Call) and outer.node in place.parents:
                     moved[outer] = (others or set()) | (names or set())  # a layer's backward also keeps gradients

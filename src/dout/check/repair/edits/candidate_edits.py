@@ -110,11 +110,10 @@ def _handicap(kind: RepairKind, place: ExpressionPlace, seen: Seen, text: str, v
 
 
 def _is_kept(place: ExpressionPlace) -> bool:
-    """Whether an expression is all that is kept in an attribute."""
-    match place.statement:
-        case ast.Assign(targets=[ast.Attribute(), *_], value=value):
-            return value is place.node
-    return False
+    """Whether an expression is all that is kept in an attribute, or one of several."""
+    outer = [parent for parent in place.parents[:-1] if not isinstance(parent, ast.Tuple | ast.List | ast.Dict)]
+    targets = place.statement.targets if isinstance(place.statement, ast.Assign) else []
+    return not outer and any(isinstance(target, ast.Attribute) for target in targets)
 
 
 def _slots_of(place: ExpressionPlace, parts: Mapping[str, ast.AST]) -> dict[str, str]:
