@@ -284,3 +284,23 @@ def test_a_step_of_no_parameter_is_no_cause():
     (finding,) = (f for f in dout.check(NoUse).findings if f.severity == "error")
     assert finding.code == "D103"
     assert "step" not in finding.message
+
+
+class StepOfAnySize:
+    def __init__(self, n_in: int, n_out: int):
+        self.table = DRAWN.random((n_in, n_out))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.table
+
+    def backward(self, dout):
+        dx = dout @ self.table.T
+        self.table -= 0.01 * self.x.T @ dout
+        return dx
+
+
+def test_a_step_whose_size_only_the_code_knows_is_a_warning_that_no_gradient_is_found():
+    assert [(f.argument, f.severity) for f in dout.check(StepOfAnySize).findings if f.code == "D105"] == [
+        ("table", "warning")
+    ]

@@ -34,11 +34,11 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     It is an error for a parameter that backward replaces by its gradient: the next forward computes with that. It is
     one, too, where the constructor makes a place for the gradient, and nothing writes there.
 
-    It is a warning for a parameter beside others that have one, or if backward leaves an array of its shape, and for an
-    input whose gradient backward computes, unless it is a whole network: nobody asks that for the gradient of its data.
-    It is an error for an input if backward has no `return`, with the same exception, or if it returns an attribute that
-    is None, and has computed the gradient by another name. The gradient of a parameter that is computed and forgotten
-    is D108.
+    It is a warning for a parameter beside others that have one, or that backward changes by itself, or if backward
+    leaves an array of its shape, and for an input whose gradient backward computes, unless it is a whole network:
+    nobody asks that for the gradient of its data. It is an error for an input if backward has no `return`, with the
+    same exception, or if it returns an attribute that is None, and has computed the gradient by another name. The
+    gradient of a parameter that is computed and forgotten is D108.
     """
     examination = judgement.examination
     missing = [] if examination is None else list(missing_gradients(examination))
@@ -97,10 +97,16 @@ def _of_each(
         shape = examination.trace.data[node].shape if is_parameter else ()
         alike = (path for path, array in left().items() if array.shape == shape) if shape else ()
         place = next((p for p in alike if not (_is_known(left()[p], examination) or _is_read(subject, p))), "")
+        is_stepped = is_parameter and name in left()
+        if is_stepped and not place:
+            message = (
+                f"no gradient found for {name}, which backward changes by itself: keep its gradient in self.d{name}"
+            )
         if place:  # an optimizer's state, or a gradient by a name that nothing tells
             message = f"{message}, and backward leaves an array of its shape in {place}, which is not judged"
         is_asked_for = is_parameter or not is_network  # of its data nobody asks a network for a gradient
-        is_doubtful = (name in forgotten and is_asked_for) or (is_parameter and (judgement.parameters or place))
+        is_doubtful = is_stepped or (is_parameter and (judgement.parameters or place))
+        is_doubtful = is_doubtful or (name in forgotten and is_asked_for)
         is_lost = name in forgotten and not (is_parameter or is_network)
         is_lost = is_lost and _returns_none_for_another(subject, examination)
         severity = "error" if (gives_none and not is_parameter) or is_lost else "warning" if is_doubtful else "note"
