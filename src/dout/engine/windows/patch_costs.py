@@ -56,6 +56,11 @@ def written_in_lines(image: Shape, window: Shape, columns: int, *, alone: bool) 
     return many * (columns + _FETCHED) + _LINE * many / (window[1] * image[3]) * alone
 
 
+def arranged(image: Shape, columns: int) -> float:
+    """What it costs to bring an image into the order of its patches' product, and the product into another order."""
+    return _COPIED * (math.prod(image) + math.prod(image[:3]) * columns)
+
+
 def folded(sums: int, inner: int) -> float:
     """What so many sums of products cost, which are then added up in windows."""
     return sums * (inner + _FETCHED + _ADDED)

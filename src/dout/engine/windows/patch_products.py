@@ -21,14 +21,14 @@ import numpy as np
 
 from dout.engine.ir.scalar_expressions import reduced_axes
 from dout.engine.ir.stride_model import StrideModel
-from dout.engine.windows.patch_costs import folded, reading_pays, written
+from dout.engine.windows.patch_costs import arranged, folded, reading_pays, written
 from dout.graph import Graph, Node, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.abstract import AbstractRecorder
 from dout.rewrite.node_facts import is_reshape, recorded_operands, standing_for, users_of
 from dout.rewrite.window_forms import basic_key
 
-_OF_TWO = primitives("matmul dot")
+_OF_TWO, _ARRANGING = primitives("matmul dot"), primitives("transpose reshape")
 ROWS = (0, 1, 2, 4, 5, 3)  # the axes of windows of images (N, H, W, C) as rows (N, H, W) of (window, C)
 
 Users = Mapping[Node, set[Node | None]]
@@ -173,14 +173,17 @@ def _added_up(node: Node, total: Node, lies: StrideModel, users: Users) -> Node 
 
 
 def _serve_products(factor: Node, users: Users) -> bool:
-    """Whether nobody but products needs the patches."""
+    """Whether nobody but products needs the patches, in this arrangement or another."""
     while factor.primitive is not PRIMITIVES["windows"]:
-        arranging = {PRIMITIVES[name] for name in ("transpose", "reshape")} | _OF_TWO
-        if any(user is None or user.primitive not in arranging for user in users[factor]):
-            return False
-        if factor.primitive not in arranging:
+        if factor.primitive not in _ARRANGING:
             return False
         factor = factor.inputs[0]
+    readers = [*users[factor]]
+    while readers:
+        reader = readers.pop()
+        if reader is None or reader.primitive not in _ARRANGING | _OF_TWO:
+            return False
+        readers += users[reader] if reader.primitive in _ARRANGING else ()
     return True
 
 
@@ -202,8 +205,10 @@ def _multiplied(node: Node, number: int, found: _Patches, lies: StrideModel, *, 
     shape = (*lengths, math.prod(base.shape[a] for a in channels))
     dtype, ordered = np.dtype(node.dtype), number == 0 and [*many] == [*stacks, *axes]
     other_way = min(written(shape, window, results, alone=alone), _around(windows, shape, results))
-    if base.dtype != dtype or not (alone or ordered):
+    if base.dtype != dtype:
         return None
+    if not (alone or ordered):
+        other_way -= arranged(shape, results)
     if not reading_pays(shape, window, results, other_way, dtype, transposed=not along_places):
         return None
     places, patch = [*stacks, *axes], [rank, rank + 1, *channels]
