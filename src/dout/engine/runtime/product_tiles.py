@@ -4,10 +4,11 @@ The BLAS copies both factors into an order of its own, which takes as long as su
 stays in registers while its sums grow, and both factors are read where they lie.
 
 `beside` takes rows of the second factor as vectors, and elements of the first one by one. Its tiles are two vectors
-wide and 4 to 6 rows high, or one wide and 8 to 13 high, as evenly as the rows allow: 28 rows are three tiles of 6 and
+wide and 4 to 6 rows high, or one wide and up to 8 high, as evenly as the rows allow: 28 rows are three tiles of 6 and
 two of 5, and none is computed twice. Where there are fewer rows the last one is taken again, and elements that
-are not there are masked. `across` adds up along rows of both factors, a piece of each sum after the other, so that
-few pages and no more than the first caches are in use. Its tiles at the end overlap those before.
+are not there are masked. More than eight rows a power of two apart would not stay in the first cache together.
+`across` adds up along rows of both factors, a piece of each sum after the other, so that few pages and no more than
+the first caches are in use. Its tiles at the end overlap those before.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from itertools import product
 
 AS_IT_IS, TRANSPOSED = 111, 112  # as CBLAS counts
 HEIGHTS = range(4, 7)  # of tiles, two vectors wide: eight sums at least, for a processor works at so many, and 15 of 16
-TALLS = range(8, 14)  # registers; of those one vector wide
+TALLS = range(4, 9)  # registers; of those one vector wide: caches keep eight lines of memory that are 4 KB apart
 ACROSS = (3, 4)  # rows and columns of a tile whose sums go along the rows of both factors
 NAMES = ("beside", "across")
 _BAND = 48  # rows of a block of the first factor, at most
@@ -101,8 +102,8 @@ tile:
   %t = phi i64 [ %i, %column ], [ %t.next, %tiled ]
   %t.left = sub i64 %i.next, %t
   %left.32 = trunc i64 %t.left to i32
-  %high.one = call i32 @height(i32 %left.32, i32 TALLMOST, i32 TALLLEAST)
-  %high.two = call i32 @height(i32 %left.32, i32 HIGHMOST, i32 HIGHLEAST)
+  %high.one = call i32 @height(i32 %left.32, i32 TALLMOST, i32 LEAST)
+  %high.two = call i32 @height(i32 %left.32, i32 HIGHMOST, i32 LEAST)
   %tile.32 = select i1 %one, i32 %high.one, i32 %high.two
   %tile.high = zext i32 %tile.32 to i64
   %t.next = add i64 %t, %tile.high
@@ -193,8 +194,7 @@ def text(kind: str, lanes: int) -> str:
     words |= {"SUMS": str(_SUMS), "PIECE": str(_PIECE // size), "SIZE": str(size)}
     tiles = {"whole": (HEIGHTS, 2), "wide": (HEIGHTS, 2), "tall": (TALLS, 1)}
     chosen = "\n".join(_chosen(name, heights) for name, (heights, _) in tiles.items())
-    high = {"HIGHMOST": str(max(HEIGHTS)), "TALLMOST": str(max(TALLS))}
-    high |= {"HIGHLEAST": str(min(HEIGHTS)), "TALLLEAST": str(min(TALLS))}
+    high = {"HIGHMOST": str(max(HEIGHTS)), "TALLMOST": str(max(TALLS)), "LEAST": str(min(HEIGHTS))}
     code = [_DECLARED, _filled(_BESIDE, {"TILES": chosen, "BAND": str(_BAND), "BANDLESS": str(_BAND - 1)} | high)]
     for name, (heights, wide) in tiles.items():
         code += [_tile(f"{name}.{height}", height, wide, lanes, cut=name != "whole") for height in heights]
@@ -222,7 +222,7 @@ def function(rows: int, columns: int, inner: int, left: int, right: int, *, size
         return None
     small = multiplications <= _MOST
     if right == AS_IT_IS:
-        computed = max(rows, min(TALLS if columns <= lanes else HEIGHTS)) * _whole(columns, lanes)
+        computed = max(rows, min(HEIGHTS)) * _whole(columns, lanes)
         stays = small or rows <= _FEW or min(inner, _SUMS) * columns <= _BLOCK
         return "beside" if stays and computed <= _MASKED * rows * columns else None
     fits = left == AS_IT_IS and inner >= _LONG * lanes and rows >= ACROSS[0] and columns >= ACROSS[1]

@@ -12,7 +12,7 @@ from dout.graph import Shape
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _FEW = 1 << 17  # multiplications, below which NumPy's calls take longer than they
 _VECTOR = 32  # bytes
-_ROWS, _TALL = 4, 8  # of a tile, at least; of one that is one vector wide
+_ROWS, _TALL = 4, 6  # in whose time a tile of fewer rows is computed; one that is one vector wide
 _BEGUN = 4  # turns of a sum, in whose time a tile begins and ends
 _CALL = 2000  # multiplications, in whose time the tiles of a line begin
 _LINE = 330  # multiplications, in whose time one line of a window is copied, short as lines are
