@@ -30,7 +30,7 @@ class DriverText:
         self.movable: dict[int, Any] = {}  # objects that each call may bring anew: an expression must read them
         self._names: dict[int, tuple[Any, str]] = {}
         self._guards: dict[GuardedForm, str | None] = {}
-        known = {"np": np, "ndarray": np.ndarray, "may_share_memory": np.may_share_memory}
+        known = {"np": np, "ndarray": np.ndarray}
         self._unique = UniqueNames((*taken, *dir(builtins), *known))
         for name, item in known.items():
             self._names[id(item)] = item, name

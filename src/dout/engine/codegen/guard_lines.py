@@ -20,8 +20,8 @@ import numpy as np
 from dout.engine.codegen.driver_text import DriverText
 from dout.engine.guards.class_attributes import answered, functions, is_code, is_settled, names_of, ran, where_it_stands
 from dout.engine.guards.equality import alike, holds_still
+from dout.engine.guards.memory_guard import apart
 from dout.engine.guards.reachable_state import Read
-from dout.engine.memory.overlaps import Overlaps, are_apart
 from dout.errors import UnsupportedError
 from dout.graph import INPUT, Node
 from dout.run import dict_of
@@ -417,18 +417,14 @@ class Guards:
         """Arrays that are written into must not be, or share the memory of, another input."""
         originals = {node: self.capture.originals.get(node) for node in self.variables if node in self.needed}
         arrays = {node: item for node, item in originals.items() if isinstance(item, np.ndarray)}
-        for condition in self._overlaps(arrays).conditions(list(self.capture.written)):
-            self.text.leave_unless(condition)
+        written = [*self.capture.written]
+        if written and len(arrays) > 1:
+            self._share_nothing(written, arrays)
 
-    def _overlaps(self, arrays: Mapping[Node, np.ndarray[Any, Any]]) -> Overlaps:
-        return Overlaps(
-            self.variables,
-            arrays,
-            owns="{}.flags.num & 4",
-            shares="may_share_memory({}, {})",
-            may_be_same=lambda one, other: (one.shape, one.dtype) == (other.shape, other.dtype),
-            all_at_once=lambda: self.text.constant(are_apart),
-        )
+    def _share_nothing(self, written: list[Node], arrays: Mapping[Node, np.ndarray[Any, Any]]) -> None:
+        names = [self.variables[node] for node in dict.fromkeys([*written, *arrays])]
+        are_apart = self.text.constant(apart(len(written), len(names)), "are_apart")
+        self.text.leave_unless(f"{are_apart}({', '.join(names)})")
 
 
 def _kind(template: Template | None) -> type:

@@ -12,7 +12,6 @@ from dout.engine.codegen.guard_lines import Guards
 from dout.engine.export.sample_runs import SampleRun, shows
 from dout.engine.export.written_names import Words, dtype_text
 from dout.engine.guards.loaded_names import Loaded
-from dout.engine.memory.overlaps import Overlaps
 from dout.errors import UnsupportedError
 from dout.graph import Node, Shape
 from dout.run import is_generator
@@ -152,14 +151,22 @@ class WrittenConditions(Guards):
         elif not isinstance(before.item, _CODE):
             self._same(expression, before.item)
 
-    def _overlaps(self, arrays: Mapping[Node, np.ndarray[Any, Any]]) -> Overlaps:
-        return Overlaps(
-            self.variables,
-            arrays,
-            owns="{}.flags.owndata",
-            shares="np.may_share_memory({}, {})",
-            may_be_same=lambda one, other: (one.dtype, len(one.shape)) == (other.dtype, len(other.shape)),
-        )
+    def _share_nothing(self, written: list[Node], arrays: Mapping[Node, np.ndarray[Any, Any]]) -> None:
+        for node in written:
+            if arrays[node].flags.owndata:
+                self.text.leave_unless(f"{self.variables[node]}.flags.owndata")
+            for other in arrays:
+                if other is not node:
+                    self.text.leave_unless(self._apart_from(node, other, arrays))
+
+    def _apart_from(self, node: Node, other: Node, arrays: Mapping[Node, np.ndarray[Any, Any]]) -> str:
+        """Of two arrays that own their memory it is enough to know that they are two; but the other may be a view."""
+        name, its = self.variables[node], self.variables[other]
+        apart = f"not np.may_share_memory({its}, {name})"
+        if not (arrays[node].flags.owndata and arrays[other].flags.owndata):
+            return apart
+        alike = (node.dtype, len(node.shape)) == (other.dtype, len(other.shape))
+        return f"{f'{its} is not {name} and ' if alike else ''}({its}.flags.owndata or {apart})"
 
 
 def _is_data(item: Any) -> bool:

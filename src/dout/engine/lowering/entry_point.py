@@ -21,7 +21,7 @@ HEAD = object.__basicsize__  # the reference count and the type, before the fiel
 POINTER = 8
 # Where the fields of an array and of a dtype are: PyArrayObject_fields and _PyArray_Descr of NumPy 2.
 DATA, NDIM, SHAPE, STRIDES, DESCR, FLAGS = (HEAD + offset for offset in (0, 8, 16, 24, 40, 48))
-BYTEORDER, NUMBER = HEAD + 10, HEAD + 12
+BYTEORDER, NUMBER, ITEMSIZE = HEAD + 10, HEAD + 12, HEAD + 24
 C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
 SWAPPED = ord(">" if sys.byteorder == "little" else "<")
 

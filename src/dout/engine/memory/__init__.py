@@ -1,3 +1,3 @@
 """Steps in; where the result of each lives out."""
 
-__all__ = ["buffer_layout", "memory_plan", "overlaps", "pool"]
+__all__ = ["buffer_layout", "memory_plan", "pool"]

@@ -20,6 +20,7 @@ from dout.engine.lowering.entry_point import (
     FLAGS,
     FUNCTIONS,
     HEAD,
+    ITEMSIZE,
     NDIM,
     NUMBER,
     SHAPE,
@@ -75,6 +76,7 @@ def usable() -> bool:
         _read(array, FLAGS, ctypes.c_int) & 0x501 == flags,
         _read(array.dtype, NUMBER, ctypes.c_int) == array.dtype.num,
         _read(array.dtype, BYTEORDER, ctypes.c_char) != bytes([SWAPPED]),
+        _read(array.dtype, ITEMSIZE, ctypes.c_int64) == array.itemsize,
         _read(strange.dtype, BYTEORDER, ctypes.c_char) == bytes([SWAPPED]),
         _read(np.float32(0.5), HEAD, ctypes.c_float) == 0.5,
         _read(np.int64(-7), HEAD, ctypes.c_int64) == -7,
@@ -137,6 +139,14 @@ def object_of(text: str) -> bytes:
     """The object code of a text of LLVM's."""
     code: bytes = machine(opt=2).emit_object(llvm.parse_assembly(text))
     return code
+
+
+def function(definition: MethodDef, plan: bytes) -> Callable[..., Any]:
+    """A function of machine code that finds what it goes by in a plan: the machine code's `self`."""
+    made: Callable[..., Any] = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
+        ("PyCFunction_NewEx", ctypes.pythonapi)
+    )(ctypes.addressof(definition), plan, None)
+    return made
 
 
 def link(name: str, kernel: bytes) -> Callable[..., Any] | None:

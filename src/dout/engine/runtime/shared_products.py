@@ -240,11 +240,7 @@ def _planned(dtype: Any, parts: Sequence[ProductPart]) -> Callable[..., Any]:
     tiled = [_with_tiles(part, dtype, entry) for part in parts]
     plan = b"".join(struct.pack(f"{len(one)}q", *one) for one in ((*entry.head, len(parts)), *tiled))
     definition = threads.keep(binding.MethodDef(b"products", entry.address, binding.METH_FASTCALL, None))
-    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
-        ("PyCFunction_NewEx", ctypes.pythonapi)
-    )
-    run: Callable[..., Any] = make(ctypes.addressof(definition), plan, None)
-    return run
+    return binding.function(definition, plan)
 
 
 def _with_tiles(part: ProductPart, dtype: Any, entry: _Entry) -> ProductPart:
