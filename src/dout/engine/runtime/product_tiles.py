@@ -29,7 +29,7 @@ _MOST = 10**6  # multiplications of a small product, whose factors stay in the c
 _FEW = 8  # rows of a larger one that are so few that a copy of the second factor would cost more,
 _BLOCK = 1 << 12  # or numbers of the second factor, in a block of sums, which the first cache keeps for all rows
 _MASKED = 1.7  # times as many elements as the result has are computed, at most, where the others are masked
-_LONG = 12  # vectors of a sum along rows, below which it takes too long to add up their lanes
+_LONG = 320  # bytes of a sum along rows, below which it takes too long to add up the lanes of vectors
 _PIECE = 4096  # bytes of a piece of a sum along rows
 _NARROW = 32  # rows of a larger product whose sums go along rows, for which pieces of them are faster
 _TWICE = 1.2  # times as many elements as the result has are computed, at most, where tiles overlap
@@ -225,7 +225,7 @@ def function(rows: int, columns: int, inner: int, left: int, right: int, *, size
         computed = max(rows, min(HEIGHTS)) * _whole(columns, lanes)
         stays = small or rows <= _FEW or min(inner, _SUMS) * columns <= _BLOCK
         return "beside" if stays and computed <= _MASKED * rows * columns else None
-    fits = left == AS_IT_IS and inner >= _LONG * lanes and rows >= ACROSS[0] and columns >= ACROSS[1]
+    fits = left == AS_IT_IS and inner * size >= _LONG and rows >= ACROSS[0] and columns >= ACROSS[1]
     computed = _whole(rows, ACROSS[0]) * _whole(columns, ACROSS[1])
     return "across" if fits and (small or rows <= _NARROW) and computed <= _TWICE * rows * columns else None
 
