@@ -95,7 +95,7 @@ def rectified_images(x):
 
 
 def turned(x):
-    return np.argmax(x.T.reshape(200, 32), axis=1)
+    return np.argmax(x.T.reshape(400, 16), axis=1)
 
 
 KERNEL = np.ones((3, 3, 4, 8), np.float32)

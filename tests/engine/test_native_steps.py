@@ -104,22 +104,44 @@ def test_other_loops_stay(function):
     assert FOLD not in [node.primitive for node in fold_forms(graph).nodes]
 
 
+def some_rows(x):
+    return x[:, ::2, 1:20]
+
+
+def as_it_is(x):
+    return x
+
+
+@pytest.mark.parametrize("axis", [-1, 0, 1])
+@pytest.mark.parametrize("part", [as_it_is, some_rows, np.transpose])
 @pytest.mark.parametrize("extreme", [np.argmax, np.argmin])
 @pytest.mark.parametrize("dtype", [np.float32, float, np.int64, np.uint8])
-def test_places_of_extremes_are_numpys(extreme, dtype):
-    x = RNG.integers(0, 4, size=(30, 40, 5)).astype(dtype)  # many are equal
+def test_places_of_extremes_are_numpys(extreme, dtype, part, axis):
+    x = RNG.integers(0, 4, size=(24, 22, 23)).astype(dtype)  # many are equal
     if np.dtype(dtype).kind == "f":
         x[RNG.random(x.shape) < 0.1] = np.nan
         x[RNG.random(x.shape) < 0.1] = -np.inf
         x[0, :, 1:3] = [0.0, -0.0]
+        x[1, 0], x[2, 1, 3:8] = np.nan, [1, np.nan, 5, np.nan, 7]
 
-    def last(x):
-        return extreme(x, axis=-1)
+    def places(x):
+        return extreme(part(x), axis=axis)
 
-    fast = dout.compile(last)
+    fast = dout.compile(places)
     for _ in range(3):
-        np.testing.assert_array_equal(fast(x), last(x))
+        np.testing.assert_array_equal(fast(x), places(x))
     assert fast.plan().programs[0].steps[-1].how == "kernel"
+
+
+@pytest.mark.parametrize(("length", "how"), [(10, "kernel"), (300, "NumPy")])
+def test_places_of_extremes_of_long_rows_are_left_to_numpy(length, how):
+    def places(x):
+        return np.argmax(x, axis=1)
+
+    fast, x = dout.compile(places), RNG.normal(size=(600, length))
+    for _ in range(3):
+        np.testing.assert_array_equal(fast(x), places(x))
+    assert fast.plan().programs[0].steps[-1].how == how
 
 
 def test_of_several_writes_to_one_place_the_last_one_counts():

@@ -19,8 +19,8 @@ _ALWAYS = primitives("transpose getitem broadcast_to windows diagonal")
 
 IN_PLACE = primitives("setitem add_at")  # a copy with some elements changed, or the same array where nobody minds
 
-_WITH_OUT = primitives("matmul dot fold")  # always in C order
-_TAKING_OUT = primitives("sum mean var std prod max min any all argmax argmin concatenate")
+_WITH_OUT = primitives("matmul dot fold argmax argmin")  # always in C order
+_TAKING_OUT = primitives("sum mean var std prod max min any all concatenate")
 _DIVIDED = primitives("mean var std")  # of halves NumPy rounds once, but into an array of them twice
 
 
