@@ -35,3 +35,36 @@ def test_a_window_that_is_given_as_numbers_stays_what_it_is_in_a_large_layer(fac
     x = np.random.default_rng(0).normal(size=(2, 3, 9, 13))
     report = dout.check((average, backward(factor)), x, (3, 3))
     assert [verdict.word for verdict in report.verdicts] == [word]
+
+
+class RectifiedMean:
+    """ReLU, and means over windows of (a, b), which are given; the slope at 0 is 1, and as good as 0."""
+
+    factor = 1
+
+    def forward(self, x, window):
+        a, b = window
+        self.x, self.window = x, window
+        high, wide = x.shape[2] // a, x.shape[3] // b
+        rectified = np.maximum(x, 0)
+        out = np.zeros((*x.shape[:2], high, wide))
+        for i in range(high):
+            for j in range(wide):
+                out[:, :, i, j] = rectified[:, :, i * a : i * a + a, j * b : j * b + b].mean(axis=(2, 3))
+        return out
+
+    def backward(self, dout):
+        a, b = self.window
+        spread = np.repeat(np.repeat(dout, a, axis=2), b, axis=3) / (a * b)
+        return self.factor * spread * (self.x >= 0), None
+
+
+class Twice(RectifiedMean):
+    factor = 2
+
+
+@pytest.mark.parametrize(("layer", "word"), [(RectifiedMean, Word.AGREES), (Twice, Word.REFUTED)])
+def test_what_steers_nothing_moves_away_from_kinks(layer, word):
+    x = np.random.default_rng(0).normal(size=(3, 3, 36, 40))
+    report = dout.check(layer(), np.where(x > 0.7, x, 0.0), (2, 2))  # images have many zeros
+    assert [verdict.word for verdict in report.verdicts] == [word]

@@ -63,9 +63,14 @@ class Examination(ExactJudge):
         return any(np.any(middle(self.expected(balls, j)) != 0) for j in self.judged)
 
     @cached_property
+    def steering(self) -> frozenset[Node]:
+        """What the run took a branch, or an index, for, of that which may have another value at another point."""
+        return frozenset(self.varying) & frozenset(topological(self.trace.steered))
+
+    @property
     def is_steered(self) -> bool:
-        """Whether the run took a branch, or an index, for a value that may be another one at another point."""
-        return not set(self.varying).isdisjoint(topological(self.trace.steered))
+        """Whether the recording holds only where some inputs have the values that they have here."""
+        return bool(self.steering)
 
     def refuse_gaps(self) -> None:
         """Raise NoRuleError where the recording does not hold all that the layer computes."""

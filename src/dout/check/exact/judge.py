@@ -211,9 +211,9 @@ class _Points:
     def look_in_float64(self) -> None:
         """Look where balls would take too long."""
         self.route = IN_FLOAT64
-        near = [generic(self.examination, seed) for seed in range(GENERIC)]
-        for point in [self.examination.base] if self.only_here else near:
-            outcomes, values = outcomes_in_float64(self.examination, point)
+        held = {node: self.examination.base[node] for node in self.examination.steering}
+        for seed in range(GENERIC):
+            outcomes, values = outcomes_in_float64(self.examination, generic(self.examination, seed) | held)
             self.covered.add(self.examination.conditions.seen(values))
             for outcome, likeness in zip(outcomes, likenesses(self.examination, outcomes, exact=False), strict=True):
                 self.outcomes[outcome.judged.node].append(outcome)
