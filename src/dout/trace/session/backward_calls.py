@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dout.graph import Node, topological
+from dout.graph import Node
 from dout.ops import PRIMITIVES
 from dout.trace.model.recorded import Parameter
 from dout.trace.session.gradient_dicts import array_of
@@ -58,12 +58,28 @@ def match_forward(tracer: Tracer, backward: OpenCall) -> None:
 
 def _of_its_loss(waiting: Sequence[OpenCall], backward: OpenCall) -> OpenCall:
     """The latest of these forwards from whose output a backward's arguments were computed; else that of their shape."""
-    before = set(topological(node for node in backward.inputs if node is not None))
-    for fits in (before.__contains__, lambda out: any(map(_has_its_shape, backward.inputs, itertools.repeat(out)))):
+    met: set[Node] = set()
+    way = _way_back(backward.inputs, met)
+
+    def is_before(out: Node) -> bool:
+        return out in met or any(node is out for node in way)
+
+    for fits in (is_before, lambda out: any(map(_has_its_shape, backward.inputs, itertools.repeat(out)))):
         for forward in reversed(waiting):
             if any(out is not None and fits(out) for out in forward.outputs):
                 return forward
     return waiting[-1]
+
+
+def _way_back(nodes: Iterable[Node | None], met: set[Node]) -> Iterator[Node]:
+    """What nodes were computed from, each once: of thousands of steps few lead to the forward before them."""
+    ahead = [node for node in nodes if node is not None]
+    while ahead:
+        node = ahead.pop()
+        if node not in met:
+            met.add(node)
+            ahead += node.inputs
+            yield node
 
 
 def _arriving(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> Sequence[Node | None]:
