@@ -252,6 +252,8 @@ def _is_loss_of_repeated(subject: Subject, run: PlainRun) -> bool:
 @otherwise(False)
 def _is_of_margins(subject: Subject) -> bool:
     """Whether a loss of two tables of one shape depends on their product alone, and is right for one column of them."""
+    if not subject.ends:
+        return False
     x, y = subject.fresh_inputs()
     y = y * 0.75  # of 1 and -1 a squared error has margins, too
     here, there = (subject.run(inputs).outputs for inputs in ((x, y), (x * y, np.ones_like(y))))
