@@ -64,3 +64,37 @@ def test_arrays_that_a_program_without_layers_does_not_use_yet_are_left_out(tmp_
     )
     shapes = record_script(str(script)).draw().drawing.shapes
     assert "(7,)" not in [shape.text for shape in shapes if isinstance(shape, Text)]
+
+
+UNROLLED = """
+import numpy as np
+class Scale:
+    def forward(self, x):
+        return x * 3.0
+    def backward(self, dout):
+        return dout * 3.0
+x, W = np.random.randn(12, 4, 3), np.random.randn(3, 3)
+scale, states = Scale(), [np.zeros((4, 3))]
+for i in range(12):
+    states.append(np.tanh(x[i] + states[-1] @ W))
+y = scale.forward(states[-1])
+dh, dW = scale.backward(np.ones_like(y)), np.zeros_like(W)
+BACKWARD
+"""
+THROUGH_TIME = """
+for i in reversed(range(12)):
+    da = dh * (1 - states[i + 1] ** 2)
+    dW += states[i].T @ da
+    dh = da @ W.T
+"""
+
+
+def test_steps_before_the_layers_that_the_program_goes_back_through_are_drawn(tmp_path):
+    script = tmp_path / "train.py"
+    seen = {}
+    for kind, backward in (("prepared", ""), ("network", THROUGH_TIME)):
+        script.write_text(UNROLLED.replace("BACKWARD", backward), encoding="utf-8")
+        shapes = record_script(str(script)).draw().drawing.shapes
+        seen[kind] = [shape.text for shape in shapes if isinstance(shape, Text)]
+    assert any("range(12)" in text for text in seen["network"])
+    assert not any("range(12)" in text for text in seen["prepared"])

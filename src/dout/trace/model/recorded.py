@@ -219,12 +219,17 @@ class RecordedRun:
         """Nodes outside all layers that depend on no input: `b = np.zeros(4)`, `W = 0.01 * randn(3, 4)`.
 
         Where many steps come before the layers, as those that turn and blur each image of a batch, all of these.
+        What is computed from what the program's own backward reads is a part of its network: `h = x @ W`, where it
+        has `dW = x.T @ dh`.
         """
         if not self.calls:
             return frozenset()
         own = [n for n in self.graph.nodes if n.primitive is not INPUT and n not in self.backward]
-        after = computed_from(own, [node for call in self.calls for node in call.outputs if node is not None])
+        given = [node for call in self.calls for node in call.outputs if node is not None]
+        read = {i for node in self.backward if node not in self.call_of for i in node.inputs}
         outside = [n for n in own if n.primitive is not CONSTANT and n not in self.call_of]
+        network, after = computed_from(own, read), computed_from(own, given)
+        outside = [n for n in outside if n not in network]
         before = [n for n in outside if n not in after]
         if len(before) > _MOST_PREPARED:
             return frozenset(before)
