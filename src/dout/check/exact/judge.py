@@ -213,7 +213,7 @@ class _Points:
         self.route = IN_FLOAT64
         held = {node: self.examination.base[node] for node in self.examination.steering}
         for seed in range(GENERIC):
-            outcomes, values = outcomes_in_float64(self.examination, generic(self.examination, seed) | held)
+            outcomes, values = outcomes_in_float64(self.examination, {**generic(self.examination, seed), **held})
             self.covered.add(self.examination.conditions.seen(values))
             for outcome, likeness in zip(outcomes, likenesses(self.examination, outcomes, exact=False), strict=True):
                 self.outcomes[outcome.judged.node].append(outcome)
