@@ -15,10 +15,10 @@ from dout.adapt.search.example_search import Example, ExampleSearch
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.adapt.source import axes_for
 from dout.adapt.trial.trial import Fit
-from dout.run import attributes_of, counted_lines, is_float_array, otherwise
+from dout.run import arrays, attributes_of, counted_lines, is_float_array, otherwise
 from dout.trace.model.user_source import is_user_code
 
-_IMAGES = 4  # axes
+_TABLE, _IMAGES = 2, 4  # axes
 _MANY_LINES = 600  # of the user's, in a forward: a recording of so many takes a second
 _SHORT = (3, 2)  # lengths of axes
 _OF_IMAGES = (3, 2, 4, 5)
@@ -104,9 +104,14 @@ def _of_other_rows(search: ExampleSearch, one: Example) -> Example | None:
 
 @otherwise(frozenset())
 def _numbers_held(search: ExampleSearch, one: Example) -> Collection[int]:
-    """The whole numbers that a layer holds, but for how many samples there are; none of one that is never built."""
-    held = attributes_of(search.target.instance(one.init, search.target.cls)).items()
-    return {n for name, n in held if type(n) is int and not names_samples(name)}
+    """The whole numbers that a layer holds, but for how many samples there are, and the lengths of its tables.
+
+    None of one that is never built.
+    """
+    layer = search.target.instance(one.init, search.target.cls)
+    numbers = {n for name, n in attributes_of(layer).items() if type(n) is int and not names_samples(name)}
+    is_cheap = all(np.ndim(x) <= _TABLE for x in one.inputs.values())
+    return numbers | {n for a in arrays(layer).values() if is_cheap and a.ndim == _TABLE for n in a.shape}
 
 
 def _in_groups(search: ExampleSearch, one: Example) -> Example | None:

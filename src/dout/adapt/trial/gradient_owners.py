@@ -258,10 +258,10 @@ def _by_shape_or_place(
     by_place = () if floats == [*inputs][: len(floats)] else tuple(floats)  # whole numbers need none
     if len(items) == len(floats) and not holds_places and _fit(items, [inputs[name] for name in floats]):
         return by_place
+    if len(items) == 1 and (some := floats or [*inputs]) and names_label(some[0]):  # `loss(y_true, y_pred)`
+        return tuple([name for name in some if not names_label(name)][:1])
     if len(items) <= len(inputs) and (fits or holds_places):
         return ()
-    if len(items) == 1 and floats and names_label(floats[0]):  # `loss(y_true, y_pred)`
-        return tuple([name for name in floats if not names_label(name)][:1])
     if len(items) == 1:  # of the first, or of the only one that has its shape
         fitting = [name for name in floats if np.shape(inputs[name]) == np.shape(items[0])]
         return tuple(fitting) if len(fitting) == 1 else ()

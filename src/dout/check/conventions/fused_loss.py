@@ -16,6 +16,7 @@ from dout.trace.session.pairing import pairs
 
 _CLOSE, _NEAR = 1e-6, 1e-3
 _STEP = 1e-5
+_AXES = (-1, 0)  # along which the numbers of a sample may lie
 _NOTHING = 1e-12  # of a gradient: what rounding leaves of one that is 0
 
 
@@ -40,16 +41,19 @@ def _follows(subject: Subject, place: int, *, raw: bool) -> float | None:
     The absolute error of probabilities has another gradient, whatever its backward says. A `raw` one is given what the
     activation is given, and computes that by itself.
     """
-    found = (_times_derivative(subject, place, activation, raw) for activation in (softmax, _sigmoid))
+    axes = _AXES[: np.ndim(subject.inputs[place])]
+    found = (_times_derivative(subject, place, axis, raw) for axis in (*axes, None))
     return next((times for times in found if times is not None), None)
 
 
 @otherwise(None)
-def _times_derivative(subject: Subject, place: int, activation: Callable[[Any], Any], raw: bool) -> float | None:
+def _times_derivative(subject: Subject, place: int, axis: int | None, raw: bool) -> float | None:
+    """The same of a softmax along an axis; without one, of a sigmoid."""
+    activation = _sigmoid if axis is None else partial(softmax, axis=axis)
     generator = np.random.default_rng(1)
     z = generator.normal(size=np.shape(subject.inputs[place]))
     inputs = [
-        _as_labels(item) if activation is softmax and np.shape(item) == z.shape else copied(item)
+        _as_labels(item, axis) if axis is not None and np.shape(item) == z.shape else copied(item)
         for item in subject.inputs
     ]
 
@@ -73,9 +77,13 @@ def _moved(run: Callable[[Any], PlainRun], z: Any, way: Any, step: float) -> flo
     return float(weighed(moved.outputs, moved.douts))
 
 
-def _as_labels(item: Any) -> Any:
-    """Rows with one 1 where the item has its largest number."""
-    return np.eye(np.shape(item)[-1])[np.argmax(item, axis=-1)]
+def _as_labels(item: Any, axis: int) -> Any:
+    """Lines with one 1 where the item has its largest number."""
+    return _with_ones_at(np.argmax(item, axis=axis), np.shape(item)[axis], axis)
+
+
+def _with_ones_at(places: Any, length: int, axis: int) -> Any:
+    return np.moveaxis(np.eye(length)[places], -1, axis)
 
 
 def _sigmoid(z: Any) -> Any:
@@ -101,13 +109,16 @@ def _ratio(subject: Subject, place: int, generator: np.random.Generator | None) 
 
 
 def _targets(item: Any, prediction: Any) -> Iterator[Any]:
-    """What a target may be beside a prediction: itself, rows with one 1 where it says the place."""
+    """What a target may be beside a prediction: itself, lines with one 1 where it says the place."""
     given = np.asarray(item)
     if given.shape == prediction.shape:
         yield given.astype(float)
-        yield np.eye(prediction.shape[-1])[np.argmax(given, axis=-1)] if given.ndim else given
-    elif given.dtype.kind in "iu" and given.shape == prediction.shape[:-1]:
-        yield np.eye(prediction.shape[-1])[given]
+        yield from (_as_labels(given, axis) for axis in _AXES[: given.ndim])
+        return
+    for axis in _AXES[: prediction.ndim]:
+        if given.dtype.kind in "iu" and given.size == prediction.size // prediction.shape[axis]:
+            places = given.reshape(np.delete(prediction.shape, axis))
+            yield _with_ones_at(places, prediction.shape[axis], axis)
 
 
 @otherwise(False)

@@ -41,6 +41,33 @@ def is_softmax(subject: Subject) -> bool:
         return len(subject.inputs) == 1 and _holds_of(subject, lambda x, y: x.shape == y.shape and holds(x, y))
 
 
+@kept
+@otherwise(None)
+def times_at_a_cross_entropy(subject: Subject) -> float | None:
+    """How many times right a softmax, or the logarithm of one, is at each `dout` that a cross entropy gives it.
+
+    That is `-t` of a logarithm, and `-t / y` of a softmax, for targets `t` with one 1 along the axis. None where it is
+    no multiple, and of a gradient that is right for others, too.
+    """
+    if not is_softmax(subject):
+        return None
+    ratios = []
+    for x, y in _outputs(subject):
+        axis = next(axis for axis in (-1, *range(x.ndim - 1)) if _is_along(axis, x, y))
+        places = np.arange(y.size // y.shape[axis]).reshape(np.delete(y.shape, axis)) % y.shape[axis]
+        targets = np.moveaxis(np.eye(y.shape[axis])[places], -1, axis)
+        dout = -targets if np.all(y <= 0) else np.where(targets == 1, -1 / y, 0.0)
+        gradient, right = subject.run((copied(x),), (dout,)).gradients[0], softmax(x, axis) - targets
+        ratios.append(float(np.sum(gradient * right) / np.sum(right * right)))
+        if not np.allclose(gradient, ratios[-1] * right, atol=_CLOSE):
+            return None
+    return ratios[0] if ratios[0] > 0 and np.ptp(ratios) < _CLOSE else None
+
+
+def _is_along(axis: int, x: Any, y: Any) -> bool:
+    return any(np.allclose(found, softmax(x, axis), atol=_CLOSE) for found in (y, np.exp(y)))
+
+
 def softmax(x: Any, axis: int | tuple[int, ...] = -1) -> Any:
     """The softmax along one axis, or over several."""
     exp = np.exp(x - x.max(axis=axis, keepdims=True))
@@ -156,7 +183,7 @@ def _outputs(subject: Subject) -> Iterator[tuple[Any, Any]]:
     generator = np.random.default_rng(0)
     for move in (None, nearby, far(1.0)):
         x = subject.inputs[0] if move is None else move(subject.inputs[0], generator)
-        (y,) = subject.run((copied(x),)).outputs
+        (y,) = subject.forward((copied(x),))
         yield np.asarray(x, dtype=float), np.asarray(y, dtype=float)
 
 

@@ -26,6 +26,7 @@ from dout.adapt.search.unset_attributes import lacks_attribute
 from dout.adapt.source import kinds_for
 from dout.adapt.source.empty_methods import replaced_by
 from dout.adapt.target import Target
+from dout.check.conventions.softmax import times_at_a_cross_entropy
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.conventions.stop_gradient import has_steps
 from dout.check.lab.example_doubts import of_sequences
@@ -197,6 +198,8 @@ class Grounds:
             doubt = f"the layer takes no example of other sizes, and it holds for {shapes_of(self.example)}"
             return _doubted(report, doubt, errors if self.example.mended else ())
         right = [item for item in errors if str(item.argument) in second.right]
+        lost = [item for item in errors if str(item.argument) not in second.judged]  # of one shape by chance
+        report = _doubted(report, f"on {second.words} backward leaves nothing of its shape", lost)
         return _doubted(report, f"on {second.words} it is right", right)
 
     @otherwise(False)
@@ -228,9 +231,17 @@ class Grounds:
         shapes = [np.shape(x) for x in example.chosen_inputs.values()]
         is_thin = any(len(s) >= _IMAGES and 1 in s[1:] for s in shapes)  # forward may have repeated the one channel
         after = reason.after_forward and not (no_parts or is_thin) and self._is_handed_by_name()
+        if after and self._is_for_a_cross_entropy():
+            return item.doubted(", and is right for the dout of a cross entropy")
         is_own = reason.name in {cls.__name__ for cls in OWN} or lacks_attribute(reason.text, what)
         is_sure = is_own or reason.always or after or not example.chosen
         return item if is_sure else item.doubted(", on inputs that were chosen")
+
+    @otherwise(False)
+    def _is_for_a_cross_entropy(self) -> bool:
+        """Whether backward is right for what a cross entropy gives: targets with one 1 a row."""
+        table = np.linspace(-1, 1, 12).reshape(3, 4)
+        return times_at_a_cross_entropy(subject_of(self.layer, [table], self.example.init)) is not None
 
     def _is_handed_by_name(self) -> bool:
         """Whether a name says which argument of backward is the upstream gradient, or there is no other."""

@@ -26,10 +26,11 @@ _MOST_ELEMENTS = 20_000  # of an input
 
 @dataclass(frozen=True)
 class SecondExample:
-    """What is wrong on it, and what is right; in words, its inputs."""
+    """What is wrong on it, what is right, and all that has a gradient there; in words, its inputs."""
 
     wrong: frozenset[str]
     right: frozenset[str]
+    judged: frozenset[str]
     words: str
 
 
@@ -71,7 +72,7 @@ def _judged_on(target: Any, example: Example, shapes: Mapping[str, Shape]) -> Se
     refuted = {name for name, word in words.items() if word == Word.REFUTED}
     wrong = frozenset(refuted if not judgement.elsewhere else ())  # on another side of a condition
     open_ = {name for name, word in words.items() if word == Word.INCONCLUSIVE}
-    return SecondExample(wrong, frozenset({*words} - wrong - open_), shapes_of(example))
+    return SecondExample(wrong, frozenset({*words} - wrong - open_), frozenset(words), shapes_of(example))
 
 
 def shapes_of(example: Example) -> str:

@@ -1,0 +1,172 @@
+"""Gradients of a softmax and its cross entropy together: in columns, in the softmax's backward, beside labels."""
+
+import numpy as np
+import pytest
+
+import dout
+from dout.judge.outcomes import Word
+
+
+def words(target, **given):
+    return {verdict.argument: verdict.word for verdict in dout.check(target, **given).verdicts}
+
+
+def errors(target):
+    return [item.code for item in dout.check(target).findings if item.severity == "error"]
+
+
+class ColumnCrossEntropy:
+    """Probabilities with a column for each sample; the mean is forward's alone."""
+
+    sign = -1
+
+    def forward(self, A, Y):
+        return -np.sum(np.log(A[Y, np.arange(Y.size)] + 1e-9)) / Y.size
+
+    def backward(self, A, Y):
+        ones = np.zeros(A.shape)
+        ones[Y, np.arange(Y.size)] = 1
+        return A + self.sign * ones
+
+
+class PlusTarget(ColumnCrossEntropy):
+    sign = 1
+
+
+def test_prediction_minus_target_in_columns_is_the_gradient_of_loss_and_softmax():
+    assert words(ColumnCrossEntropy)["A"] == Word.JOINED
+
+
+def test_prediction_plus_target_in_columns_is_wrong():
+    assert words(PlusTarget)["A"] == Word.REFUTED
+
+
+class Softmax:
+    logarithm, axis = True, 1
+
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=self.axis, keepdims=True))
+        self.p = e / e.sum(axis=self.axis, keepdims=True)
+        return np.log(self.p) if self.logarithm else self.p
+
+
+class OfALogarithm(Softmax):
+    def backward(self, dout):
+        return self.p + dout
+
+
+class Averaged(Softmax):
+    def backward(self, dout):
+        return (self.p + dout) / len(dout)
+
+
+class OfColumns(Softmax):
+    logarithm, axis = False, 0
+
+    def backward(self, dout):
+        return self.p - (dout < 0)
+
+
+class Minus(Softmax):
+    def backward(self, dout):
+        return self.p - dout
+
+
+class OfOtherPlaces(Softmax):
+    logarithm = False
+
+    def backward(self, dout):
+        return self.p - np.roll(dout < 0, 1, axis=1)
+
+
+@pytest.mark.parametrize("cls", [OfALogarithm, Averaged, OfColumns])
+def test_a_softmax_that_is_right_for_a_cross_entropy_alone_is_said_to_be(cls):
+    report = dout.check(cls)
+    assert [(verdict.argument, verdict.word) for verdict in report.verdicts] == [("x", Word.JOINED)]
+    assert "D110" in [item.code for item in report.findings]
+
+
+@pytest.mark.parametrize("cls", [Minus, OfOtherPlaces])
+def test_one_that_is_wrong_for_it_too_is_wrong(cls):
+    assert words(cls) == {"x": Word.REFUTED}
+
+
+class ByTheTarget(Softmax):
+    """It reads at which place of each row dout is not 0."""
+
+    logarithm = False
+    sign = -1
+
+    def backward(self, dout):
+        rows, places = np.nonzero(dout)
+        found = self.p.copy()
+        found[rows, places] += self.sign * np.ones(len(self.p))
+        return found
+
+
+class ByTheTargetPlus(ByTheTarget):
+    sign = 1
+
+
+def test_a_backward_that_takes_the_dout_of_a_cross_entropy_alone_is_no_error():
+    assert errors(ByTheTarget) == []
+
+
+def test_one_that_takes_no_other_and_is_wrong_for_it_is_an_error():
+    assert errors(ByTheTargetPlus)
+
+
+class Squares:
+    """Of images, say: both are whole numbers."""
+
+    def __call__(self, y_true, y_pred):
+        return np.sum((y_pred - y_true) ** 2) / 2
+
+    def grad(self, y_true, y_pred):
+        return y_pred - y_true
+
+
+class OfTheTarget(Squares):
+    def grad(self, y_true, y_pred):
+        return y_true - y_pred
+
+
+IMAGES = {"y_true": np.arange(12).reshape(3, 4), "y_pred": np.arange(12)[::-1].reshape(3, 4) % 5}
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+@pytest.mark.parametrize(("cls", "word"), [(Squares, Word.EXACT), (OfTheTarget, Word.REFUTED)])
+def test_the_one_gradient_beside_a_target_is_the_predictions(cls, word, dtype):
+    given = {name: x.astype(dtype) for name, x in IMAGES.items()}
+    assert words(cls, **given) == {"y_pred": word}
+
+
+class TwoTables:
+    """`grads` is what goes on to the layer before, of as many rows as there are samples."""
+
+    def __init__(self, widths=(4, 5)):
+        draw = np.random.default_rng(0)
+        self.tables = [draw.normal(size=shape) for shape in ((3, widths[0]), widths)]
+        self.W = self.tables[1]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.tables[0] @ self.W
+
+    def backward(self, dout):
+        self.grads = 2 * dout
+        return dout @ self.W.T @ self.tables[0].T
+
+
+def test_a_gradient_is_no_parameters_because_there_are_as_many_samples_as_it_has_rows():
+    assert words(TwoTables) == {"x": Word.EXACT}
+
+
+class OfTheTable(TwoTables):
+    def backward(self, dout):
+        self.grads = 2 * (self.x @ self.tables[0]).T @ dout
+        return dout @ self.W.T @ self.tables[0].T
+
+
+def test_one_of_its_shape_for_any_number_of_samples_is():
+    assert words(OfTheTable)["W"] == Word.REFUTED
