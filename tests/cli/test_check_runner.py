@@ -78,6 +78,14 @@ def test_a_layer_that_ends_its_process_gets_a_finding_and_the_others_are_judged(
     assert words(shown, "Square") == words(shown, "Triple") == ["exact"]
 
 
+@pytest.mark.parametrize(("takes", "severity"), [("self, size", "warning"), ("self", "error")])
+def test_a_layer_that_does_not_end_with_what_was_chosen_to_build_it_is_a_warning(takes, severity, tmp_path):
+    waits = bad("Waits", "while True: pass")
+    write(tmp_path, waits.replace("class Waits:", f"class Waits:\n    def __init__({takes}):\n        pass"))
+    (finding,) = layers(document("mine.py", "--timeout", "1", cwd=tmp_path))["Waits"]["findings"]
+    assert (finding["code"], finding["severity"]) == ("D003", severity)
+
+
 @pytest.mark.long
 def test_a_layer_that_runs_and_is_not_judged_in_the_time_is_a_warning(tmp_path):
     write(tmp_path, bad("Slow", "global calls", "calls += 1", "while calls > 20: pass", before="calls = 0"))

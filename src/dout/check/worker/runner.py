@@ -204,6 +204,7 @@ class _Process:
         self.over = False
         self.current: str | None = None
         self.ran = False  # whether it has run on an example
+        self.severity = STOPPED.severity  # of a stop before that
         self.kept: Checked | None = None  # what was found of it, while more is tried
         self.at: tuple[str, int] | None = None
         self.work = 0.0
@@ -260,6 +261,7 @@ class _Process:
         elif kind == "start":
             self.silent.update([self.current] if self.current else [])
             self.current, self.ran, self.kept = content[0], False, None
+            self.severity = content[1] if len(content) > 1 else STOPPED.severity
         elif kind == "ran":
             self.ran = True
         elif kind == "kept":
@@ -304,7 +306,7 @@ class _Process:
             self._finish()
             return True
         name, file = self.current, self.outcome.job.where if self.outcome.job.kind == "file" else None
-        message, severity = f"{name} {how}; the other layers were judged without it", STOPPED.severity
+        message, severity = f"{name} {how}; the other layers were judged without it", self.severity
         if kind == "time" and self.ran:
             message, severity = f"{name} runs, and could not be judged within {self.timeout:g} s", "warning"
         line = line_of_class(file, name) if file else None

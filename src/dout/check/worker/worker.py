@@ -2,9 +2,10 @@
 
 Messages, in order: ("at", file, line) before each statement that loading runs and ("stop", Stop) where one came to no
 good end; ("lost", name, reason) for a class that stands on what is not there; ("layers", names); for each layer
-("start", name), then ("ran", name) and ("kept", Checked) where it is tried again, and ("done", Checked); ("problem",
-text, traceback) where something cannot be loaded; ("end",) at last, and anywhere ("remark", text), ("refused", text),
-("data", text), ("went_back", key), ("read", path). The user's code may even end it.
+("start", name), or with how bad it is if it is stopped, then ("ran", name) and ("kept", Checked) where it is tried
+again, and ("done", Checked); ("problem", text, traceback) where something cannot be loaded; ("end",) at last, and
+anywhere ("remark", text), ("refused", text), ("data", text), ("went_back", key), ("read", path). The user's code may
+even end it.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ def _as_defined(loading: Loading, given: GivenArguments, skipped: frozenset[str]
         except TargetError as error:
             send("problem", str(error), "")
             continue
-        send("start", name)
+        send("start", name, severity_of_stop(target))
         send("done", _check_one(loading, name, target, given, old_names, send))
     for remark in () if turns.helps else old_names.of_no_layer():
         send("remark", remark)
