@@ -144,7 +144,7 @@ def test_the_one_gradient_beside_a_target_is_the_predictions(cls, word, dtype):
 class TwoTables:
     """`grads` is what goes on to the layer before, of as many rows as there are samples."""
 
-    def __init__(self, widths=(4, 5)):
+    def __init__(self, widths=(3, 5)):
         draw = np.random.default_rng(0)
         self.tables = [draw.normal(size=shape) for shape in ((3, widths[0]), widths)]
         self.W = self.tables[1]
@@ -170,3 +170,21 @@ class OfTheTable(TwoTables):
 
 def test_one_of_its_shape_for_any_number_of_samples_is():
     assert words(OfTheTable)["W"] == Word.REFUTED
+
+
+class LabelsInARow:
+    """A column for each sample, and its label in the one row of `Y`."""
+
+    def forward(self, A, Y):
+        assert Y.shape == (1, A.shape[1]), "a label for each column"
+        self.A, self.Y = A, Y
+        return -np.sum(np.log(A[Y, np.arange(Y.shape[1])])) / Y.shape[1]
+
+    def backward(self):
+        ones = np.zeros(self.A.shape)
+        ones[self.Y, np.arange(self.Y.shape[1])] = 1
+        return (self.A - ones) / self.Y.shape[1]
+
+
+def test_labels_may_be_a_row_beside_columns():
+    assert words(LabelsInARow) == {"A": Word.JOINED}

@@ -218,3 +218,35 @@ def test_what_raises_with_another_word_on_every_array_is_an_error():
             return dout.reshape(7, 11) if self.kind == "shares" else super().backward(dout)
 
     assert [f.severity for f in dout.check(Half, table(3, 4)).findings if f.code == "D001"] == ["error"]
+
+
+class Steps:
+    """Windows along a row whose length the constructor is told; backward finds their places by the row that came."""
+
+    def __init__(self, length=3, width=3, stride=1):
+        self.W, self.width, self.stride = np.arange(1.0, width + 1), width, stride
+        self.places = range(0, length - width + 1, stride)
+
+    def forward(self, x):
+        self.x = x
+        return np.stack([x[:, i : i + self.width] @ self.W for i in self.places], axis=1)
+
+    def backward(self, dout):
+        last = dout.shape[1] if self.stride == 1 else self.x.shape[1] - self.width + 1
+        starts = np.arange(0, last, self.stride)
+        self.dW = np.array([np.sum(self.x[:, starts + k] * dout) for k in range(self.width)])
+
+
+class ForgottenSteps(Steps):
+    def __init__(self, length=3, width=3, stride=1):
+        super().__init__(length, width, 1)
+        self.stride = stride
+
+
+def test_a_step_that_is_not_seen_at_a_single_place_is_no_error():
+    assert "error" not in severities(dout.check(Steps, table(2, 5), init={"length": 3}))
+    assert "error" not in severities(dout.check(Steps, table(2, 5), init={"length": 5}))
+
+
+def test_a_step_that_forward_forgets_is_an_error():
+    assert "error" in severities(dout.check(ForgottenSteps, table(2, 5), init={"length": 5}))

@@ -90,7 +90,7 @@ def single(inputs: Mapping[str, Any], numbers: bool) -> Iterator[dict[str, Any]]
 def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[Any]:
     """Labels that go with scores: whole numbers, with the last class among them, and rows with one 1.
 
-    Where the source picks a row of the scores for each column, the classes are rows.
+    Where the source picks a row of the scores for each column, the classes are rows, and labels may be one, too.
     Last, a 0 or 1 a sample: what a network makes of an array may have fewer classes than the array has columns.
     """
     shape = np.shape(like)
@@ -98,10 +98,15 @@ def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[
         return []
     of_columns = len(shape) == 2 and source.picks_rows(function, name, owner)
     classes, rows = (shape[0], shape[1:]) if of_columns else (shape[-1], shape[:-1])
-    whole = (
+    whole: Any = (
         ((classes - 1 - 2 * np.arange(int(np.prod(rows)))) % classes).reshape(rows) if rows else np.int64(classes - 1)
     )
-    return [whole, np.eye(classes)[:, whole] if of_columns else np.eye(classes)[whole], np.arange(shape[0]) % 2]
+    either = np.arange(shape[0]) % 2
+    return (
+        [whole, np.eye(classes)[:, whole], whole[None], either]
+        if of_columns
+        else [whole, np.eye(classes)[whole], either]
+    )
 
 
 def is_input(item: Any) -> bool:

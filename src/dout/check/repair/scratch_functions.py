@@ -25,9 +25,11 @@ from dout.adapt.interface.network_loss import IN_ITS_PLACE
 from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction
 from dout.check.repair.edits.parsed_file import ParsedFile
 from dout.run import function_copy, objects_in
+from dout.trace.program.stub_modules import NeedsError
 
 ON, GO, TAP, TURN, AT = "__dout_on__", "__dout_go__", "__dout_tap__", "__dout_turn__", "__dout_at__"
-OF_TRIED_CODE = (Exception, SystemExit)  # what an edit may raise: with another condition code may end its program
+# What an edit may raise: with another condition code may end its program, or need what is not there.
+OF_TRIED_CODE = (Exception, SystemExit, NeedsError)
 MOST_TURNS = 20_000  # of all `while` loops in one try: an edit may make one endless
 
 

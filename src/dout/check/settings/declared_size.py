@@ -45,8 +45,11 @@ class DeclaredSizes(NamedTuple):
     def is_forgotten_step(self, other: OtherSubject, found: Judgement) -> bool:
         """Whether a setting that backward alone reads is a step or a border of 0 or 1, which is no length at hand.
 
-        It does not have to agree with an input, as the size of a kernel may, nor does it scale gradients.
+        It does not have to agree with an input, as the size of a kernel may, nor does it scale gradients. Where forward
+        gives one place along an axis, no step is seen.
         """
+        if any(1 in np.shape(output) for output in self.given.forward()):
+            return False
         held = [*self.given.inputs, *arrays(self.given.runner.layer).values()]
         lengths = {n for x in held for n in np.shape(x)}
         steps = bool(other.changed) and all(a == 1 and a not in lengths and b > a for a, b in self._changed(other))

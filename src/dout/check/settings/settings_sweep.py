@@ -36,6 +36,7 @@ from dout.graph import Shape
 from dout.judge.judging_points import nearby
 from dout.judge.outcomes import Word
 from dout.run import arrays, otherwise, quiet, upstream
+from dout.trace.program.stub_modules import NeedsError
 
 MOST_SECONDS = 1.5  # for all settings of a layer
 _MOST_NUMBERS = 10_000  # of an input that is made as large as an output
@@ -106,7 +107,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
                 always = not of_axes and _always_raises(other, subject, judgement)
                 raised = raised or RaisedElsewhere(error.__cause__, other.words, always, other.subject)
             continue
-        except Exception:  # the layer's own: it does not take this
+        except (Exception, NeedsError):  # the layer's own: it does not take this, or needs for it what is not there
             continue
         if found is None or (found.refuted and (takes_the_target(other.subject) or _repeats_an_input(other, found))):
             continue
