@@ -35,7 +35,7 @@ from dout.errors import DoutError
 from dout.graph import Shape
 from dout.judge.judging_points import nearby
 from dout.judge.outcomes import Word
-from dout.run import arrays, otherwise, quiet, upstream
+from dout.run import arrays, attributes_of, otherwise, quiet, upstream
 from dout.trace.program.stub_modules import NeedsError
 
 MOST_SECONDS = 1.5  # for all settings of a layer
@@ -112,6 +112,8 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         if found is None or (found.refuted and (takes_the_target(other.subject) or _repeats_an_input(other, found))):
             continue
         if other.of_inputs and (_reads_no_more(other, subject) or _is_right_as_returned(other, found, judgement)):
+            continue
+        if _is_paired_there_alone(other, found, subject, judgement):
             continue
         found.covered.add(judgement.covered)
         if not found.refuted:
@@ -251,6 +253,15 @@ def _is_read_by_backward_alone(other: OtherSubject, given: Subject) -> bool:
     """Whether forward gives the same at a setting: it may have to agree with an input, as the size of a kernel."""
     as_given = replace(given, inputs=other.subject.inputs)
     return not (other.of_inputs or other.of_a_flag) and same(other.subject.forward(), as_given.forward())
+
+
+def _is_paired_there_alone(other: OtherSubject, found: Judgement, given: Subject, judgement: Judgement) -> bool:
+    """Whether all that is wrong is of parameters that have no gradient as given: at these sizes shapes are alike."""
+    if other.of_a_flag or other.of_a_word:  # that may ask for gradients
+        return False
+    layer, judged = given.runner.layer, {verdict.argument for verdict in judgement.verdicts}
+    held, wrong = {*arrays(layer), *attributes_of(layer)}, {o.judged for o in found.refuted.values()}
+    return bool(wrong) and all(one.parameter and one.name in held - judged for one in wrong)
 
 
 def _forgotten(other: OtherSubject, found: Judgement) -> Judgement:
