@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import dout
+from dout.judge.outcomes import Word
 
 DRAWN = np.random.default_rng(0)
 
@@ -304,3 +305,79 @@ def test_a_step_whose_size_only_the_code_knows_is_a_warning_that_no_gradient_is_
     assert [(f.argument, f.severity) for f in dout.check(StepOfAnySize).findings if f.code == "D105"] == [
         ("table", "warning")
     ]
+
+
+class Velocity:
+    """It steps along a mean of the gradients so far; forward does not read it."""
+
+    def __init__(self, n=3, m=5, beta=0.9):
+        self.W, self.b = np.random.default_rng(0).normal(size=(n, m)), np.zeros((1, m))
+        self.v, self.beta = np.zeros((n, m)), beta
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout, lr):
+        dx = dout @ self.W.T
+        self.v = self.kept() + (1 - self.beta) * self.x.T @ dout
+        self.W -= lr * self.v
+        self.b -= lr * dout.sum(axis=0, keepdims=True)
+        return dx
+
+    def kept(self):
+        return self.beta * self.v
+
+
+class ForgetsItsVelocity(Velocity):
+    def kept(self):
+        return 0
+
+
+def test_the_first_step_of_a_mean_of_gradients_is_no_wrong_factor():
+    words = {cls: {v.argument: v.word for v in dout.check(cls).verdicts}["W"] for cls in (Velocity, ForgetsItsVelocity)}
+    assert words == {Velocity: Word.SCALED, ForgetsItsVelocity: Word.REFUTED}
+
+
+class KeepsTuples:
+    """A part with a stack of caches, in tuples."""
+
+    def __init__(self):
+        self.x = []
+
+    def forward(self, x):
+        self.x.append((x, np.tanh(x)))
+        return self.x[-1][1]
+
+    def backward(self, dout):
+        _, y = self.x.pop()
+        return dout * (1 - y * y)
+
+
+class StepsAroundIt:
+    factor = 1
+
+    def __init__(self, width=4):
+        self.W, self.part = np.random.default_rng(0).normal(size=(width, width + 1)), KeepsTuples()
+
+    def forward(self, x):
+        self.x = x
+        return self.part.forward(x @ self.W)
+
+    def backward(self, dout, learning_rate=0.1):
+        dz = self.part.backward(dout)
+        dx = self.factor * dz @ self.W.T
+        self.W -= learning_rate * self.x.T @ dz
+        return dx
+
+
+class StepsAroundItWrongly(StepsAroundIt):
+    factor = 2
+
+
+def test_a_part_that_keeps_tuples_hinders_no_step():
+    words = {
+        cls: {v.argument: v.word for v in dout.check(cls).verdicts} for cls in (StepsAroundIt, StepsAroundItWrongly)
+    }
+    assert words[StepsAroundIt] == {"x": Word.EXACT, "W": Word.EXACT}
+    assert words[StepsAroundItWrongly] == {"x": Word.REFUTED, "W": Word.EXACT}

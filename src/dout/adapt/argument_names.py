@@ -58,7 +58,7 @@ names_error = _names(r"err(or)?s?|\w*_errors?|errors?_\w*|e")
 names_plain_upstream = _names(  # that could hardly be anything else
     r"d(out|y|z|a|h|x|l\w*)|grad\w*|\w+_grad(ient)?s?|delta|dvalues"
 )
-names_output = _names(r"outs?|outputs?|a|act(ivation)?|y_?(pred|hat)|pred(ict(ed|ions?))?s?|probs?|p|softmax_out")
+names_output = _names(r"outs?|outputs?|a|act(ivation)?|y_?hat|(y_?)?pred(ict(ed|ions?))?s?|probs?|p|softmax_out")
 names_rate = _names(r"lr|l_?rate|learn(ing)?_?rates?|eta|alpha|rate|step_?size|step|learning_step")
 names_penalty = _names(
     r"(l[12]_?)?(reg(ulari[sz]ation)?(_\w+)?|lambda_?|lambd|lmbda|lamda|lmda|lam|weight_decay)|l[12](_\w+)?"
@@ -79,7 +79,7 @@ names_size = _names(r".*(in|num|prev|size|dim|features|hidden|units|channels|nod
 names_array = _names(
     r"(?-i:[A-Z]\w{0,3})|x\w?|inputs?|input_?(data|tensor)?|data|tensor|w\d?|weights?\d?|b\d?|bias(es)?|gamma|beta|h|c|h_?prev|c_?prev|"
     r"prev_?[hc]|(\w+_)?(hidden|cell)_?states?(_\w+)?|current_input|a_?prev|"
-    r"z|q|k|v|images?|imgs?|queries|query|keys?|values?|state|hidden|logits|scores|preds?|y_?(hat|pred)|predict\w*"
+    r"z|q|k|v|images?|imgs?|queries|query|keys?|values?|state|hidden|logits|scores|y_?hat|(y_?)?(preds?|predict\w*)"
 )
 names_loss = _names(
     r".*(loss|entropy|error|hinge|cost|criterion|objective|likelihood|divergence|"

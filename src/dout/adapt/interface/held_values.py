@@ -66,13 +66,22 @@ def put_at(layer: Any, place: str, value: Any) -> None:
     """Put a value at a place: what holds it must be there. What follows the layer is made anew."""
     if place.endswith(_CONSUMERS):
         place, value = place.removesuffix(_CONSUMERS), [Consumer(value)]
-    last = list(_STEP.finditer(place))[-1]
-    name, number, key, other = last.groups()
-    holder = held_at(layer, place[: last.start()])
+    holder, (name, number, key, other) = _holder_and_step(layer, place)
     if name:
         setattr(holder, name, value)
     else:
         holder[_key(layer, number, key, other)] = value
+
+
+def may_be_put_at(layer: Any, place: str) -> bool:
+    """Whether what stands at a place may be replaced: not in a tuple."""
+    return not isinstance(_holder_and_step(layer, place)[0], tuple)
+
+
+def _holder_and_step(layer: Any, place: str) -> tuple[Any, Sequence[str]]:
+    """What holds what stands at a place, and how it is reached from there."""
+    last = list(_STEP.finditer(place))[-1]
+    return held_at(layer, place[: last.start()]), last.groups()
 
 
 def _key(layer: Any, number: str, key: str, other: str) -> Any:

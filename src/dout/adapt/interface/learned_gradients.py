@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.collaborators import Collaborator
-from dout.adapt.interface.held_values import held_at, places_of, put_at
+from dout.adapt.interface.held_values import held_at, may_be_put_at, places_of, put_at
 from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_parameter, is_residual, stem, value_of
 from dout.trace.tracer.traced import plain
@@ -138,6 +138,7 @@ def take_updates(
 def arrays_of_parts(layer: Any, read: Callable[[Any], Collection[str]]) -> dict[str, Any]:
     """The float arrays that objects in a layer hold, by their places, and that their own forward reads."""
     found = {place: item for place, item in places_of(layer).items() if "." in place and is_float_array(item)}
+    found = {place: item for place, item in found.items() if may_be_put_at(layer, place)}  # no cache of a call
     return {place: item for place, item in found.items() if _attribute_at(place) in read(_holder_at(layer, place))}
 
 

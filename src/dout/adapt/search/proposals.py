@@ -90,7 +90,7 @@ class _Proposer:
         self.kinds = cache(partial(source.kinds_for, self.forward, cls=self.owner))
         called = [self.cls.__qualname__, target.forward_name]  # a class, or its method: `net.loss(x, y)`
         self.loss = any(map(names_loss, called)) or any(
-            names_label(p.name) and p.name.lower() != "y" for p in self.arguments[1:]
+            names_label(p.name) and p.name.lower() != "y" for p in self.arguments if len(self.arguments) > 1
         )
         self.last: Callable[[], Exception | None] = lambda: None
         self.lengths: dict[int, list[int]] = {}  # by identity of constructor arguments, which are kept

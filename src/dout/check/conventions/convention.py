@@ -18,7 +18,7 @@ import numpy as np
 from dout.adapt.argument_names import names_label, names_loss, names_output, stands_for
 from dout.check.conventions.clipping import is_cut_at_a_limit, is_limited, right_by_differences, right_where_small
 from dout.check.conventions.fused_loss import times_of_both
-from dout.check.conventions.optimizer_steps import is_an_optimizers
+from dout.check.conventions.optimizer_steps import has_a_momentum, is_an_optimizers
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
 from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalties_in, strength_of_what_is_added
 from dout.check.conventions.softmax import (
@@ -330,7 +330,9 @@ def _of_both(gradient: RefutedGradient) -> Convention | None:
 def _of_steps(gradient: RefutedGradient) -> Convention | None:
     """A step that a layer takes by itself, with a momentum of its own: a constant times rate and gradient."""
     interface, ratio = gradient.subject.interface, gradient.likeness.ratio
-    if interface is None or interface.rate is None or not gradient.is_of_a_parameter:
+    if interface is None or not interface.steps or not gradient.is_of_a_parameter:
+        return None
+    if interface.rate is None and not has_a_momentum(gradient.subject, gradient.name):
         return None
     others = [one.ratio for name, one in gradient.judgement.likeness.items() if name in gradient.judgement.parameters]
     mean = gradient.constant(_averages(gradient.samples.lengths))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.subject import Subject
-from dout.run import attributes_of, otherwise
+from dout.run import arrays, attributes_of, copied, otherwise, run_backward
 from dout.trace.session.pairing import GRADIENTS
 
 _GROWS = 1.5  # as much as less than half of dout's growth
@@ -29,7 +29,28 @@ def is_an_optimizers(subject: Subject, name: str, got: Any, expected: Any) -> bo
     return bool(np.all(np.abs(two) <= _GROWS * np.abs(one)))
 
 
+@otherwise(False)
+def has_a_momentum(subject: Subject, name: str) -> bool:
+    """Whether an array of the layer, of the parameter's shape, is a part of its step: it remembers the steps before."""
+    first = subject.run()
+    usual = _noted(first.layer, name)
+    alike = [path for path, item in arrays(subject.again()).items() if item.shape == usual.shape]
+    for path in alike:
+        layer = subject.again()
+        subject.runner.forward(layer, subject.fresh_inputs())
+        arrays(layer)[path][...] += 1
+        run_backward(layer, tuple(map(copied, first.douts)))
+        moved = _noted(layer, name) - usual
+        if np.all(moved > 0) and np.ptp(moved) <= _ROUNDING * np.max(moved):
+            return True
+    return False
+
+
+def _noted(layer: Any, name: str) -> Any:
+    return np.asarray(attributes_of(layer)[GRADIENTS][name], dtype=float)
+
+
 def _step(subject: Subject, name: str, scale: float) -> Any:
     """The step of a parameter, by the rate at which it is made, where dout is so many times the usual one."""
     run = subject.run(douts=tuple(dout * scale for dout in subject.run().douts))
-    return np.asarray(attributes_of(run.layer)[GRADIENTS][name], dtype=float)
+    return _noted(run.layer, name)
