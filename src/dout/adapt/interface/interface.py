@@ -86,7 +86,6 @@ class Interface:
     `holder`: the user's class in which inputs and outputs stand, or what makes its objects; the upstream gradient
     stands in one, too, unless it is `bare`.
     `slot`: the attribute of such objects in which gradients stand: the output's before backward, the inputs' after it.
-    `stepped`: places of parameters of parts, each with that of its gradient.
     `asked`: backward is handed a loss, and asks that for the upstream gradient: `criterion.derivative(out, y)`.
     """
 
@@ -112,7 +111,6 @@ class Interface:
     holder: type | Maker | None = None
     bare: bool = False
     slot: str = ""
-    stepped: tuple[tuple[str, str], ...] = ()
     asked: bool = False
 
     @classmethod

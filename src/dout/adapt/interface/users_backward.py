@@ -94,8 +94,6 @@ def run_backward(user: Any, layer: Any, interface: Interface, douts: Sequence[An
     result = _lines(result) if interface.row else result
     own_step.learned()
     take_recorded(layer)
-    stepped = {parameter: held_at(layer, gradient) for parameter, gradient in interface.stepped}
-    learn(layer, {name: item[-1] if isinstance(item, list) else item for name, item in stepped.items()})
     if interface.found:
         result = _found(layer, interface)
     if handed:

@@ -44,7 +44,7 @@ from dout.adapt.source.attribute_reads import attributes_given
 from dout.adapt.source.returned_names import returns_what_it_makes_of
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs, is_twice
 from dout.adapt.trial.gradient_owners import differs, in_a_list, is_finite, of_a_list, owners_of
-from dout.adapt.trial.own_updates import own_floats, own_rate, owners_by_update
+from dout.adapt.trial.own_updates import own_floats, own_rate
 from dout.adapt.trial.places_left import gradients_left, inlet_of, output_left, outputs_meant, with_several_uses
 from dout.adapt.trial.setups import Make, Preparations, afters_of
 from dout.clock import count
@@ -318,8 +318,6 @@ class Trials:
                 order = tuple("" if name == target else name for name in order or names)
             has_pairs = interface.is_plain and without_pairs(layer, result) is not result  # it is to be adapted
             interface = replace(interface, order=order or tuple(names) if has_pairs else order)
-        if network is not None:
-            interface = replace(interface, stepped=owners_by_update(self.cls, layer))
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
         stepping = replace(interface, rate=own_rate(interface, layer, before, network is not None), hands_over=handed)
