@@ -74,7 +74,6 @@ class Interface:
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
     learning rate at which backward itself changes the parameters; `along`: by its rate times their gradient, and not as
     Adam does. `hands_over`: it gives the gradients to an optimizer, so that it is no plain layer.
-    `after`: methods called after backward, which compute the parameters' gradients from what it left.
     `given`: the places from which forward reads its inputs, where it takes no arguments (`bottom.value`); `upstream`:
     that from which backward reads the upstream gradient.
     `out`, `found`: the places in which output and gradients are left; "" for an input that has none.
@@ -98,7 +97,6 @@ class Interface:
     rate: str | None = None
     along: bool = True
     hands_over: bool = False
-    after: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     upstream: str | None = None
     out: str | None = None
@@ -161,7 +159,6 @@ class Interface:
         says = f"{before}{self.forward}{taken}, {self.backward}({roles})"
         says += f", {_listed('input', self.given)}" if self.given else ""
         says += f", dout in self.{self.upstream.removesuffix('[]')}" if self.upstream else ""
-        says += "".join(f", {name}()" for name in self.after)
         if self.rate:
             says += ", which steps" if self.rate.startswith("_dout") else f", which steps at self.{self.rate}"
         if self.outputs:

@@ -89,8 +89,6 @@ def run_backward(user: Any, layer: Any, interface: Interface, douts: Sequence[An
     now = arrays_in_cells(layer).items()
     attributes_of(layer).update({name: item for name, item in now if item is not in_cells.get(name)})
     result = _gradients_in(layer, interface, result, kept, seen)
-    for name in interface.after:
-        getattr(user, name)()
     result = _lines(result) if interface.row else result
     own_step.learned()
     take_recorded(layer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +20,6 @@ from dout.run import attributes_of, flat
 _MODES = ("is_training", "training", "train_mode")  # attributes that a network sets on its layers
 _MODE = re.compile(r"_*(is_?)?train(ing)?(_?mode)?")
 _SHAPES = re.compile(r".*in(put)?_?(shape|dims?|size|features)|n_in|in_shape")
-_AFTER = re.compile(r"_*(compute|calc\w*)_?(\w*_)?grad(ient)?s?", re.IGNORECASE)
 Make = Callable[[Any], Any]  # from a class, an instance of it as the example has it
 Setup = tuple[str, tuple[Any, ...]]
 
@@ -185,20 +183,3 @@ def _settles(call: Setup) -> int:
     name, arguments = call
     settles = name.startswith("set") or "shape" in name
     return 0 if settles and not any(isinstance(a, Collaborator) for a in arguments) else 1
-
-
-def afters_of(cls: type, backward: str) -> list[str]:
-    """The methods that may have to be called after backward, without arguments, for the parameters' gradients.
-
-    None that clips: what it leaves is no gradient.
-    """
-    names = [n for n in dir(cls) if _AFTER.fullmatch(n) and n != backward]
-    plain = [n for n in names if inspect.isfunction(inspect.getattr_static(cls, n)) and _has_no_clip(getattr(cls, n))]
-    return [n for n in plain if not required(getattr(cls, n), bound=True)]
-
-
-def _has_no_clip(method: Any) -> bool:
-    try:
-        return "clip" not in inspect.getsource(method)
-    except (OSError, TypeError):
-        return False

@@ -46,7 +46,7 @@ from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs, is
 from dout.adapt.trial.gradient_owners import differs, in_a_list, is_finite, of_a_list, owners_of
 from dout.adapt.trial.own_updates import own_floats, own_rate
 from dout.adapt.trial.places_left import gradients_left, inlet_of, output_left, outputs_meant, with_several_uses
-from dout.adapt.trial.setups import Make, Preparations, afters_of
+from dout.adapt.trial.setups import Make, Preparations
 from dout.clock import count
 from dout.run import arrays, attributes_of, copied, flat, keeping_random_states, otherwise, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
@@ -164,29 +164,11 @@ class Trials:
             ):
                 break
             failures.append(str(tried.error))
-        return self._with_what_comes_after(best, make, inputs)
-
-    def _with_what_comes_after(self, best: Tried, make: Make, inputs: Mapping[str, Any]) -> Tried:
-        """With the method that computes the parameters' gradients after backward, where there is one."""
-        if best.interface is None or best.fit < Fit.INPUTS or self.fixed:
-            return best
-        for name in afters_of(self.cls, best.interface.backward)[:1]:
-            tried = self._try(replace(best.interface, after=(name,)), make, inputs)
-            if tried.fit >= best.fit and self._leaves_more(best.interface, name, make, inputs):
-                best = tried
         return best
 
     def outputs(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> list[Any]:
         """What forward gives in an interface, flat."""
         return Runs(self._class(interface, list(inputs)), make, inputs, interface).forward(list(inputs.values()))[1]
-
-    def _leaves_more(self, interface: Interface, name: str, make: Make, inputs: Mapping[str, Any]) -> bool:
-        """Whether a method that is called after backward leaves arrays that were not there."""
-        run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
-        layer, _ = run.after_backward()
-        before = {key: id(array) for key, array in parameters_of(layer)}
-        getattr(layer, name)()
-        return any(before.get(key) != id(array) for key, array in parameters_of(layer))
 
     def _class(self, interface: Interface, names: Sequence[str]) -> type:
         if self.held:
