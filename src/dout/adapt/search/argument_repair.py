@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dout.adapt.argument_names import is_named, taken_by
-from dout.adapt.sizes.axis_sizes import numbers_named
 from dout.adapt.sizes.proposed_arrays import numbers
 from dout.adapt.source.attribute_reads import users_with
 from dout.run import attributes_of, deep_copy, quiet
@@ -35,7 +34,6 @@ class Failed(NamedTuple):
 
 _SIZES = (4, 5, 3)
 _SHAPE = (4, 6, 2, 5)
-_EVEN = (3, 2, 4, 8)  # some assert that windows of two fit
 
 
 def arguments_at(step: TracebackType | None, init: Mapping[str, Any]) -> list[str]:
@@ -99,19 +97,6 @@ def as_other(failed: Failed, *_: str, values: Sequence[Any]) -> Iterator[Change]
         yield dict.fromkeys(failed.names, values[0])
 
 
-def as_many(failed: Failed, wanted: str) -> Iterator[Change]:
-    """What is unpacked into so many: an array with so many axes, or a tuple of sizes."""
-    arrays = (np.ndarray, np.generic)
-    for shape in (_SHAPE[: int(wanted)], _EVEN[: int(wanted)]):
-        yield from ({n: numbers(shape, n) if isinstance(failed.init[n], arrays) else shape} for n in failed.names)
-
-
-def as_key(failed: Failed, key: str) -> Iterator[Change]:
-    """A dict of settings with the key that was asked of it."""
-    for name, held in ((name, failed.init[name]) for name in failed.names):
-        yield from ({name: {**held, key: made}} for made in numbers_named(key)[:2] if isinstance(held, dict))
-
-
 def as_object(failed: Failed, attribute: str = "__call__") -> Iterator[Change]:
     """What has the attribute: a list, an array, or an object that the user's module makes."""
     for name in failed.names:
@@ -145,8 +130,6 @@ BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
         partial(as_other, values=_SIZES),
     ),
     (r"can only concatenate list", partial(as_other, values=_SEQUENCES[:1])),
-    (r"unpack \(expected ([2-4]), got", as_many),
     (r"object is not callable", as_object),
-    (r"^'(\w+)'$", as_key),
     (r"'(?:int|float|str|NoneType|list|tuple|numpy\.\w+)' object has no attribute '(\w+)'", as_object),
 )

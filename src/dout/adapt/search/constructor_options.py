@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,16 +32,6 @@ def _tanh_slope(x: Any, *others: Any, **named: Any) -> Any:
 
 
 _tanh.__dict__[SLOPE] = _tanh_slope  # for a backward that is given the derivative of forward's function
-
-
-class _Tanh(SimpleNamespace):
-    """An object with tanh in methods of some names, and its slope in others."""
-
-    def __init__(self, ahead: Collection[str], slopes: Collection[str]) -> None:
-        super().__init__(**dict.fromkeys(ahead, _tanh), **dict.fromkeys(slopes, _tanh_slope))
-
-    def __repr__(self) -> str:
-        return "tanh"
 
 
 def _drawn(*shape: Any, **named: Any) -> Any:
@@ -90,8 +79,6 @@ class ClassSettings:
         if function is self.cls and source.fills_parts(self.cls, name):
             forward, backward = next(iter(pairs_of(self.cls)), ("forward", "backward"))
             return [two_parts(forward, backward)]
-        if function is self.cls and (made := self._functions_in(name)):
-            return made
         if function is self.cls and names_loss(name) and (made := self._losses(name)):
             return made
         kinds = source.kinds_for(function, name, self.owner)
@@ -108,13 +95,6 @@ class ClassSettings:
             )
             return [dict(zip(needed, chosen, strict=True)) for chosen in islice(choices, 8)]
         return self._of_kind(function, name, kinds)
-
-    def _functions_in(self, name: str) -> list[Any]:
-        """An object that forward asks for a function, and backward for a factor: the slope of that."""
-        built, first, second = self._methods()
-        ahead = source.asked_where_kept(built, name, first, as_factor=False)
-        slopes = source.asked_where_kept(built, name, second, as_factor=True)
-        return [_Tanh(ahead, slopes)] if ahead and slopes and not ahead & slopes else []
 
     def _methods(self) -> list[Any]:
         """The constructor, forward and backward."""

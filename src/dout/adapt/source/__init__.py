@@ -9,7 +9,6 @@ from dout.adapt.source.argument_axes import axes_for, items_for, shapes_for
 from dout.adapt.source.argument_kinds import kinds_for, picks_rows
 from dout.adapt.source.attribute_reads import (
     asked_of_objects,
-    asked_where_kept,
     attributes_read,
     items_unpacked,
     keeps_for,
@@ -36,7 +35,6 @@ __all__ = [
     "COMPUTED",
     "MISSING",
     "asked_of_objects",
-    "asked_where_kept",
     "attributes_read",
     "axes_for",
     "axis_counts",

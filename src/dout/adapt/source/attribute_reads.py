@@ -143,17 +143,6 @@ def _clears(node: ast.AST) -> bool:
     return False
 
 
-@total(frozenset)
-def asked_where_kept(first: Any, name: str, second: Any, *, as_factor: bool) -> frozenset[str]:
-    """The methods that `second` calls of what `first` keeps of an argument: `self.act.slope(z)`; of factors alone."""
-    kept, own = _fields(first, name), read(second)
-    nodes = list(walk(own.node)) if own else []
-    factors = [x for n in nodes if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult) for x in (n.left, n.right)]
-    calls = [n for n in (factors if as_factor else nodes) if isinstance(n, ast.Call)]
-    asked = [n.func for n in calls if isinstance(n.func, ast.Attribute)]
-    return frozenset(f.attr for f in asked if isinstance(f.value, ast.Attribute) and f.value.attr in kept)
-
-
 def _fields(function: Any, name: str) -> set[str]:
     """The attributes in which a method keeps an argument."""
     return {field for scope in scopes_of(function, name) for field in scope.fields}
