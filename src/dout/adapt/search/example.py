@@ -25,7 +25,6 @@ from dout.adapt.search.proposals import constructor_arguments
 from dout.adapt.search.refusals import gives_nothing, nothing_taken, takes_target
 from dout.adapt.search.resized_example import at_its_sizes
 from dout.adapt.sizes.proposed_arrays import array_of, is_input, upstream_of
-from dout.adapt.source.attribute_reads import items_asked_of
 from dout.adapt.target import Target, copies, names_passed, passed, placed
 from dout.adapt.trial.attribute_inputs import AttributeInputs
 from dout.adapt.trial.trial import Fit
@@ -175,8 +174,7 @@ def example(
     open_ = [p.name for p in parameters if is_named(p) and p.default is p.empty and p.name not in named]
     any_number = any_number_of(parameters)
     if any_number and not any(name.startswith(f"{any_number}[") for name in named):
-        asked = items_asked_of(target.forward, any_number)
-        open_ += [f"{any_number}[{i}]" for i in range(asked or (2 if not (open_ or named) else 0))]
+        open_ += [f"{any_number}[{i}]" for i in range(2 if not (open_ or named) else 0)]
     if not (open_ or needed):
         return Example(init, named, interface=_interface(target, parameters, init, named, interface))
     trial = ExampleSearch(target, parameters, dict(init), named, interface)

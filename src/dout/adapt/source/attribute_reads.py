@@ -256,47 +256,6 @@ def _base(node: ast.expr) -> ast.expr:
     return node
 
 
-@total(int)
-def items_asked_of(function: Any, name: str) -> int:
-    """How many items of an argument a function takes by place, `a, b = args` or `args[1]`, all of them arrays.
-
-    0 where it does not say, or asks whether there are any, or one of them is an index, a condition or a setting.
-    """
-    own, number = read(function), 0
-    nodes = list(walk(own.node)) if own else []
-    items = set[str]()
-    for node in nodes:
-        match node:
-            case ast.Assign(targets=[ast.Tuple(elts=names) | ast.List(elts=names)], value=ast.Name(id=of)):
-                number = max(number, len(names) if of == name else 0)
-                items.update(map(name_of, names) if of == name else ())
-            case ast.Assign(targets=[ast.Name(id=item)], value=ast.Subscript(value=ast.Name(id=of))) if of == name:
-                items.add(item)
-            case (
-                ast.Subscript(value=ast.Name(id=of), slice=ast.Constant(value=int(place)))
-                | ast.Subscript(value=ast.Name(id=of), slice=ast.Slice(lower=ast.Constant(value=int(place))))
-            ):
-                number = max(number, place + 1 if of == name else 0)
-    within = {id(n.value) for n in nodes if isinstance(n, ast.Attribute | ast.Subscript)}  # `args[0].ndim`
-    tops = [top for node in nodes for top in _choosing(node)]
-    chosen = [n.id for top in tops for n in ast.walk(top) if isinstance(n, ast.Name) and id(n) not in within]
-    return 0 if not {name, *items}.isdisjoint(chosen) else number
-
-
-def _choosing(node: ast.AST) -> list[ast.expr]:
-    """What decides which values are taken: tests, indices, and the condition of `np.where`."""
-    match node:
-        case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test):
-            return [test]
-        case ast.BoolOp(values=values):
-            return values
-        case ast.Subscript(slice=index):
-            return [index]
-        case ast.Call(func=function, args=[first, *_]) if name_of(function) in ("where", "select", "range"):
-            return [first]
-    return []
-
-
 @total(dict)
 def items_unpacked(function: Any) -> dict[str, str]:
     """The local names of items of an attribute: {"params[0]": "W", "params[1]": "b"} after `W, b = self.params`."""
