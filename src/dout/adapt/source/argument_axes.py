@@ -61,36 +61,9 @@ def shapes_for(function: Any, cls: type | None = None) -> dict[str, Axes]:
         elif name in inferred:
             found[name] = mine
             by_code.add(name)
-        if (parts := _in_parts(function, argument, cls, key)) and len(parts) == len(found.get(name, parts)):
-            axes = zip(parts, found.get(name, parts), strict=True)
-            found[name] = tuple(part if part and re.fullmatch(r"\w*", axis) else axis for part, axis in axes)
         if len(mine) == len(found.get(name, ())):
             renamed |= {i: f for i, f in zip(mine, found.get(name, ()), strict=True) if f not in ("", "...", i)}
     return {n: tuple(renamed.get(a, a) for a in axes) if n in by_code else axes for n, axes in found.items()}
-
-
-def _in_parts(function: Any, name: str, cls: type | None, key: str | None) -> Axes:
-    """The axes of an array that is cut into parts of one length: `W[:, :H], W[:, H:2 * H], W[:, 2 * H:]` → ("", "3*H").
-
-    The last part alone says how many there are.
-    """
-    for node, scope in nodes_with(function, name, cls, f"[{key!r}]" if key is not None else ""):
-        match node:
-            case ast.Subscript(value=value, slice=ast.Tuple(elts=[*places])) if scope.holds(value):
-                axes = [_parts_before(place) for place in places]
-                if any(axes) and all(isinstance(place, ast.Slice) for place in places):
-                    return tuple(axes)
-    return ()
-
-
-def _parts_before(place: ast.expr) -> str:
-    """The length of an axis whose last part begins at a place: "3*H" for `2 * H:`; "" of any other."""
-    match place:
-        case ast.Slice(lower=ast.BinOp(ast.Constant(int(n)), ast.Mult(), ast.Name(part)), upper=None, step=None):
-            return f"{n + 1}*{part}"
-        case ast.Slice(lower=ast.BinOp(ast.Name(part), ast.Mult(), ast.Constant(int(n))), upper=None, step=None):
-            return f"{n + 1}*{part}"
-    return ""
 
 
 @total(lambda: None)
