@@ -43,7 +43,7 @@ from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, req
 from dout.adapt.source import kinds_for
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import kept_when_called, read_by
-from dout.adapt.source.linear_use import handed_to, only_asked, only_multiplied
+from dout.adapt.source.linear_use import handed_to, only_multiplied
 from dout.adapt.source.returned_names import items_returned
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
@@ -85,7 +85,6 @@ class Interface:
     `holder`: the user's class in which inputs and outputs stand, or what makes its objects; the upstream gradient
     stands in one, too, unless it is `bare`.
     `slot`: the attribute of such objects in which gradients stand: the output's before backward, the inputs' after it.
-    `asked`: backward is handed a loss, and asks that for the upstream gradient: `criterion.derivative(out, y)`.
     """
 
     forward: str = "forward"
@@ -109,7 +108,6 @@ class Interface:
     holder: type | Maker | None = None
     bare: bool = False
     slot: str = ""
-    asked: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Interface:
@@ -167,7 +165,7 @@ class Interface:
             says += f", output in self.{self.out}"
         if self.found:
             says += f", {_listed('gradients', self.found)}"
-        says += ", dout as a row" if self.row else ", dout from its loss" if self.asked else ""
+        says += ", dout as a row" if self.row else ""
         says += f", arrays in a {self.holder.__name__}" if self.holder else ""
         says += f", gradients in its {self.slot}" if self.slot else ""
         return f"{says}, the caller multiplies by dout" if self.local else says
@@ -256,9 +254,6 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     wanted = _wanted(cls, forward, backward, loss)
     arrives = any(names_plain_upstream(name) for name in wanted if name not in taken)
     local = not (_LOCAL.search(backward) or arrives)
-    if (roles := _roles_of_asking(cls, backward, wanted, taken)) and not unproven:
-        yield Interface(forward, backward, roles, context=context, asked=True)
-        return
     idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
     active = [n for n in wanted if n not in idle]
     alone = len(wanted) == 1 and (local or only_multiplied(getattr(cls, backward), wanted[0]))
@@ -339,19 +334,6 @@ def given_again(cls: type, interface: Interface) -> Interface | None:
     takes_any = any_number_of(taken_by(behind(getattr(cls, interface.forward))))
     asks = own and takes_any and own not in required_by(cls, interface.backward) and own in read_by(method, [own])
     return replace(interface, roles=(*interface.roles, EACH)) if asks and EACH not in interface.roles else None
-
-
-def _roles_of_asking(cls: type, backward: str, wanted: Sequence[str], taken: Sequence[str]) -> tuple[str, ...]:
-    """The roles where backward takes a target and a loss, and asks that for the upstream gradient; else none.
-
-    The target is only handed on: anything in the shape of the output will do.
-    """
-    method = getattr(cls, backward)
-    targets = [name for name in wanted if names_label(name) and name not in taken]
-    others = [name for name in wanted if name not in (*targets, *taken)]
-    if len(targets) != 1 or len(others) != 1 or not only_asked(method, others[0]):
-        return ()
-    return tuple(OUTPUT if n in targets else DOUT if n in others else n for n in wanted)
 
 
 @functools.lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from dout.adapt.array_makers import Maker, as_broadcast
 from dout.adapt.interface.array_holders import arrays_held, bare, in_holders, left_in
 from dout.adapt.interface.collaborators import RATE, Collaborator
 from dout.adapt.interface.function_pairs import arrays_in_cells
-from dout.adapt.interface.held_values import Consumer, gradients_at, held_at, places_of, put_at
+from dout.adapt.interface.held_values import gradients_at, held_at, places_of, put_at
 from dout.adapt.interface.interface import (
     BUFFER,
     CACHE,
@@ -49,7 +49,6 @@ from dout.adapt.interface.users_forward import AGAIN, GIVEN, HELD
 from dout.adapt.source import switches_for
 from dout.run import attributes_of
 from dout.trace.session.pairing import is_named_as_gradient, stem
-from dout.trace.tracer.traced import plain
 
 _INPUTS = ("x", "in", "input", "inputs")  # what keys of a dict call an input, whatever forward calls it
 # What an argument is for that could be nothing else.
@@ -112,7 +111,7 @@ def _gradients_in(layer: Any, interface: Interface, result: Any, kept: Mapping[s
     """What backward returned, or left in what holds an input, or in a buffer; None where it says something else."""
     says = isinstance(result, bool) and not interface.local  # that it went well
     tells = is_number(result) and hasattr(layer, "dout_loss")
-    if says or tells or (interface.asked and np.array_equal(plain(result), plain(kept[OUTPUT]))):
+    if says or tells:
         result = None
     if interface.slot:
         left = [getattr(one, interface.slot, None) for one in kept[HELD][0]]
@@ -200,8 +199,7 @@ def backward_arguments(
         if role == DOUT:
             place = len(taken)
             taken.append(next(given, None))
-            dout = taken[place] * 0.5 ** shared.count(place) if place in shared else taken[place]
-            yield Consumer(dout) if interface.asked else dout
+            yield taken[place] * 0.5 ** shared.count(place) if place in shared else taken[place]
         elif role.endswith("=") and role not in kept:
             forward, name = getattr(user, interface.forward), role.removesuffix("=")
             yield name in switches_for(forward) or optional(forward)[name]
