@@ -52,11 +52,9 @@ def is_own_fault(error: BaseException | None) -> bool:
         return True
     if makes_a_number_of(error):
         return always_comes_by(error)  # type: ignore[arg-type]
-    if isinstance(error, TypeError) and 'must be passed as a "sequence" type' in str(error):
-        return True  # `np.stack` of a generator, which NumPy took once
     if isinstance(error, TypeError) and "__init__() takes 0 positional arguments" in str(error):
         return True  # it has no place for the instance
-    if isinstance(error, TypeError) and (_unpacks_a_number(error) or _is_never_callable(error)):
+    if isinstance(error, TypeError) and _is_never_callable(error):
         return always_comes_by(error)
     if isinstance(error, TypeError):
         return bool(_ARGUMENTS.search(str(error))) and always_comes_by(error) and not _passes_any_number(error)
@@ -182,13 +180,6 @@ def _is_quotient(node: ast.expr) -> bool:
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult(), right=right):
             return _is_quotient(left) or _is_quotient(right)
     return False
-
-
-def _unpacks_a_number(error: BaseException) -> bool:
-    """Whether the line that raised unpacks a number that is written there: `dh, dc = 0`."""
-    line, code = way_of(error)[-1] if way_of(error) else (0, None)
-    statement = next(iter(around(function_at(code) if code else None, line)[-1:]), None)
-    return isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
 
 
 def _is_never_callable(error: BaseException) -> bool:
