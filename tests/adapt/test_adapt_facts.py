@@ -255,23 +255,5 @@ class Pool:
         return dx
 
 
-class Curved:
-    """Its activation is an object, whose slope is given more than it needs."""
-
-    def __init__(self, activation):
-        self.activation = activation
-
-    def forward(self, x):
-        self.x, self.y = x, self.activation.f(x)
-        return self.y
-
-    def backward(self, dout):
-        return dout * self.activation.df(self.x, cached=self.y)
-
-
 def test_what_is_unpacked_into_attributes_is_a_shape_and_no_object():
     assert [str(verdict.word) for verdict in check(Pool).verdicts] == [Word.EXACT]
-
-
-def test_the_slope_of_a_made_up_activation_takes_more_than_it_needs():
-    assert [str(verdict.word) for verdict in check(Curved).verdicts] == [Word.EXACT]

@@ -26,19 +26,6 @@ class Bowl:
 """
 
 
-@pytest.mark.parametrize(("power", "word"), [("2", Word.EXACT), ("3", Word.REFUTED)])
-def test_a_loss_that_backward_is_handed_gives_the_upstream_gradient(tmp_path: Path, power: str, word: Word) -> None:
-    report = dout.check(loaded(tmp_path, ASKS.replace("POWER", power)).Bowl)
-    assert words(report)["x"] == words(report)["w"] == word
-
-
-def test_what_a_network_predicts_is_no_gradient(tmp_path: Path) -> None:
-    text = ASKS.replace("return g @ self.w.T", "return self.forward(self.x)").replace("POWER", "2")
-    report = dout.check(loaded(tmp_path, text).Bowl)
-    assert words(report)["w"] == Word.EXACT
-    assert not any(finding.severity == "error" for finding in report.findings)
-
-
 def test_an_optimizer_beside_a_target_is_no_loss(tmp_path: Path) -> None:
     text = ASKS.replace("criterion.slope(self.h, target)", "(self.h - target)").replace("POWER", "2")
     text = text.replace("        return g @ self.w.T", "        criterion.keep(self.dw)\n        print(criterion)")
@@ -247,3 +234,43 @@ class Weighted:
 def test_the_rate_of_a_penalty_that_backward_is_given_is_no_array(tmp_path: Path) -> None:
     found = words(dout.check(loaded(tmp_path, PENALTY).Weighted))
     assert found == {"x": Word.EXACT, "W": "right, with a penalty that forward does not add"}
+
+
+class SquaredLoss:
+    def __init__(self):
+        self.difference = None
+
+    def forward(self, out, target):
+        self.difference = out - target
+        return np.mean(self.difference**2)
+
+    def derivative(self):
+        return 2 * self.difference / self.difference.size
+
+
+class Trained:
+    def __init__(self, rows, columns, loss):
+        self.W, self.loss = np.sin(np.arange(1.0 * rows * columns)).reshape(rows, columns), loss
+
+    def forward(self, x):
+        self.x = x
+        self.out = x @ self.W
+        return self.out
+
+    def backward(self, target):
+        self.loss.forward(self.out, target)
+        d = self.loss.derivative()
+        self.dW = self.x.T @ d
+        return d @ self.W.T
+
+
+class TrainedWrong(Trained):
+    def backward(self, target):
+        dx = super().backward(target)
+        self.dW = self.dW**2
+        return dx
+
+
+@pytest.mark.parametrize(("cls", "word"), [(Trained, Word.EXACT), (TrainedWrong, Word.REFUTED)])
+def test_a_constructor_is_given_the_loss_that_the_module_has(cls: type, word: Word) -> None:
+    assert words(dout.check(cls)) == {"x": Word.EXACT, "W": word}

@@ -170,36 +170,6 @@ def test_where_no_parameter_is_stepped_rightly_for_a_usual_loss_nothing_is_judge
         dout.check(loaded(tmp_path, RESIDUAL.replace("(y - self.out)", "(y - self.out ** 3)")).Two)
 
 
-BY_UPDATE = """
-class Part:
-    def __init__(self, n, m):
-        self.table, self.steps = np.sin(np.arange(1.0, n * m + 1)).reshape(n, m), []
-class Joined:
-    def __init__(self, n, m):
-        self.first, self.last = Part(n, 4), Part(4, m)
-    def forward(self, X):
-        self.X, self.h = X, np.tanh(X @ self.first.table)
-        self.out = self.h @ self.last.table
-        return self.out
-    def loss(self, out, y):
-        return np.sum((out - y) ** 2) / 2
-    def backward(self, y):
-        d = self.out - y
-        self.last.steps.append(self.h.T @ d)
-        self.ahead = self.X.T @ ((d @ self.last.table.T) * (1 - self.h ** 2))
-    def update(self, rate):
-        self.last.table -= rate * self.last.steps.pop()
-        self.first.table -= rate * self.ahead
-"""
-
-
-def test_whose_a_gradient_is_may_be_told_by_the_step_that_the_network_takes(tmp_path: Path) -> None:
-    said = words(dout.check(loaded(tmp_path, BY_UPDATE).Joined))
-    assert said == {"first.table": Word.EXACT, "last.table": Word.EXACT}
-    wrong = loaded(tmp_path, BY_UPDATE.replace("(1 - self.h ** 2)", "(1 - self.h)"), "wrong").Joined
-    assert words(dout.check(wrong)) == {"first.table": Word.REFUTED, "last.table": Word.EXACT}
-
-
 def test_a_loss_of_something_else_than_the_output_is_not_that_of_the_network(tmp_path: Path) -> None:
     text = IN_BACKWARD.replace("self.X, self.out = X, np", "self.X, self.out, self.before = X, np").replace(
         "self.b)\n        return", "self.b), X @ self.W\n        return"

@@ -243,11 +243,6 @@ def test_what_the_caller_gave_stays():
     )
 
 
-def test_a_label_is_given_for_each_step():
-    failure = _raised(lambda x, t: t.reshape(x.size), x=np.ones((2, 5)), t=np.array([1, 0]))
-    assert {"t": (2, 5)} in _shapes(failure)
-
-
 class Causal:
     """Scores of steps with each other, but for those that come later: its mask is of a number of steps."""
 

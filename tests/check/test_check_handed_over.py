@@ -130,27 +130,6 @@ def test_a_network_is_judged_by_the_target_that_its_code_tells(cls):
     assert not errors(report)
 
 
-class Activated(Dense):
-    """An object that forward asks for a function, and backward for the factor that is its slope."""
-
-    def __init__(self, inputs, outputs, activation):
-        super().__init__(inputs, outputs)
-        self.activation = activation
-
-    def forward(self, x):
-        self.z = super().forward(x)
-        return self.activation.value(self.z)
-
-    def backward(self, dout):
-        d = dout * self.activation.slope_at(self.z)
-        self.dweights, self.dbias = self.x.T @ d, d.sum(axis=0, keepdims=True)
-        return d @ self.weights.T
-
-
-def test_an_activation_is_made_of_the_methods_that_are_asked_for():
-    assert {words(check(Activated))[name] for name in ("x", "weights", "bias")} == {"exact"}
-
-
 class Sparse:
     """A sigmoid with a penalty on its mean, which backward adds: 0 of it where the strength is 0."""
 
