@@ -240,7 +240,9 @@ class RepairSearch:
             for place in numbered
             if place.i in seen and not budget.is_over()
         }
-        conditions = {place.node: names for place, names in moved.items() if isinstance(place.node, ast.Compare)}
+        conditions: dict[ast.AST, set[str] | None] = {
+            place.node: names for place, names in moved.items() if isinstance(place.node, ast.Compare)
+        }
         for place, names in moved.items():
             if names is not None:  # a small change of what is compared turns no condition
                 names.update(*(conditions.get(parent) or () for parent in place.parents))
