@@ -46,9 +46,9 @@ class DeclaredSizes(NamedTuple):
         """Whether a setting that backward alone reads is a step or a border of 0 or 1, which is no length at hand.
 
         It does not have to agree with an input, as the size of a kernel may, nor does it scale gradients. Where forward
-        gives one place along an axis, no step is seen.
+        gives one place along most axes that it shortens, no step is seen.
         """
-        if any(1 in np.shape(output) for output in self.given.forward()):
+        if any(_has_one_place(np.shape(x), np.shape(y)) for x in self.given.inputs for y in self.given.forward()):
             return False
         held = [*self.given.inputs, *arrays(self.given.runner.layer).values()]
         lengths = {n for x in held for n in np.shape(x)}
@@ -112,3 +112,9 @@ def _told_anew(told: Mapping[str, Any], before: tuple[int, ...], now: tuple[int,
 @otherwise(False)
 def _is_right(agreed: OtherSubject, is_wrong: Callable[[OtherSubject], bool]) -> bool:
     return not is_wrong(agreed)
+
+
+def _has_one_place(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """Whether of the axes whose length a forward changes more have the length 1 than others: channels change, too."""
+    changed = [n for m, n in zip(before, after, strict=False) if m != n] if len(before) == len(after) else []
+    return 2 * changed.count(1) > len(changed)
