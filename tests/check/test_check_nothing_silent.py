@@ -184,6 +184,35 @@ def test_a_container_that_takes_its_parts_in_the_wrong_order_is_wrong():
     assert severities(check(ChainInOrder)) == wrong
 
 
+class ByName:
+    """It keeps its parts in a dict."""
+
+    def __init__(self):
+        self.nodes = {}
+
+    def forward(self, x):
+        for node in self.nodes.values():
+            x = node.forward(x)
+        return x
+
+    def backward(self, dout):
+        for node in reversed(self.nodes.values()):
+            dout = node.backward(dout)
+        return dout
+
+
+class ByNameInOrder(ByName):
+    def backward(self, dout):
+        for node in self.nodes.values():
+            dout = node.backward(dout)
+        return dout
+
+
+def test_a_container_of_parts_by_name_is_judged_with_parts_in_it():
+    assert [verdict.word for verdict in check(ByName).verdicts] == ["exact"] * 3
+    assert set(severities(check(ByNameInOrder)).values()) == {"error"}
+
+
 class Named(Chain):
     """Its parts have methods that no other layer has."""
 

@@ -48,6 +48,7 @@ from dout.adapt.source.returned_names import items_returned
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
 from dout.trace.model.user_source import behind, class_source
+from dout.trace.session.gradient_dicts import parts_of
 
 MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
 SHARED = "dout again "
@@ -177,7 +178,7 @@ def _listed(what: str, names: Sequence[str]) -> str:
 
 def _said(name: str, arguments: tuple[Any, ...]) -> str:
     """A method that is called first, or what a container is filled with."""
-    parts = arguments[0] if arguments and isinstance(arguments[0], list) else []
+    parts = parts_of(arguments[0]) if arguments else []
     return f"{len(parts)} parts in self.{name}" if parts and isinstance(parts[0], ContainedPart) else f"{name}(…)"
 
 

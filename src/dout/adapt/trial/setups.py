@@ -52,8 +52,9 @@ class Preparations:
         modes = _closed_modes(held)
         parts = self._parts
         filled: list[Setup] = []
-        if parts and parts in held and isinstance(held[parts], list | tuple) and not held[parts]:
-            filled = [(parts, (two_parts(interface.forward, interface.backward),))]
+        if parts and parts in held and isinstance(held[parts], list | tuple | dict) and not held[parts]:
+            two = two_parts(interface.forward, interface.backward)
+            filled = [(parts, (dict(zip("ab", two, strict=True)) if isinstance(held[parts], dict) else two,))]
             yield replace(interface, setup=(*modes, *filled))
         if modes:
             yield replace(interface, setup=tuple(modes))
