@@ -297,10 +297,10 @@ TRUNK = "trunk = Affine(np.arange(12.0).reshape(3, 4))"
 
 
 @pytest.mark.parametrize("factor", [1, 2])
-@pytest.mark.parametrize(("made", "loss"), [(f"losses = [Loss(), Loss()]; {TRUNK}", "losses[i]"), (TRUNK, "Loss()")])
-def test_two_losses_of_one_trunk_are_one_round(tmp_path, factor, made, loss):
+def test_two_losses_of_one_trunk_are_one_round(tmp_path, factor):
     script = tmp_path / "train.py"
-    text = HEADS.replace("FACTOR", str(factor)).replace("MADE", made).replace("LOSS", loss)
+    text = HEADS.replace("MADE", f"losses = [Loss(), Loss()]; {TRUNK}").replace("LOSS", "losses[i]")
+    text = text.replace("FACTOR", str(factor))
     script.write_text(text, encoding="utf-8")
     trace = record_script(script)
     assert [call.cls for call in trace.calls] == ["Affine", "Loss", "Loss"]
@@ -313,3 +313,14 @@ def test_two_losses_that_are_there_before_are_one_round_without_a_trunk_too(tmp_
     text = text.replace("MADE", f"losses = [Loss(), Loss()]; {TRUNK}").replace("LOSS", "losses[i]")
     script.write_text(text.replace("FACTOR", "1"), encoding="utf-8")
     assert [call.cls for call in record_script(script).calls] == ["Loss", "Loss"]
+
+
+def test_a_layer_before_the_loop_that_never_goes_back_is_part_of_the_first_round(tmp_path):
+    text = (
+        HEADS.replace("MADE", f"losses = []; {TRUNK}").replace("LOSS", "Loss()").replace("dx = trunk.backward(dh)", "")
+    )
+    script = tmp_path / "train.py"
+    script.write_text(
+        text.replace("FACTOR", "1").replace("range(2)", "range(5)").replace("t[i]", "t[0]"), encoding="utf-8"
+    )
+    assert [call.cls for call in record_script(script).calls] == ["Affine", "Loss"]

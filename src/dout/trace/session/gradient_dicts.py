@@ -41,7 +41,9 @@ def in_objects(before: Mapping[str, Any], is_slope: Callable[[str], bool]) -> It
             inside = item if isinstance(item, dict) else getattr(item, "__dict__", None)
             if not isinstance(inside, dict) or isinstance(plain(item), np.ndarray | type):
                 continue
-            inside = {str(key).rpartition("__")[2].lstrip("_"): part for key, part in inside.items()}  # `self._grad`
+            inside = {
+                _public(key): part for key, part in inside.items()
+            } | inside  # `self._grad`, if no other is so called
             slope = next((inside[key] for key in _SLOPES if is_array(inside.get(key))), None)
             if slope is None:
                 slope = next((inside[key] for key in _SLOPES[:2] if is_float(inside.get(key))), None)
@@ -50,6 +52,11 @@ def in_objects(before: Mapping[str, Any], is_slope: Callable[[str], bool]) -> It
                 value, slope = _of_two(inside, is_slope) if not hasattr(type(item), "forward") else (None, None)
             if value is not None and slope is not None:
                 yield called, value, slope
+
+
+def _public(key: Any) -> str:
+    """The name of an attribute without what makes it private."""
+    return str(key).rpartition("__")[2].lstrip("_")
 
 
 def _of_two(inside: Mapping[str, Any], is_slope: Callable[[str], bool]) -> tuple[Any, Any]:

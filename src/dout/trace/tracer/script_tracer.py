@@ -261,18 +261,14 @@ class ScriptTracer(Tracer):
     def _forwards_before(self, instance: Any) -> list[OpenCall]:
         """The forwards of the layer in whose place a program has made a new one, as it may for each round.
 
-        It is of the same class and was called through the same lines. What came before it must wait for no backward:
-        else both are in one round, as two losses of one trunk are.
+        It is of the same class and was called through the same lines. A layer that was there then is none in its place:
+        two losses of one trunk are in one round.
         """
         cls = type(instance)
         if cls not in self._there_before:
             self._there_before[cls] = [one for one in gc.get_referrers(cls) if type(one) is cls]
         first = self._first.setdefault((id(cls), *_lines(sys._getframe(2))), instance)
-        forwards = self._forwards_of(first)
-        if any(one is instance for one in self._there_before[cls]) or not forwards:
-            return []
-        outermost = [call for call in self.calls[: self.calls.index(forwards[0])] if call.parent is None]
-        return [] if any(call.kind == "forward" and self._wait([call]) for call in outermost) else forwards
+        return [] if any(one is instance for one in self._there_before[cls]) else self._forwards_of(first)
 
     def _show_as_step(self, backward: OpenCall) -> None:
         """A backward goes forward, and has no forward of its own: a training step, whose layers are shown instead."""
