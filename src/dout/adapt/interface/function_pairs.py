@@ -6,14 +6,11 @@ The first is the manner of Stanford's course CS231n: forward returns `(out, cach
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial, partialmethod, update_wrapper, wraps
-from pathlib import Path
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -22,7 +19,6 @@ import numpy as np
 from dout.adapt.argument_names import names_loss, taken_by
 from dout.adapt.interface.derivative_switch import derivative_switch, switched
 from dout.adapt.interface.learned_gradients import is_float_array
-from dout.adapt.repository.neighbour_functions import backward_beside
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
 from dout.adapt.source.returned_names import gives_gradients, returned_by
 from dout.adapt.source.syntax import bindings, name_of, read, total, walk
@@ -67,8 +63,14 @@ def function_pairs(names: Mapping[str, Any]) -> dict[str, type]:
     losses = [item for name, item in functions.items() if names_loss(name)]
     for name, backward in functions.items():
         ahead = next((n for n in forward_names(name) if n in functions and n != name), None)
-        if ahead is not None and (pair := _named_pair((ahead, name), functions[ahead], backward, losses)) is not None:
-            found[ahead if ahead not in found else name] = pair
+        if ahead is None:
+            continue
+        forward = functions[ahead]
+        if any(not _takes_something(f) or is_stub(f) or gives_nothing(f) for f in (forward, backward)):
+            continue
+        made = _with_locals(forward, backward) if _takes_lost_values(forward, backward) else backward
+        if made is not None:
+            found[ahead if ahead not in found else name] = pair_class(forward, made, losses, (ahead, name))
     found |= {ahead: pair for ahead, pair in _of_same_arguments(functions).items() if ahead not in found}
     both = {f for pair in found.values() for f in getattr(pair, PAIR)}
     rest = {n: f for n, f in functions.items() if n not in both and not is_stub(f)}
@@ -78,44 +80,6 @@ def function_pairs(names: Mapping[str, Any]) -> dict[str, type]:
         | asked
         | {n: pair_class(f, f, (), (n, n)) for n, f in rest.items() if n not in asked and gives_gradients(f)}
     )
-
-
-def pairs_of_module(names: Mapping[str, Any]) -> dict[str, type]:
-    """The pairs that a module with these names has written, and those whose backward a file beside it has.
-
-    Such a file is imported: what it calls by the forward's name is this forward, or nothing.
-    """
-    found, file = function_pairs(names), names.get("__file__")
-    beside = backward_beside(Path(file), forward_names) if isinstance(file, str) else {}
-    for ahead, (path, back) in beside.items():
-        forward, others = names.get(ahead), _names_beside(str(names.get("__name__")), path)
-        backward = others.get(back)
-        if not isinstance(forward, FunctionType) or not isinstance(backward, FunctionType):
-            continue
-        if ahead not in found and others.get(ahead, forward) is forward:
-            pair = _named_pair((ahead, back), forward, backward, ())
-            found |= {ahead: pair} if pair is not None else {}
-    return found
-
-
-def _names_beside(module: str, path: Path) -> Mapping[str, Any]:
-    """The names of the module of a file beside that of another; none where it cannot be imported."""
-    package = module.rpartition(".")[0]
-    with suppress(Exception):
-        names = names_of(importlib.import_module(f"{package}.{path.stem}" if package else path.stem))
-        return names if Path(names["__file__"]).samefile(path) else {}
-    return {}
-
-
-def _named_pair(
-    called: tuple[str, str], forward: FunctionType, backward: FunctionType, losses: Sequence[FunctionType]
-) -> type | None:
-    """The class of two functions whose names say that they are a pair; None where one of them does nothing."""
-    idle = any(not _takes_something(f) or is_stub(f) or gives_nothing(f) for f in (forward, backward))
-    if idle or any(map(_NONE.match, called)):
-        return None
-    made = _with_locals(forward, backward) if _takes_lost_values(forward, backward) else backward
-    return None if made is None else pair_class(forward, made, losses, called)
 
 
 def _of_same_arguments(functions: Mapping[str, FunctionType]) -> dict[str, type]:
@@ -319,7 +283,7 @@ def pair_of(forward: Any) -> type | None:
     module = sys.modules.get(forward.__module__) if isinstance(forward, FunctionType) else None
     known = names_of(module)
     name = next((name for name, item in known.items() if item is forward), None)
-    return pairs_of_module(known).get(name) if module is not None and name is not None else None
+    return function_pairs(known).get(name) if module is not None and name is not None else None
 
 
 def forward_names(name: str) -> Iterator[str]:

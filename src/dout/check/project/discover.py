@@ -15,10 +15,9 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, Literal
 
-from dout.adapt.interface.function_pairs import forward_names, pairs_of_module
+from dout.adapt.interface.function_pairs import function_pairs
 from dout.adapt.interface.method_pairs import pair_classes
 from dout.adapt.interface.tape_operations import tape_operations
-from dout.adapt.repository.neighbour_functions import backward_beside
 from dout.adapt.target import Target
 from dout.check.program.layer_names import layer_names
 from dout.check.project.foreign_gradients import foreign_layer, is_custom_vjp
@@ -122,7 +121,7 @@ def may_define_layers(path: Path) -> bool:
         tree = _parsed(path)
     except UNREADABLE:
         return True
-    return bool(layer_names(tree.body) or backward_beside(path, forward_names))
+    return bool(layer_names(tree.body))
 
 
 def syntax_error(file: str) -> str | None:
@@ -184,7 +183,7 @@ def layers_in(module: ModuleType, exported: bool = False) -> list[str]:
     for name, item in vjps:
         found.setdefault(id(item), name)
     order = {name: place for place, name in enumerate(names)}
-    return [*sorted(found.values(), key=order.__getitem__), *bags, *pairs_of_module(names_of(module))]
+    return [*sorted(found.values(), key=order.__getitem__), *bags, *function_pairs(names_of(module))]
 
 
 def _pairs_in_classes(module: ModuleType) -> dict[str, type]:
@@ -227,7 +226,7 @@ def _shown_by(package: ModuleType) -> Iterator[tuple[str, type]]:
 def named(module: ModuleType, name: str) -> Any:
     """The layer, or pair of functions, that is called `name` in a module. Raises TargetError."""
     names = names_of(module)
-    pair = pairs_of_module(names).get(name)
+    pair = function_pairs(names).get(name)
     if pair is None and ("." in name or type(names.get(name)) is FunctionType):  # of classes there are many
         pair = _pairs_in_classes(module).get(name)
     if pair is not None:
