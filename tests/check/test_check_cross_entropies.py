@@ -188,3 +188,24 @@ class LabelsInARow:
 
 def test_labels_may_be_a_row_beside_columns():
     assert words(LabelsInARow) == {"A": Word.JOINED}
+
+
+class SharedOut(Softmax):
+    """Linear in dout: a cross entropy gives a sum of -1 to each row, and hides that the rows are mixed."""
+
+    logarithm = False
+
+    def backward(self, dout):
+        return self.p * (dout - (dout * self.p).sum() / len(dout))
+
+
+class AveragedTwice(Softmax):
+    logarithm = False
+
+    def backward(self, dout):
+        return self.p * (dout - (dout * self.p).sum(axis=1, keepdims=True)) / len(dout)
+
+
+@pytest.mark.parametrize("cls", [SharedOut, AveragedTwice])
+def test_what_is_linear_in_dout_and_wrong_is_not_right_for_a_cross_entropy_alone(cls):
+    assert words(cls) == {"x": Word.REFUTED}
