@@ -23,13 +23,11 @@ from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths
 from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalties_in, strength_of_what_is_added
 from dout.check.conventions.softmax import (
     gives_diagonal,
-    gives_some_without_dout,
     handed_on,
     is_last_sigmoid,
     is_softmax,
     names_last,
     passes_a_sigmoid,
-    times_at_a_cross_entropy,
 )
 from dout.check.conventions.squares import depends_by_squares
 from dout.check.conventions.stop_gradient import (
@@ -295,15 +293,6 @@ def _passes_on(gradient: RefutedGradient) -> Convention | None:
     return None
 
 
-def _of_a_cross_entropy(gradient: RefutedGradient) -> Convention | None:
-    """A softmax, or its logarithm, that is right for what a cross entropy gives it, and for nothing else."""
-    times = times_at_a_cross_entropy(gradient.subject) if gives_some_without_dout(gradient.subject) else None
-    shares = {"": 1.0, ", averaged over the samples": 1 / gradient.samples.shape[0]} if gradient.samples.shape else {}
-    averaged = next((said for said, share in shares.items() if math.isclose(share, times or 0, rel_tol=1e-4)), None)
-    because = "it is right for the dout of a cross entropy alone"
-    return None if averaged is None else Convention(Word.JOINED, f"{because}{averaged}")
-
-
 def _is_diagonal(gradient: RefutedGradient) -> Convention | None:
     """A softmax as one of many activations, each with a derivative number by number: it can give no more."""
     interface = gradient.subject.interface
@@ -447,7 +436,6 @@ RULES: tuple[ConventionRule, ...] = (
     _passes_on,
     _by_a_setting,
     _straight_through,
-    _of_a_cross_entropy,
     _is_diagonal,
     _of_a_loss,
     _of_parameters,

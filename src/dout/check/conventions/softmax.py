@@ -64,13 +64,6 @@ def times_at_a_cross_entropy(subject: Subject) -> float | None:
     return ratios[0] if ratios[0] > 0 and np.ptp(ratios) < _CLOSE else None
 
 
-@otherwise(False)
-def gives_some_without_dout(subject: Subject) -> bool:
-    """Whether the gradient is not 0 where dout is: what is linear in dout is right for each dout, or for none."""
-    run = subject.run()
-    return all(map(np.any, subject.run(douts=tuple(0 * dout for dout in run.douts)).gradients))
-
-
 def _is_along(axis: int, x: Any, y: Any) -> bool:
     return any(np.allclose(found, softmax(x, axis), atol=_CLOSE) for found in (y, np.exp(y)))
 

@@ -229,8 +229,8 @@ class _Files:
                     f"stand-in data for the folder {os.fspath(folder)}, which is not there: images drawn at random"
                 )
             of_images = _IMAGES if outer is None else _IMAGES * _CLASSES // len(outer)
-            holds_images = outer is not None or _lists_images(frame)
-            self.listed[key] = [f"{i}.png" for i in range(of_images)] if holds_images else [*map(str, range(_CLASSES))]
+            number, name = (of_images, "{}.png") if outer is not None else _listed_by(frame)
+            self.listed[key] = [name.format(i) for i in range(number)]
         return list(self.listed[key])
 
     def _is_known(self, file: Any) -> bool:
@@ -355,13 +355,20 @@ def _asking(*, unguarded: bool = False) -> FrameType | None:
     return None if frame is None or (unguarded and is_guarded(frame, _MISSING)) else frame
 
 
-def _lists_images(frame: FrameType) -> bool:
-    """Whether a file lists folders at one place alone, and not in a helper that is called for one level and another."""
+def _listed_by(frame: FrameType) -> tuple[int, str]:
+    """How many names the file that asks is told first, and of what form: images, if it lists folders at one place.
+
+    A helper may be called for one level and another: its names can be listed, and opened as images.
+    """
     code, lines = frame.f_code, linecache.getlines(frame.f_code.co_filename)
     text = "".join(lines)
     own = "".join(lines[code.co_firstlineno - 1 : max(line or 0 for _, _, line in code.co_lines())])
+    if len(_LISTS.findall(text)) != 1:
+        return _CLASSES, "{}"
     is_helper = len(re.findall(rf"\b{code.co_name}\(", text)) > _ONE_CALL  # `<module>` is found nowhere
-    return len(_LISTS.findall(text)) == 1 and (not is_helper or any(re.search(read, own) for read in _READ_IMAGES))
+    if is_helper and not any(re.search(read, own) for read in _READ_IMAGES):
+        return _CLASSES, "{}" if "isdir" in text or "is_dir" in text else "{}.png"
+    return _IMAGES, "{}.png"
 
 
 def _key(file: str | os.PathLike[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dout.check.conventions.softmax import times_at_a_cross_entropy
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
@@ -16,10 +15,10 @@ RULE = Rule("D110", "note", "a loss gives the gradient of its activation as well
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield one note for a loss whose gradient is prediction minus target; a warning if it leaves out a division."""
     if joined := keeping(judgement, Word.JOINED):
-        both = "prediction minus target: the gradient of loss and softmax (or sigmoid) together, which must pass it on"
-        if times_at_a_cross_entropy(subject) is not None:
-            both = "right for the dout that a cross entropy gives it alone: softmax minus target"
-        message = f"{subject.name}'s backward is {both}"
+        message = (
+            f"{subject.name}'s backward is prediction minus target: "
+            "the gradient of loss and softmax (or sigmoid) together, which must pass it on"
+        )
         details = told(joined)
         for convention in (one for one in joined.values() if one.undivided):
             message += f"; forward divides by {convention.constant}, and backward does not"
