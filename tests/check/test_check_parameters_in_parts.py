@@ -141,3 +141,44 @@ class NetWithoutReturn(Net):
 @pytest.mark.parametrize("net", [Net, NetWithoutReturn])
 def test_nobody_asks_a_network_for_the_gradient_of_its_data(net):
     assert all(finding.code != "D105" or finding.severity == "note" for finding in dout.check(net).findings)
+
+
+# --- what a whole does to the gradient of its part --------------------------------------------------------------------
+
+
+class Tied:
+    """It uses the weights of its part once more, and adds to their gradient."""
+
+    times = 1
+
+    def __init__(self, n: int):
+        self.part = Affine(n, n)
+
+    def forward(self, x):
+        self.h = self.part.forward(x)
+        return self.h @ self.part.W
+
+    def backward(self, dout):
+        dx = self.part.gradient(dout @ self.part.W.T)
+        self.part.dW = self.times * self.part.dW + self.h.T @ dout
+        return dx
+
+
+class TiedTwice(Tied):
+    times = 2
+
+
+class Cleared(Net):
+    """It makes a step, and clears the gradients that its parts keep."""
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.two.dW = np.zeros_like(self.two.dW)
+        return dx
+
+
+def test_the_gradient_of_a_part_is_what_the_whole_leaves():
+    assert judged(Tied) == {"x", "part.W"}
+    assert not wrong(Tied)
+    assert wrong(TiedTwice) == {"part.W"}
+    assert not wrong(Cleared)

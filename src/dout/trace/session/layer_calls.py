@@ -28,7 +28,7 @@ from dout.trace.session.function_layers import FunctionLayer
 from dout.trace.session.gradient_dicts import array_of
 from dout.trace.session.layer_places import calling_frame, kept_as
 from dout.trace.session.pairing import is_parameter, pairs
-from dout.trace.session.reused_parts import held_values, of_reused_parts
+from dout.trace.session.reused_parts import complete_parts, held_values, of_reused_parts
 from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.traced import Traced, plain
 from dout.trace.tracer.user_functions import woken
@@ -264,6 +264,8 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
             made = set(tracer.nodes[slice(*call.match.span)])  # by forward: drawn when it first saw its input
             call.parameters = tuple(p for p in parameters if p.node.primitive is INPUT or p.node not in made)
             call.parameters += tuple(of_reused_parts(tracer, call, call.match))
+            if call.parent is None:
+                complete_parts(tracer, call)
             if isinstance(call.instance, FunctionLayer) and not (call.outputs or call.parameters):
                 call.match.match, call.match = None, None  # whose gradients it adds up is told by the updates
 

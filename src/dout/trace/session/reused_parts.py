@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from dout.graph import Node
 from dout.run import attributes_of
 from dout.trace.model.recorded import Parameter
 from dout.trace.session.pairing import Pair, is_named_as_gradient, pairs
 from dout.trace.tracer.open_call import OpenCall
-from dout.trace.tracer.traced import Traced
+from dout.trace.tracer.traced import Traced, plain
 
 if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
@@ -39,6 +42,20 @@ def of_reused_parts(tracer: Tracer, backward: OpenCall, forward: OpenCall) -> It
             continue
         if node not in own and node.shape not in returned and len(gradients) == 1:
             yield Parameter(f"{call.name}.{pair.name}", node, gradients[0], pair.by)
+
+
+def complete_parts(tracer: Tracer, whole: OpenCall) -> None:
+    """Read again, where the backward of a whole ends, the gradients of its parts that went back once.
+
+    The whole may have added to them, or averaged them. Zeros tell nothing: it has made its step, and clears them.
+    """
+    backs = [call for call in tracer.calls if call.kind == "backward" and call.match and call.is_inside(whole)]
+    once = Counter(id(call.instance) for call in backs)
+    for call in backs:
+        if once[id(call.instance)] == 1 and call.match is not None and call.parameters:
+            found = pairs(call.match.held, attributes_of(call.instance))
+            now = {pair.name: tracer.node_of(pair.gradient) for pair in found if np.any(plain(pair.gradient))}
+            call.parameters = tuple(replace(one, gradient=now.get(one.name, one.gradient)) for one in call.parameters)
 
 
 def _pairs(tracer: Tracer, forward: OpenCall) -> Iterator[tuple[OpenCall, Pair]]:
