@@ -48,7 +48,7 @@ from dout.adapt.source.returned_names import items_returned
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
 from dout.trace.model.user_source import behind, class_source
-from dout.trace.session.gradient_dicts import parts_of
+from dout.trace.session.pairing import parts_of
 
 MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
 SHARED = "dout again "
