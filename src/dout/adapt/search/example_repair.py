@@ -97,6 +97,7 @@ def changes(failure: Failure) -> Iterator[Change]:
         if match := re.search(pattern, text, re.IGNORECASE):
             yield from change(failure, *match.groups())
     yield from failure.of_arguments() if not failure.building else ()
+    yield from _numbers_said(failure)
 
 
 def _with_multiples(failure: Failure) -> Iterator[Change]:
@@ -139,8 +140,8 @@ def _vectors(failure: Failure) -> Iterator[Change]:
 
 
 def _asserted(failure: Failure) -> Iterator[Change]:
-    """Give an input the shape that the code that refused asks for: `assert x.shape == (self.d,)`."""
-    for array, shape in failure.wanted_shapes():
+    """Give an input the shape that the line that raised asserts: `assert x.shape == (self.d,)`."""
+    for array, shape in failure.asserted_shapes():
         yield from ({n: alike(x, shape, n)} for n, x in failure.arrays.items() if x is array or x.shape == array.shape)
         if array.shape[:-1] == shape:  # it was computed, of one sample
             yield {n: alike(x, x.shape[:-1], n) for n, x in failure.arrays.items()}
@@ -224,6 +225,14 @@ def _size(failure: Failure, have: int, want: int) -> Iterator[Change]:
             yield {name: want, **everywhere}
 
 
+def _as_another(failure: Failure, have: str, want: str) -> Iterator[Change]:
+    """Give an input the shape of another that has as many items as are wanted: a label for each step."""
+    shapes = dict.fromkeys(x.shape for x in failure.arrays.values() if x.size == int(want))
+    for name, x in failure.arrays.items():
+        if x.size == int(have):
+            yield from ({name: alike(x, shape, name)} for shape in shapes)
+
+
 def _multiples(failure: Failure) -> Iterator[Change]:
     """Make an axis of an input a multiple of a number that the layer was given, or of its square: `c // r**2` channels.
 
@@ -239,6 +248,16 @@ def _multiples(failure: Failure) -> Iterator[Change]:
                     if size % factor:
                         wider = alike(x, (*x.shape[:place], size * factor, *x.shape[place + 1 :]), name)
                         yield {**change, name: wider}
+
+
+def _numbers_said(failure: Failure) -> Iterator[Change]:
+    """Make a size of an input another number that the layer's own error says: "expected 784 features, got 3"."""
+    own = failure.line.lstrip().startswith(("raise", "assert"))
+    said = [int(n) for n in re.findall(r"\d+", str(failure.error))] if own else []
+    sizes = {size for x in failure.arrays.values() for size in x.shape}
+    for want in dict.fromkeys(n for n in said if n > 1 and n not in sizes):
+        for have in dict.fromkeys(n for n in said if n in sizes):
+            yield from _size(failure, have, want)
 
 
 def _derived(failure: Failure, have: int, want: int) -> Iterator[Change]:
@@ -371,6 +390,7 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (rf"could not be broadcast together with (?:remapped )?shapes {_SHAPES}", _broadcast),
     (rf"input array from shape {_SHAPES}into shape {_SHAPES}", _broadcast),
     (rf"operand with shape {_SHAPES}doesn't match the broadcast shape {_SHAPES}", _broadcast),
+    (r"array of size (\d+) into shape \((\d+),\)", _as_another),
     (
         r"NoneType|unsized object|has no len|missing \d required positional|no number with its gradients|^'\w+'$"
         r"|has no attribute",

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.repository.project_files import statements_in
 from dout.adapt.search.argument_repair import BY_MESSAGE, Change, Failed, arguments_at
 from dout.adapt.source.syntax import written
 from dout.run import attributes_of, names_of
@@ -79,15 +80,6 @@ class Failure:
                         if isinstance(one, ast.Name) and isinstance(value := _valued(other, self._frames[-1][0]), int):
                             yield one.id, value
 
-    def wanted_shapes(self) -> Iterator[tuple[Any, tuple[int, ...]]]:
-        """The arrays whose shape the code that refused compares, each with what: `assert x.shape == (n, self.d)`."""
-        for part in self._tested:
-            match part:
-                case ast.Compare(left=ast.Attribute(value=value, attr="shape"), ops=[ast.Eq() | ast.NotEq()]):
-                    array, shape = (_valued(one, self._frames[-1][0]) for one in (value, part.comparators[0]))
-                    if isinstance(array, np.ndarray) and isinstance(shape, tuple):
-                        yield array, shape
-
     def remainders(self) -> Iterator[tuple[int, int]]:
         """The numbers, each with what should divide it, that the code that refused tests: `assert c % (r * r) == 0`."""
         for part in self._tested:
@@ -123,6 +115,18 @@ class Failure:
         """The text of the line that raised."""
         frame, line = self._frames[-1] if self._frames else (None, 0)
         return linecache.getline(frame.f_code.co_filename, line) if frame else ""
+
+    def asserted_shapes(self) -> Iterator[tuple[Any, tuple[int, ...]]]:
+        """The arrays whose shape the line that raised asserts, each with that: `assert x.shape == (n, self.d)`."""
+        if not self._frames:
+            return
+        frame, _ = self._frames[-1]
+        for node in (part for statement in statements_in(self.line.strip()) for part in ast.walk(statement)):
+            match node:
+                case ast.Compare(left=ast.Attribute(value=value, attr="shape"), ops=[ast.Eq()], comparators=[right]):
+                    array, shape = (_valued(part, frame) for part in (value, right))
+                    if isinstance(array, np.ndarray) and isinstance(shape, tuple):
+                        yield array, shape
 
     @cached_property
     def arrays(self) -> dict[str, Any]:
