@@ -58,6 +58,34 @@ def test_an_object_with_a_private_value_and_its_private_gradient_is_a_parameter(
     assert len(wrong(DenseTwice)) == 1
 
 
+class Pair:
+    def __init__(self, value):
+        self._table, self._grad_table = value, np.zeros_like(value)
+
+
+class OfPair(Dense):
+    def __init__(self, n_in: int, n_out: int):
+        self.W = Pair(DRAWN.normal(size=(n_in, n_out)))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W._table
+
+    def backward(self, dout):
+        self.W._grad_table = self.times * self.x.T @ dout
+        return dout @ self.W._table.T
+
+
+class OfPairTwice(OfPair):
+    times = 2
+
+
+def test_of_private_names_each_counts_once():
+    assert len(judged(OfPair)) == 2
+    assert not wrong(OfPair)
+    assert len(wrong(OfPairTwice)) == 1
+
+
 # --- names that end alike ---------------------------------------------------------------------------------------------
 
 

@@ -41,9 +41,7 @@ def in_objects(before: Mapping[str, Any], is_slope: Callable[[str], bool]) -> It
             inside = item if isinstance(item, dict) else getattr(item, "__dict__", None)
             if not isinstance(inside, dict) or isinstance(plain(item), np.ndarray | type):
                 continue
-            inside = {
-                _public(key): part for key, part in inside.items()
-            } | inside  # `self._grad`, if no other is so called
+            inside = {_public(key, inside): part for key, part in inside.items()}
             slope = next((inside[key] for key in _SLOPES if is_array(inside.get(key))), None)
             if slope is None:
                 slope = next((inside[key] for key in _SLOPES[:2] if is_float(inside.get(key))), None)
@@ -54,9 +52,10 @@ def in_objects(before: Mapping[str, Any], is_slope: Callable[[str], bool]) -> It
                 yield called, value, slope
 
 
-def _public(key: Any) -> str:
-    """The name of an attribute without what makes it private."""
-    return str(key).rpartition("__")[2].lstrip("_")
+def _public(key: Any, inside: Mapping[Any, Any]) -> str:
+    """The name of an attribute without what makes it private, `_grad`; as it is where another one is called so."""
+    public = str(key).rpartition("__")[2].lstrip("_")
+    return str(key) if public in inside else public
 
 
 def _of_two(inside: Mapping[str, Any], is_slope: Callable[[str], bool]) -> tuple[Any, Any]:
