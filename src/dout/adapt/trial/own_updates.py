@@ -1,7 +1,4 @@
-"""The step that a layer takes itself: at which rate its backward does, and whose a gradient is by an update method.
-
-`self.layer1.weights -= rate * self.dW1` says what no name does.
-"""
+"""The step that a layer takes itself, in its backward: which arrays it changes, and at which rate."""
 
 from __future__ import annotations
 

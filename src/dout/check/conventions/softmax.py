@@ -41,16 +41,14 @@ def is_softmax(subject: Subject) -> bool:
         return len(subject.inputs) == 1 and _holds_of(subject, lambda x, y: x.shape == y.shape and holds(x, y))
 
 
-@kept
-@otherwise(None)
-def times_at_a_cross_entropy(subject: Subject) -> float | None:
-    """How many times right a softmax, or the logarithm of one, is at each `dout` that a cross entropy gives it.
+@otherwise(False)
+def is_right_at_a_cross_entropy(subject: Subject) -> bool:
+    """Whether a softmax, or the logarithm of one, is right, up to a factor, for each `dout` of a cross entropy.
 
-    That is `-t` of a logarithm, and `-t / y` of a softmax, for targets `t` with one 1 along the axis. None where it is
-    no multiple, and of a gradient that is right for others, too.
+    That is `-t` of a logarithm, and `-t / y` of a softmax, for targets `t` with one 1 along the axis.
     """
     if not is_softmax(subject):
-        return None
+        return False
     ratios = []
     for x, y in _outputs(subject):
         axis = next(axis for axis in (-1, *range(x.ndim - 1)) if _is_along(axis, x, y))
@@ -60,8 +58,8 @@ def times_at_a_cross_entropy(subject: Subject) -> float | None:
         gradient, right = subject.run((copied(x),), (dout,)).gradients[0], softmax(x, axis) - targets
         ratios.append(float(np.sum(gradient * right) / np.sum(right * right)))
         if not np.allclose(gradient, ratios[-1] * right, atol=_CLOSE):
-            return None
-    return ratios[0] if ratios[0] > 0 and np.ptp(ratios) < _CLOSE else None
+            return False
+    return bool(ratios[0] > 0 and np.ptp(ratios) < _CLOSE)
 
 
 def _is_along(axis: int, x: Any, y: Any) -> bool:

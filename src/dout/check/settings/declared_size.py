@@ -48,13 +48,14 @@ class DeclaredSizes(NamedTuple):
         It does not have to agree with an input, as the size of a kernel may, nor does it scale gradients. Where forward
         gives one place along most axes that it shortens, no step is seen.
         """
-        if any(_has_one_place(np.shape(x), np.shape(y)) for x in self.given.inputs for y in self.given.forward()):
-            return False
         held = [*self.given.inputs, *arrays(self.given.runner.layer).values()]
         lengths = {n for x in held for n in np.shape(x)}
         steps = bool(other.changed) and all(a == 1 and a not in lengths and b > a for a, b in self._changed(other))
         ratios = (found.likeness.get(o.judged.name, Likeness()).ratio for o in found.refuted.values())
-        return steps and bool(self._changed(other)) and any(ratio is None or isnan(ratio) for ratio in ratios)
+        if not (steps and self._changed(other) and any(ratio is None or isnan(ratio) for ratio in ratios)):
+            return False
+        outputs = self.given.forward()
+        return not any(_has_one_place(np.shape(x), np.shape(y)) for x in self.given.inputs for y in outputs)
 
     def _told(self, other: OtherSubject, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of an input that the constructor was told, by the numbers in it: as given, or at the setting."""

@@ -26,7 +26,7 @@ from dout.adapt.search.unset_attributes import lacks_attribute
 from dout.adapt.source import kinds_for
 from dout.adapt.source.empty_methods import replaced_by
 from dout.adapt.target import Target
-from dout.check.conventions.softmax import times_at_a_cross_entropy
+from dout.check.conventions.softmax import is_right_at_a_cross_entropy
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.conventions.stop_gradient import has_steps
 from dout.check.lab.example_doubts import of_sequences
@@ -241,7 +241,7 @@ class Grounds:
     def _is_for_a_cross_entropy(self) -> bool:
         """Whether backward is right for what a cross entropy gives: targets with one 1 a row."""
         table = np.linspace(-1, 1, 12).reshape(3, 4)
-        return times_at_a_cross_entropy(subject_of(self.layer, [table], self.example.init)) is not None
+        return is_right_at_a_cross_entropy(subject_of(self.layer, [table], self.example.init))
 
     def _is_handed_by_name(self) -> bool:
         """Whether a name says which argument of backward is the upstream gradient, or there is no other."""

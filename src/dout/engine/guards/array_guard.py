@@ -85,6 +85,14 @@ def _definition() -> Any:
     return threads.keep(binding.MethodDef(b"is_like", engine.get_function_address("dout.is_like"), _METH_O, None))
 
 
+ANSWERS = """yes:
+  call void @Py_IncRef(ptr @"dout.True")
+  ret ptr @"dout.True"
+no:
+  call void @Py_IncRef(ptr @"dout.False")
+  ret ptr @"dout.False"
+"""  # how a function of machine code ends that says yes or no
+
 _CODE = f"""
 declare void @Py_IncRef(ptr)
 @"dout.ndarray" = external global i8
@@ -166,11 +174,5 @@ compare:
 next:
   %i.next = add i64 %i, 1
   br label %axis
-yes:
-  call void @Py_IncRef(ptr @"dout.True")
-  ret ptr @"dout.True"
-no:
-  call void @Py_IncRef(ptr @"dout.False")
-  ret ptr @"dout.False"
-}}
+{ANSWERS}}}
 """

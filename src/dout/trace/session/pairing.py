@@ -194,7 +194,7 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     yield from _by_shape(left, before, after, taken)
 
 
-def multiple_of(step: Any, gradient: Any) -> float:
+def _multiple_of(step: Any, gradient: Any) -> float:
     """The number that a step is of a gradient of its shape that is not 0; 0 where it is no multiple of it."""
     step, gradient = np.asarray(plain(step), float), np.asarray(plain(gradient), float)
     if step.shape != gradient.shape or not np.any(gradient):
@@ -206,7 +206,7 @@ def multiple_of(step: Any, gradient: Any) -> float:
 def _is_another(step: Any, gradient: Any) -> bool:
     """Whether a step is no multiple, of either sign, of a gradient that has its shape and is not 0."""
     alike = np.shape(plain(step)) == np.shape(plain(gradient)) and bool(np.any(plain(gradient)))
-    return alike and not multiple_of(step, gradient)
+    return alike and not _multiple_of(step, gradient)
 
 
 def _held_by(every: Mapping[str, Any], path: str) -> Any:
