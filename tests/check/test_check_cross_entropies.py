@@ -41,6 +41,79 @@ def test_prediction_plus_target_in_columns_is_wrong():
     assert words(PlusTarget)["A"] == Word.REFUTED
 
 
+class LabelsInRows:
+    """The sum over the samples, whose labels say the column of each."""
+
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return -np.sum(np.log(y[np.arange(len(t)), t]))
+
+    def backward(self):
+        d = self.y.copy()
+        d[np.arange(len(self.t)), self.t] -= 1
+        return d
+
+
+class LabelsExchanged(LabelsInRows):
+    def backward(self):
+        d = self.y.copy()
+        d[self.t, np.arange(len(self.t))] -= 1
+        return d
+
+
+@pytest.mark.parametrize("labels", [[1, 2, 0], [2, 1, 0]])
+def test_labels_that_are_a_permutation_do_not_hide_exchanged_axes(labels):
+    y = np.random.default_rng(0).dirichlet(np.ones(3), size=3)
+    (right,) = dout.check(LabelsInRows(), y, np.array(labels)).verdicts
+    (wrong,) = dout.check(LabelsExchanged(), y, np.array(labels)).verdicts
+    assert right.word == Word.JOINED
+    assert wrong.word == Word.REFUTED
+
+
+class SumOverSamples:
+    """One-hot targets; `share` is what backward divides by."""
+
+    def share(self, t):
+        return 1
+
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return -np.sum(t * np.log(y))
+
+    def backward(self):
+        return (self.y - self.t) / self.share(self.t)
+
+
+class Averages(SumOverSamples):
+    def share(self, t):
+        return len(t)
+
+
+class Halves(SumOverSamples):
+    def share(self, t):
+        return 2
+
+
+class ByClasses(SumOverSamples):
+    def forward(self, y, t):
+        return super().forward(y, t) / t.shape[1]
+
+    def share(self, t):
+        return len(t)
+
+
+@pytest.mark.parametrize("cls", [SumOverSamples, Averages])
+def test_prediction_minus_target_may_be_averaged(cls):
+    assert words(cls)["y"] == Word.JOINED
+
+
+@pytest.mark.parametrize("cls", [Halves, ByClasses])
+def test_another_constant_of_prediction_minus_target_is_wrong(cls):
+    report = dout.check(cls)
+    assert [item.code for item in report.findings if item.severity == "error"] == ["D101"]
+    assert "times the gradient of the loss and its softmax or sigmoid together" in " ".join(str(report).split())
+
+
 class Softmax:
     logarithm, axis = True, 1
 

@@ -10,6 +10,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import Literal
 
@@ -51,6 +52,7 @@ Role = Literal["input", "parameter", "loss", "losses"]
 
 _SAMPLES, _LAST = Axes("N", (0,), "samples"), Axes("N", (-1,), "samples")
 _STEPS = Axes("T", (1,), "steps")
+_NEAR = 1e-3  # of a constant, taken of differences
 BY_BACKWARD_ALONE = ", and forward no such penalty"
 STEP = "step"  # the constant of a step that the layer takes by itself
 
@@ -89,6 +91,13 @@ class RefutedGradient:
             name = named.get(self.outcome.judged.node, name)
         return handed_on(self.subject).get(name, math.nan)
 
+    @cached_property
+    def times_of_both(self) -> float | None:
+        """How many times prediction minus target it is, if a loss has it of its activation too; None for others."""
+        if self.likeness.ratio is not None or self.name in self.judgement.partly or not self.is_of_a_loss:
+            return None  # a multiple of the right one: a square has this gradient by itself
+        return times_of_both(self.subject, self.name)
+
     def constant(self, guesses: Iterable[Constant]) -> Constant | None:
         """The first of these constants that the gradient is right up to, on other numbers of samples as well."""
         ratio = self.likeness.ratio
@@ -121,7 +130,7 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
             remarks[gradient.name] = f"it is {convention.because} there alone"  # as given it is the derivative itself
         elif convention is not None:
             found[gradient.name] = convention
-        elif uses_dout and (remark := _lacks_the_rest(gradient) or _compounds(gradient)) is not None:
+        elif uses_dout and (remark := next(filter(None, (rule(gradient) for rule in REMARKS)), None)):
             remarks[gradient.name] = remark
     one = all(math.prod(shape) == 1 for shape in judgement.outputs)
     role: Role = ("loss" if one else "losses") if loss else "input"
@@ -270,6 +279,16 @@ def _compounds(gradient: RefutedGradient) -> str | None:
     return f"it is {constant.says(gradient.samples.lengths)}, and with every such layer once more: divide in the loss"
 
 
+def _is_no_share_of_both(gradient: RefutedGradient) -> str | None:
+    """Of a loss and its activation together, but for a constant that no count of samples explains."""
+    times = gradient.times_of_both
+    return (
+        None
+        if times is None
+        else f"it is {times:.3g} times the gradient of the loss and its softmax or sigmoid together"
+    )
+
+
 def _passes_on(gradient: RefutedGradient) -> Convention | None:
     """A softmax that hands dout on, alone or at the end of a layer: its loss gives the gradient of both together.
 
@@ -303,18 +322,18 @@ def _is_diagonal(gradient: RefutedGradient) -> Convention | None:
 
 def _of_both(gradient: RefutedGradient) -> Convention | None:
     """A loss that is given probabilities, and gives the gradient of what they were made of."""
-    if gradient.likeness.ratio is not None or gradient.name in gradient.judgement.partly or not gradient.is_of_a_loss:
-        return None  # a multiple of the right one: a square has this gradient by itself
-    times, because = times_of_both(gradient.subject, gradient.name), "prediction minus target"
+    times, because = gradient.times_of_both, "prediction minus target: of the loss and its softmax or sigmoid together"
     if times is None:
         return None
-    lengths = gradient.samples.lengths
-    factors = (one for one in _factors_of_a_loss(len(lengths.input), (1.0,), ()) if one.at(lengths) > 1)
-    left_out = next((one for one in factors if math.isclose(one.at(lengths), times, rel_tol=1e-3)), None)
-    because = f"{because}: of the loss and its softmax or sigmoid together"
-    if left_out is None:
+    if math.isclose(times, 1, rel_tol=_NEAR):
         return Convention(Word.JOINED, because)
-    return Convention(Word.JOINED, because, left_out.symbol, undivided=True)
+    lengths = gradient.samples.lengths
+    factors = _factors_of_a_loss(len(lengths.input), (1.0,), ())
+    factor = next((one for one in factors if math.isclose(one.at(lengths), times, rel_tol=_NEAR)), None)
+    if factor is None:
+        return None
+    undivided = factor.at(lengths) > 1
+    return Convention(Word.JOINED, because, factor.symbol if undivided else "", undivided=undivided)
 
 
 def _of_steps(gradient: RefutedGradient) -> Convention | None:
@@ -447,3 +466,4 @@ RULES: tuple[ConventionRule, ...] = (
     _frozen,
     _of_an_optimizer,
 )
+REMARKS = (_lacks_the_rest, _compounds, _is_no_share_of_both)

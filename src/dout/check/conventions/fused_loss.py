@@ -53,7 +53,7 @@ def _times_derivative(subject: Subject, place: int, axis: int | None, raw: bool)
     generator = np.random.default_rng(1)
     z = generator.normal(size=np.shape(subject.inputs[place]))
     inputs = [
-        _as_labels(item, axis) if axis is not None and np.shape(item) == z.shape else copied(item)
+        _as_labels(item, axis) if axis is not None and np.shape(item) == z.shape else _mixed(item, generator)
         for item in subject.inputs
     ]
 
@@ -75,6 +75,15 @@ def _times_derivative(subject: Subject, place: int, axis: int | None, raw: bool)
 def _moved(run: Callable[[Any], PlainRun], z: Any, way: Any, step: float) -> float:
     moved = run(z + step * way)
     return float(weighed(moved.outputs, moved.douts))
+
+
+def _mixed(item: Any, generator: np.random.Generator) -> Any:
+    """A copy; of labels one in which they repeat: of a permutation, `d[t, n]` may be `d[n, t]`."""
+    if not isinstance(item, np.ndarray) or item.dtype.kind not in "iu" or item.size < 2:
+        return copied(item)
+    labels = generator.choice(item.ravel(), item.shape)
+    labels.flat[-1] = labels.flat[0]
+    return labels
 
 
 def _as_labels(item: Any, axis: int) -> Any:
