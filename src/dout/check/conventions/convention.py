@@ -6,31 +6,34 @@ rule in `RULES`.
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import product
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label, names_loss, names_output, stands_for
+from dout.adapt.argument_names import stands_for
 from dout.check.conventions.clipping import is_cut_at_a_limit, is_limited, right_by_differences, right_where_small
-from dout.check.conventions.fused_loss import times_of_both
+from dout.check.conventions.counted_constants import (
+    averages,
+    compounds,
+    is_no_share_of_both,
+    of_a_loss,
+    of_both,
+    of_parameters,
+)
 from dout.check.conventions.optimizer_steps import has_a_momentum, is_an_optimizers
-from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
+from dout.check.conventions.refuted_gradient import RefutedGradient, is_loss
+from dout.check.conventions.sample_scaling import Samples
 from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalties_in, strength_of_what_is_added
 from dout.check.conventions.softmax import (
     gives_diagonal,
-    handed_on,
     is_last_sigmoid,
     is_softmax,
     names_last,
     passes_a_sigmoid,
 )
-from dout.check.conventions.squares import depends_by_squares
 from dout.check.conventions.stop_gradient import (
     freezes_rows,
     goes_straight_through,
@@ -39,73 +42,16 @@ from dout.check.conventions.stop_gradient import (
 )
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Convention, Judgement
-from dout.check.exact.ratio import Likeness
 from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import Verdict
 from dout.graph import Node, topological
-from dout.judge.judged_run import is_label
 from dout.judge.judging_points import generic, spread_out
 from dout.judge.outcomes import CLOSE, RIGHT, Outcome, Word
-from dout.run import otherwise
 
 Role = Literal["input", "parameter", "loss", "losses"]
 
-_SAMPLES, _LAST = Axes("N", (0,), "samples"), Axes("N", (-1,), "samples")
-_STEPS = Axes("T", (1,), "steps")
-_NEAR = 1e-3  # of a constant, taken of differences
 BY_BACKWARD_ALONE = ", and forward no such penalty"
 STEP = "step"  # the constant of a step that the layer takes by itself
-
-
-@dataclass(frozen=True, eq=False)
-class RefutedGradient:
-    """One refuted gradient, with everything else that is known of its layer."""
-
-    subject: Subject
-    judgement: Judgement
-    outcome: Outcome
-    samples: Samples
-    is_of_a_loss: bool
-
-    @property
-    def name(self) -> str:
-        """The input or parameter that the gradient is for."""
-        return self.outcome.judged.name
-
-    @property
-    def is_of_a_parameter(self) -> bool:
-        """Whether it is the gradient of a parameter."""
-        return self.name in self.judgement.parameters
-
-    @property
-    def likeness(self) -> Likeness:
-        """How the gradient compares with the derived one."""
-        return self.judgement.likeness.get(self.name, Likeness())
-
-    @property
-    def times_if_handed_on(self) -> float:
-        """How many times right it is if a softmax at the end hands dout on; NaN where that says nothing."""
-        name, examination = self.name, self.judgement.examination
-        if examination is not None and not self.outcome.judged.parameter:
-            named = dict(zip(examination.call.inputs, self.subject.names, strict=False))  # a trace may rename them
-            name = named.get(self.outcome.judged.node, name)
-        return handed_on(self.subject).get(name, math.nan)
-
-    @cached_property
-    def times_of_both(self) -> float | None:
-        """How many times prediction minus target it is, if a loss has it of its activation too; None for others."""
-        if self.likeness.ratio is not None or self.name in self.judgement.partly or not self.is_of_a_loss:
-            return None  # a multiple of the right one: a square has this gradient by itself
-        return times_of_both(self.subject, self.name)
-
-    def constant(self, guesses: Iterable[Constant]) -> Constant | None:
-        """The first of these constants that the gradient is right up to, on other numbers of samples as well."""
-        ratio = self.likeness.ratio
-        if ratio is None or not math.isfinite(ratio):
-            return None
-        return self.samples.first_that_holds(self.name, ratio, self.likeness.close, guesses)
-
-
 _PARAMETERS = ("W", "Wh", "W2", "b", "b2", "gamma")
 ConventionRule = Callable[[RefutedGradient], Convention | None]
 
@@ -178,88 +124,7 @@ def _disagreeing(found: Mapping[str, Convention], judgement: Judgement, role: Ro
     return {name: f"it is {kept.because}, and {others}" for name, kept in scaled.items()}
 
 
-def is_loss(subject: Subject, judgement: Judgement, samples: Samples) -> bool:
-    """Whether forward gives one number, or one a sample, of arrays, and compares with a target or is called a loss.
-
-    Beside a prediction, `loss(y, ŷ)`, a `y` is a target if backward takes no upstream gradient.
-    A mean or a norm gives one number, too: in the middle of a network a factor there is no convention.
-    """
-    if len(judgement.outputs) != 1 or math.prod(samples.shape) < 2:
-        return False
-    (output,) = judgement.outputs
-    rows = samples.shape[0]
-    if subject.ends and output == samples.shape:
-        output = ()  # one number an element, and the gradient of their sum
-    one_a_sample = len(samples.shape) > 1 and output in ((rows,), (rows, 1)) and not judgement.parameters
-    if math.prod(output) != 1 and not one_a_sample:
-        return False
-    arrays = [i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray)]
-    names = [subject.names[i] for i in arrays[1:] if i < len(subject.names)]
-    compares = any(names_label(n) and n.lower() != "y" for n in names) or any(
-        is_label(subject.inputs[i]) for i in arrays[1:]
-    )
-    predicts = subject.ends and any(names_output(n) and n.lower() not in ("a", "p") for n in subject.names)
-    compares = compares or (predicts and any(map(names_label, subject.names)))
-    return compares or names_loss(subject.name.rpartition(".")[2]) or _assumes_one(subject)
-
-
-@otherwise(False)
-def _assumes_one(subject: Subject) -> bool:
-    """Whether backward can be called without an upstream gradient, as that of the end of a network."""
-    arguments = list(inspect.signature(subject.again().backward).parameters.values())
-    return not arguments or arguments[0].default in (1, 1.0)
-
-
 # --- the rules --------------------------------------------------------------------------------------------------------
-
-
-def _of_a_loss(gradient: RefutedGradient) -> Convention | None:
-    """Averaged over the samples or the elements where forward sums, or the other way; ½ or 2 of a square dropped."""
-    if not gradient.is_of_a_loss:
-        return None
-    squared = depends_by_squares(gradient.judgement.examination, gradient.outcome.judged.node)
-    shape, output = gradient.samples.lengths
-    last = [_LAST] if len(shape) == 2 and (output == shape or math.prod(output) == 1) else []  # else there is one a row
-    guesses = _factors_of_a_loss(len(shape), (1.0, 0.5, 2.0) if squared else (1.0,), last)
-    return _scaled(gradient, filter(gradient.samples.may_count, guesses))
-
-
-def _factors_of_a_loss(axes: int, numbers: Iterable[float], last: Iterable[Axes]) -> Iterator[Constant]:
-    rest = Axes("C", tuple(range(1, axes)), "numbers a sample")
-    counted: list[tuple[Axes, ...]] = [(_SAMPLES,), *((axes,) for axes in last)]
-    counted += [(_SAMPLES, _STEPS)] if axes > 2 else []
-    counted += [(_SAMPLES, rest), (rest,)] if axes > 1 else []
-    for number in numbers:
-        yield from (Constant(number, these, power) for these, power in product(counted, (-1, 1)))
-        if number != 1:
-            yield Constant(number)
-
-
-def _of_parameters(gradient: RefutedGradient) -> Convention | None:
-    """Averaged over the samples in the layer instead of in the loss; what goes on to other layers is not."""
-    judgement = gradient.judgement
-    names = {outcome.judged.name for outcome in judgement.refuted.values()} - judgement.parameters
-    inputs_are_scaled = any(judgement.likeness.get(name, Likeness()).ratio is not None for name in names)
-    if gradient.is_of_a_loss or not gradient.is_of_a_parameter or inputs_are_scaled:
-        return None
-    return _scaled(gradient, _averages(gradient.samples.lengths))
-
-
-def _averages(lengths: CountedLengths) -> Iterator[Constant]:
-    axes, out = len(lengths.input), len(lengths.output)
-    yield from (Constant(1.0, (where,), -1) for where in (_SAMPLES, _LAST)[:axes])
-    if axes > 2:
-        yield Constant(1.0, (_SAMPLES, _STEPS), -1)
-    for places in (tuple(range(2, out)), tuple(range(1, out - 1))) if out > 2 else ():
-        yield Constant(1.0, (_SAMPLES, Axes("P", places, "places", output=True)), -1)
-
-
-def _scaled(gradient: RefutedGradient, guesses: Iterable[Constant]) -> Convention | None:
-    constant = gradient.constant(guesses)
-    if constant is None:
-        return None
-    undivided = gradient.is_of_a_loss and constant.power > 0
-    return Convention(Word.SCALED, constant.says(gradient.samples.lengths), constant.symbol, undivided=undivided)
 
 
 def _lacks_the_rest(gradient: RefutedGradient) -> str | None:
@@ -267,26 +132,6 @@ def _lacks_the_rest(gradient: RefutedGradient) -> str | None:
     if not gives_diagonal(gradient.subject):
         return None
     return "the whole gradient of a softmax is y * (dout - sum(y * dout))"
-
-
-def _compounds(gradient: RefutedGradient) -> str | None:
-    """Of an input that is averaged in the middle of a network: no convention, although it looks like one."""
-    if gradient.is_of_a_loss or gradient.is_of_a_parameter:
-        return None
-    constant = gradient.constant(_averages(gradient.samples.lengths))
-    if constant is None:
-        return None
-    return f"it is {constant.says(gradient.samples.lengths)}, and with every such layer once more: divide in the loss"
-
-
-def _is_no_share_of_both(gradient: RefutedGradient) -> str | None:
-    """Of a loss and its activation together, but for a constant that no count of samples explains."""
-    times = gradient.times_of_both
-    return (
-        None
-        if times is None
-        else f"it is {times:.3g} times the gradient of the loss and its softmax or sigmoid together"
-    )
 
 
 def _passes_on(gradient: RefutedGradient) -> Convention | None:
@@ -320,22 +165,6 @@ def _is_diagonal(gradient: RefutedGradient) -> Convention | None:
     return Convention(Word.DIAGONAL, "y (1 − y), the diagonal of its derivative")
 
 
-def _of_both(gradient: RefutedGradient) -> Convention | None:
-    """A loss that is given probabilities, and gives the gradient of what they were made of."""
-    times, because = gradient.times_of_both, "prediction minus target: of the loss and its softmax or sigmoid together"
-    if times is None:
-        return None
-    if math.isclose(times, 1, rel_tol=_NEAR):
-        return Convention(Word.JOINED, because)
-    lengths = gradient.samples.lengths
-    factors = _factors_of_a_loss(len(lengths.input), (1.0,), ())
-    factor = next((one for one in factors if math.isclose(one.at(lengths), times, rel_tol=_NEAR)), None)
-    if factor is None:
-        return None
-    undivided = factor.at(lengths) > 1
-    return Convention(Word.JOINED, because, factor.symbol if undivided else "", undivided=undivided)
-
-
 def _of_steps(gradient: RefutedGradient) -> Convention | None:
     """A step that a layer takes by itself, with a momentum of its own: a constant times rate and gradient."""
     interface, ratio = gradient.subject.interface, gradient.likeness.ratio
@@ -344,7 +173,7 @@ def _of_steps(gradient: RefutedGradient) -> Convention | None:
     if interface.rate is None and not has_a_momentum(gradient.subject, gradient.name):
         return None
     others = [one.ratio for name, one in gradient.judgement.likeness.items() if name in gradient.judgement.parameters]
-    mean = gradient.constant(_averages(gradient.samples.lengths))
+    mean = gradient.constant(averages(gradient.samples.lengths))
     if ratio is None or not 0 < ratio < math.inf:
         return None
     lengths = {*gradient.samples.lengths.input, *gradient.samples.lengths.output}
@@ -365,8 +194,11 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
     ):
         return None  # it is of another strength there
     value, expected = np.asarray(value, dtype=float), np.asarray(outcome.expected, dtype=float)
-    averages = [constant.at(gradient.samples.lengths) for constant in _averages(gradient.samples.lengths)]
-    shares, exact = dict.fromkeys((1.0, *averages)), gradient.judgement.examination is not None
+    lengths = gradient.samples.lengths
+    shares, exact = (
+        dict.fromkeys((1.0, *(one.at(lengths) for one in averages(lengths)))),
+        gradient.judgement.examination is not None,
+    )
     penalty = next(penalties_in(gradient.name, value, np.asarray(outcome.got), expected, shares, exact=exact), None)
     if penalty is None:
         return None
@@ -456,9 +288,9 @@ RULES: tuple[ConventionRule, ...] = (
     _by_a_setting,
     _straight_through,
     _is_diagonal,
-    _of_a_loss,
-    _of_parameters,
-    _of_both,
+    of_a_loss,
+    of_parameters,
+    of_both,
     _of_steps,
     _penalised,
     _penalised_by_a_setting,
@@ -466,4 +298,4 @@ RULES: tuple[ConventionRule, ...] = (
     _frozen,
     _of_an_optimizer,
 )
-REMARKS = (_lacks_the_rest, _compounds, _is_no_share_of_both)
+REMARKS = (_lacks_the_rest, compounds, is_no_share_of_both)
