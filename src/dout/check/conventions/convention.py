@@ -18,7 +18,7 @@ import numpy as np
 from dout.adapt.argument_names import names_label, names_loss, names_output, stands_for
 from dout.check.conventions.clipping import is_cut_at_a_limit, is_limited, right_by_differences, right_where_small
 from dout.check.conventions.fused_loss import times_of_both
-from dout.check.conventions.optimizer_steps import has_a_momentum, is_an_optimizers
+from dout.check.conventions.optimizer_steps import decay_of, is_an_optimizers
 from dout.check.conventions.sample_scaling import Axes, Constant, CountedLengths, Samples
 from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalties_in, strength_of_what_is_added
 from dout.check.conventions.softmax import (
@@ -305,13 +305,12 @@ def _of_both(gradient: RefutedGradient) -> Convention | None:
     """A loss that is given probabilities, and gives the gradient of what they were made of."""
     if gradient.likeness.ratio is not None or gradient.name in gradient.judgement.partly or not gradient.is_of_a_loss:
         return None  # a multiple of the right one: a square has this gradient by itself
-    times, because = times_of_both(gradient.subject, gradient.name), "prediction minus target"
+    times, because = times_of_both(gradient.subject, gradient.name), "of the loss and its softmax or sigmoid together"
     if times is None:
         return None
     lengths = gradient.samples.lengths
     factors = (one for one in _factors_of_a_loss(len(lengths.input), (1.0,), ()) if one.at(lengths) > 1)
     left_out = next((one for one in factors if math.isclose(one.at(lengths), times, rel_tol=1e-3)), None)
-    because = f"{because}: of the loss and its softmax or sigmoid together"
     if left_out is None:
         return Convention(Word.JOINED, because)
     return Convention(Word.JOINED, because, left_out.symbol, undivided=True)
@@ -320,14 +319,17 @@ def _of_both(gradient: RefutedGradient) -> Convention | None:
 def _of_steps(gradient: RefutedGradient) -> Convention | None:
     """A step that a layer takes by itself, with a momentum of its own: a constant times rate and gradient."""
     interface, ratio = gradient.subject.interface, gradient.likeness.ratio
-    if interface is None or not interface.steps or not gradient.is_of_a_parameter:
+    if not gradient.is_of_a_parameter or ratio is None or not 0 < ratio < math.inf:
         return None
-    if interface.rate is None and not has_a_momentum(gradient.subject, gradient.name):
+    steps, rate = (interface.steps, interface.rate) if interface is not None else (False, None)
+    decay = decay_of(gradient.subject, gradient.name) if rate is None or not steps else None
+    if decay is not None and math.isclose(ratio, 1 - decay):
+        because = f"a running mean of gradients, at first {ratio:.4g} × this one"
+        return Convention(Word.SCALED, because, STEP)
+    if not steps or (rate is None and decay is None):
         return None
     others = [one.ratio for name, one in gradient.judgement.likeness.items() if name in gradient.judgement.parameters]
     mean = gradient.constant(_averages(gradient.samples.lengths))
-    if ratio is None or not 0 < ratio < math.inf:
-        return None
     lengths = {*gradient.samples.lengths.input, *gradient.samples.lengths.output}
     if 1 in others and (mean or any(math.isclose(ratio * n, 1) for n in lengths)):
         return None  # no momentum averages one gradient alone
