@@ -251,7 +251,8 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     None where backward takes the target; `unproven` ones, where alone it does, take that for the upstream gradient.
     """
     context, taken = _inputs(cls, forward)
-    loss = names_loss(cls.__qualname__) or names_loss(forward) or looks_like_two(taken)
+    arrays = [name for name in taken if kinds_for(behind(getattr(cls, forward)), name)[:1] != ("bool",)]
+    loss = names_loss(cls.__qualname__) or names_loss(forward) or looks_like_two(arrays)
     wanted = _wanted(cls, forward, backward, loss)
     arrives = any(names_plain_upstream(name) for name in wanted if name not in taken)
     local = not (_LOCAL.search(backward) or arrives)
@@ -317,7 +318,7 @@ def _upstream_first(
 def _with_left(cls: type, choices: list[list[str]]) -> list[list[str]]:
     """The choices with what a loss with its activation has left in itself: `backward(self.output, y)`."""
     text = _source(cls)
-    left = [f"self.{name}" for name in _LEFT if f"self.{name} =" in text]
+    left = [f"self.{name}" for name in _LEFT if re.search(rf"self\.{name} =|setattr\(self, .{name}\b", text)]
     return [[*c, *left[:2]] if OUTPUT in c else c for c in choices]
 
 

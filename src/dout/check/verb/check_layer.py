@@ -87,7 +87,8 @@ def checked_on(grounds: Grounds) -> Report:
     layer, init = grounds.layer, grounds.example.init
     report = _examined(subject_of(layer, grounds.ordered, init), layer, init)
     is_refuted = any(isinstance(finding.reason, Refuted) for finding in report.findings)
-    if is_refuted and (other := grounds.with_classes_in_columns(report)) is not None:
+    is_open = is_refuted or not report.verdicts
+    if is_open and (other := grounds.with_other_choices(report)) is not None:
         return checked_on(other)
     weighed = grounds.weighed(report)
     if is_refuted and weighed.ok and (other := grounds.where_backward_raises()) is not None:
