@@ -261,7 +261,7 @@ def _checked_as_it_is(
         report = only(name, target, STOPPED, f"{name} raises KeyboardInterrupt", cause="died")
     except BaseException as error:
         report = broken(name, target, error)
-    report = report.with_each(partial(without_memory, name, target, has_run))
+    report = report.with_each(partial(without_memory, name, has_run))
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
     checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
