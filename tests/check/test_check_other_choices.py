@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fair_examples import table
+from fair_examples import severities, table
 
 import dout
 
@@ -259,3 +259,160 @@ class AskedByANumberTwice(AskedByANumber):
 def test_a_gradient_that_a_number_asks_for_is_judged_by_its_name():
     assert "D101" not in [f.code for f in dout.check(AskedByANumber).findings]
     assert "D101" in [f.code for f in dout.check(AskedByANumberTwice).findings]
+
+
+class RowsOfSquares:
+    """Half of a mean squared error of one row; of several it gives a number for each pair."""
+
+    def forward(self, A, Y):
+        self.A, self.Y = A, Y
+        return (A - Y).dot((A - Y).T) / (2 * Y.shape[1])
+
+
+class MeanSquaredError(RowsOfSquares):
+    def backward(self):
+        return self.A - self.Y
+
+
+class MeanSquaredErrorTurned(RowsOfSquares):
+    def backward(self):
+        return self.Y - self.A
+
+
+def test_a_loss_of_one_row_is_no_error_on_several():
+    assert severities(dout.check(MeanSquaredError)) == ["warning"]
+    assert severities(dout.check(MeanSquaredErrorTurned)) == ["error"]
+
+
+class RowsWithOne:
+    """A cross entropy with its softmax, of labels that are rows with one 1; no name says so."""
+
+    sign = 1
+
+    def forward(self, x, labels):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.p = e / e.sum(axis=1, keepdims=True)
+        return np.sum(-np.log(self.p[np.where(labels == 1)]))
+
+    def backward(self, labels):
+        d = self.p.copy()
+        d[np.where(labels == 1)] -= self.sign
+        return d
+
+
+class RowsWithOneAdded(RowsWithOne):
+    sign = -1
+
+
+def test_labels_may_be_rows_with_one_1_where_whole_numbers_were_chosen():
+    assert [v.word for v in dout.check(RowsWithOne).verdicts] == ["exact"]
+    assert not dout.check(RowsWithOneAdded).ok
+
+
+class OfNextWeights:
+    """What comes after may leave its weights to the layer before, or None where it has used them."""
+
+    def __init__(self, n, m):
+        self.table = np.ones((n, m)) / 4
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.table
+
+    def backward(self, delta_next, w_next):
+        delta = delta_next if w_next is None else delta_next @ w_next.T
+        self.table_gradient = self.x.T @ delta
+        return delta @ self.table.T
+
+
+class OfNextWeightsTwice(OfNextWeights):
+    def backward(self, delta_next, w_next):
+        delta = delta_next if w_next is None else delta_next @ w_next.T
+        self.table_gradient = self.x.T @ delta
+        return 2 * delta @ self.table.T
+
+
+def test_what_a_backward_takes_for_none_may_be_none():
+    assert {v.word for v in dout.check(OfNextWeights).verdicts} == {"exact"}
+    assert not dout.check(OfNextWeightsTwice).ok
+
+
+class Chain:
+    """A container that calls its parts by name."""
+
+    def __init__(self, layers):
+        self.layers = layers
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x=x)
+        return x
+
+    def backward(self, gradient, learning_rate):
+        for layer in reversed(self.layers):
+            gradient = layer.backward(gradient=gradient, learning_rate=learning_rate)
+
+
+class ChainForwards(Chain):
+    def backward(self, gradient, learning_rate):
+        for layer in self.layers:
+            gradient = layer.backward(gradient=gradient, learning_rate=learning_rate)
+
+
+def test_a_container_may_give_its_parts_their_input_by_name():
+    assert dout.check(Chain).ok
+    assert dout.check(Chain, init={"layers": []}).ok
+    assert not dout.check(ChainForwards).ok
+
+
+class ForAnEntropy:
+    """A softmax that is right for `-t / y` alone."""
+
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
+        self.y = e / e.sum(axis=-1, keepdims=True)
+        return self.y.copy()
+
+    def backward(self, dout):
+        return self.y + dout * self.y
+
+
+class ForNothing(ForAnEntropy):
+    def backward(self, dout):
+        return self.y - dout * self.y
+
+
+def test_a_softmax_for_a_cross_entropy_is_a_warning():
+    assert severities(dout.check(ForAnEntropy)) == ["warning"]
+    assert severities(dout.check(ForNothing)) == ["error"]
+
+
+class WithVelocity:
+    """Steps by a velocity, and keeps its gradients under other names than its parameters have."""
+
+    def __init__(self, n, m):
+        self.filters, self.v_dw = np.ones((n, m)) / 4, np.zeros((n, m))
+
+    def forward_propagation(self, x):
+        self.x = x
+        return x @ self.filters
+
+    def backward_propagation(self, dout, learning_rate=0.01, gamma=0.9):
+        dx = dout @ self.filters.T
+        self.dW = self.gradient(dout)
+        self.v_dw = gamma * self.v_dw + self.dW
+        self.filters -= learning_rate * self.v_dw
+        return dx
+
+    def gradient(self, dout):
+        return self.x.T @ dout
+
+
+class WithVelocityTurned(WithVelocity):
+    def gradient(self, dout):
+        return -self.x.T @ dout
+
+
+def test_a_velocity_is_no_parameter_beside_a_gradient_by_another_name():
+    assert {v.argument: v.word for v in dout.check(WithVelocity).verdicts} == {"x": "exact", "filters": "exact"}
+    assert not dout.check(WithVelocityTurned).ok

@@ -163,6 +163,8 @@ class Grounds:
             return _doubted(report, handed, wrong_here(report))
         if wrong_here(report) and (doubt := self._of_its_roles(report)):
             return _doubted(report, doubt, wrong_here(report))
+        if wrong_here(report) and (self.used is None or self.used.use.of_entropy) and self._is_for_an_entropy():
+            return _doubted(report, "it is right for the dout of a cross entropy", wrong_here(report))
         if network is not None and self._has_chosen_parts():
             last = "; its layers were chosen here, and its loss may be meant for an activation as the last one"
             report = report.with_each(lambda item: item.doubted(last) if isinstance(item.reason, Refuted) else item)
@@ -243,6 +245,13 @@ class Grounds:
         """Whether backward is right for what a cross entropy gives: targets with one 1 a row."""
         table = np.linspace(-1, 1, 12).reshape(3, 4)
         return is_right_at_a_cross_entropy(subject_of(self.layer, [table], self.example.init))
+
+    @otherwise(False)
+    def _is_for_an_entropy(self) -> bool:
+        """Whether backward is right for what a cross entropy gives, and is no multiple of dout."""
+        subject = subject_of(self.layer, self.ordered, self.example.init)
+        nothing = tuple(np.zeros(np.shape(output)) for output in subject.forward())
+        return is_right_at_a_cross_entropy(subject) and bool(np.any(subject.run(douts=nothing).gradients[0]))
 
     @otherwise(False)
     def _reads_more_axes(self) -> bool:

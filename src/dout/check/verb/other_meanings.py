@@ -21,7 +21,7 @@ from dout.adapt.search.constructor_options import at_outputs
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_repair import alike
 from dout.adapt.search.example_search import Example
-from dout.adapt.sizes.proposed_arrays import between, one_hot
+from dout.adapt.sizes.proposed_arrays import between, labels_for, one_hot
 from dout.adapt.source import axes_for, keeps_for, kinds_for
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
@@ -142,11 +142,18 @@ class OtherMeanings:
         return next((one for one in choices if number_right(*as_found(self.target, one), one.init) >= least), None)
 
     def _other_choices(self) -> Iterator[Example]:
-        """With labels that have a 1 in each column for rows; with slopes at outputs for slopes at inputs."""
+        """With labels in another form, whole numbers or a 1 in each row or column; with slopes that take outputs."""
+        what, inputs = Target(self.target), self.example.inputs
+        scores = next((x for x in inputs.values() if is_float_array(x)), None)
         for name, x in self.example.chosen_inputs.items():
-            if names_label(name) and np.ndim(x) == 2 and is_one_hot(x):
-                turned = {**self.example.inputs, name: one_hot(np.shape(x)[::-1]).T}
-                yield replace(self.example, inputs=turned)
+            is_whole = isinstance(x, np.ndarray) and x.dtype.kind in "iu"
+            if scores is None or not names_label(name) or not (is_whole or (np.ndim(x) == 2 and is_one_hot(x))):
+                continue
+            forms = [] if is_whole else [one_hot(np.shape(x)[::-1]).T]
+            forms += [
+                form for form in labels_for(name, scores, what.forward, what.cls)[:-1] if np.shape(form) != x.shape
+            ]
+            yield from (replace(self.example, inputs={**inputs, name: form}) for form in forms)
         init = self.example.chosen_init
         if slopes := {name: at_outputs(item) for name, item in init.items() if at_outputs(item) is not None}:
             yield replace(self.example, init={**self.example.init, **slopes})

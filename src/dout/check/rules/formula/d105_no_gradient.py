@@ -57,7 +57,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         message = f"{subject.name}.backward returns nothing and {what}: no gradient found for {names}"
         first = next((item for item in missing if not item.parameter), missing[0])
         hands_on = all(output in examination.call.inputs for output in examination.call.outputs)
-        if hands_on and not attributes_of(layer) and only_loops(type(layer).backward):
+        held = [x for x in attributes_of(layer).values() if not isinstance(x, list | tuple | dict) or x]
+        if hands_on and not held and only_loops(type(layer).backward):
             return  # a container without parts
         severity = "warning" if kept else "error"  # it may be a number, which stands for an array of it
         yield RULE.about(subject, message, argument=first.name, severity=severity, fix=forgotten_return(subject))
