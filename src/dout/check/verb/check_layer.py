@@ -70,7 +70,7 @@ def check(
     was_ended_by_the_clock()  # what was before is another's
     try:
         with drawing_alike(target):
-            report = checked_on(Grounds.of(target, init or {}, given, how))
+            _, report = checked_on(Grounds.of(target, init or {}, given, how))
     except UnknownLossError as error:
         recorded = of_unknown_loss(target, error)
         if recorded is None:
@@ -79,10 +79,11 @@ def check(
     return replace(report, timed=was_ended_by_the_clock())
 
 
-def checked_on(grounds: Grounds) -> Report:
-    """The report on a layer as it was adapted, with all of its inputs: an error stands on facts.
+def checked_on(grounds: Grounds) -> tuple[Grounds, Report]:
+    """The report on a layer as it was adapted, with all of its inputs, and what it rests on: an error stands on facts.
 
-    Raises UnknownLossError where nothing tells for which loss its backward is meant.
+    What was chosen may have been chosen otherwise. Raises UnknownLossError where nothing tells for which loss its
+    backward is meant.
     """
     layer, init = grounds.layer, grounds.example.init
     report = _examined(subject_of(layer, grounds.ordered, init), layer, init)
@@ -93,7 +94,7 @@ def checked_on(grounds: Grounds) -> Report:
     weighed = grounds.weighed(report)
     if is_refuted and weighed.ok and (other := grounds.where_backward_raises()) is not None:
         return checked_on(other)
-    return weighed
+    return grounds, weighed
 
 
 def _examined(subject: Subject, target: Any, init: Mapping[str, Any]) -> Report:

@@ -246,7 +246,8 @@ def _checked_as_it_is(
         chosen = grounds.example
         ran()
         has_run = True
-        report = checked_on(grounds)
+        grounds, report = checked_on(grounds)
+        chosen = grounds.example
         trace = picture(report, grounds.layer, grounds.ordered, chosen.init) if given.pictures else None
     except TargetError as error:
         found = of_unknown_loss(target, error) if isinstance(error, UnknownLossError) else None
