@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.argument_names import names_gradients, stands_for
+from dout.adapt.argument_names import names_gradients, names_label, stands_for
 from dout.adapt.interface.held_values import places_of
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.learned_gradients import arrays_in, as_lists, is_float_array, is_number, parameters_of
@@ -258,6 +258,9 @@ def _by_shape_or_place(
     by_place = () if floats == [*inputs][: len(floats)] else tuple(floats)  # whole numbers need none
     if len(items) == len(floats) and not holds_places and _fit(items, [inputs[name] for name in floats]):
         return by_place
+    is_open = len({np.shape(inputs[name]) for name in floats}) == 1  # a run tells whose it is
+    if len(items) == 1 and not is_open and (some := floats or [*inputs]) and names_label(some[0]):
+        return tuple([name for name in some if not names_label(name)][:1])
     if len(items) <= len(inputs) and (fits or holds_places):
         return ()
     if len(items) == 1:  # of the first, or of the only one that has its shape
