@@ -416,3 +416,57 @@ class WithVelocityTurned(WithVelocity):
 def test_a_velocity_is_no_parameter_beside_a_gradient_by_another_name():
     assert {v.argument: v.word for v in dout.check(WithVelocity).verdicts} == {"x": "exact", "filters": "exact"}
     assert not dout.check(WithVelocityTurned).ok
+
+
+class LimitedSwish:
+    """Its backward knows nothing of the limit, beyond which next to nothing is left."""
+
+    most = 30.0
+
+    def forward(self, x):
+        self.x = x
+        self.share = 1 / (1 + np.exp(-np.clip(x, -self.most, self.most)))
+        return x * self.share
+
+    def backward(self, dout):
+        return dout * self.share * (1 + self.x * (1 - self.share))
+
+
+class SwishWithin3(LimitedSwish):
+    most = 3.0
+
+
+FAR_OUT = np.array([[-50.0, -31.0, -1.0, 2.0], [40.0, 0.5, -35.0, 31.0]])
+
+
+@pytest.mark.parametrize("x", [table(2, 4), FAR_OUT])
+def test_next_to_nothing_beyond_a_limit_is_no_error(x):
+    assert [v.word for v in dout.check(LimitedSwish, x).verdicts] == ["exact up to a stabiliser"]
+    assert not dout.check(SwishWithin3, FAR_OUT).ok
+
+
+class OfTokens:
+    """A cross entropy of scores for each token; with more scores than tokens forward leaves the rest out."""
+
+    axis = -1
+
+    def forward(self, scores, tokens):
+        flat, places = scores.reshape(-1, scores.shape[-1]), tokens.reshape(-1)
+        shares = np.exp(flat) / np.exp(flat).sum(axis=self.axis, keepdims=True)
+        self.d = np.exp(flat) / np.exp(flat).sum(axis=-1, keepdims=True)
+        self.d[np.arange(len(places)), places] -= 1
+        self.d = (self.d / len(places)).reshape(scores.shape)
+        return -np.mean(np.log(shares[np.arange(len(places)), places]))
+
+    def backward(self):
+        return self.d
+
+
+class OfTokensDown(OfTokens):
+    axis = 0
+
+
+def test_scores_are_as_many_as_their_tokens():
+    given = table(2, 4, 3), np.array([[0, 2, 1, 0], [1, 1, 2, 0]])
+    assert dout.check(OfTokens, *given).ok
+    assert not dout.check(OfTokensDown, *given).ok
