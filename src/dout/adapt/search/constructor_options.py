@@ -39,8 +39,8 @@ def _slope_at_output(y: Any, *others: Any, **named: Any) -> Any:
     return 1 - y**2
 
 
-_tanh.__dict__[SLOPE] = _tanh_slope  # for a backward that is given the derivative of forward's function
-_tanh_by_outputs.__dict__[SLOPE] = _slope_at_output
+for _function, _slope in ((_tanh, _tanh_slope), (_tanh_by_outputs, _slope_at_output)):
+    vars(_function)[SLOPE] = _slope  # for a backward that is given the derivative of forward's function
 
 
 def at_outputs(item: Any) -> Any:
