@@ -470,3 +470,45 @@ def test_scores_are_as_many_as_their_tokens():
     given = table(2, 4, 3), np.array([[0, 2, 1, 0], [1, 1, 2, 0]])
     assert dout.check(OfTokens, *given).ok
     assert not dout.check(OfTokensDown, *given).ok
+
+
+class ByOutputs:
+    """A container that hands the backward of each part what the part gave."""
+
+    def __init__(self, modules):
+        self.modules = modules
+
+    def forward(self, x):
+        self.outputs = [x]
+        for module in self.modules:
+            self.outputs.append(module.forward(self.outputs[-1]))
+        return self.outputs[-1]
+
+    def backward(self, delta):
+        for place in reversed(range(len(self.modules))):
+            delta = self.modules[place].backward_delta(self.outputs[place + 1], delta)
+        return delta
+
+
+class ByOutputsForwards(ByOutputs):
+    def backward(self, delta):
+        for place in range(len(self.modules)):
+            delta = self.modules[place].backward_delta(self.outputs[place + 1], delta)
+        return delta
+
+
+class EveryOutput(ByOutputs):
+    """Gives what each of its parts gave, and takes the gradient of the last alone."""
+
+    def forward(self, x):
+        super().forward(x)
+        return self.outputs[::-1]
+
+    def backward(self, outputs, delta):
+        return super().backward(delta)
+
+
+def test_the_backward_of_a_part_may_be_given_what_the_part_gave():
+    assert dout.check(ByOutputs).ok
+    assert not dout.check(ByOutputsForwards).ok
+    assert dout.check(EveryOutput).ok

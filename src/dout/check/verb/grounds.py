@@ -165,6 +165,8 @@ class Grounds:
             return _doubted(report, doubt, wrong_here(report))
         if wrong_here(report) and (self.used is None or self.used.use.of_entropy) and self._is_for_an_entropy():
             return _doubted(report, "it is right for the dout of a cross entropy", wrong_here(report))
+        if wrong_here(report) and self.example.stand_ins and self._gives_several():
+            return _doubted(report, "its parts were chosen here, and it gives several outputs", wrong_here(report))
         if network is not None and self._has_chosen_parts():
             last = "; its layers were chosen here, and its loss may be meant for an activation as the last one"
             report = report.with_each(lambda item: item.doubted(last) if isinstance(item.reason, Refuted) else item)
@@ -252,6 +254,10 @@ class Grounds:
         subject = subject_of(self.layer, self.ordered, self.example.init)
         nothing = tuple(np.zeros(np.shape(output)) for output in subject.forward())
         return is_right_at_a_cross_entropy(subject) and bool(np.any(subject.run(douts=nothing).gradients[0]))
+
+    @otherwise(False)
+    def _gives_several(self) -> bool:
+        return len(subject_of(self.layer, self.ordered, self.example.init).forward()) > 1
 
     @otherwise(False)
     def _reads_more_axes(self) -> bool:
