@@ -331,3 +331,38 @@ class Ending:
 
 def test_parameters_of_a_layer_with_its_loss_may_be_averaged():
     assert [f.message for f in check(Ending).findings if f.severity == "error"] == []
+
+
+class LimitedGate:
+    """Averages the gradients of its parameters; far out its limit cuts off next to nothing."""
+
+    def __init__(self, n, m):
+        draw = np.random.default_rng(0)
+        self.W, self.V, self.b = draw.normal(size=(n, m)), draw.normal(size=(n, m)), np.zeros(m)
+
+    def forward(self, x):
+        self.x = x
+        self.gate = 1 / (1 + np.exp(-np.clip(x @ self.W + self.b, -500, 500)))
+        self.h = np.tanh(x @ self.V)
+        return self.gate * self.h
+
+    def backward(self, dout):
+        d_gate = dout * self.h * self.gate * (1 - self.gate)
+        d_h = dout * self.gate * (1 - self.h**2)
+        self.dW, self.dV = self.x.T @ d_gate / len(dout), self.x.T @ d_h / len(dout)
+        self.db = self.of_bias(d_gate)
+        return d_gate @ self.W.T + d_h @ self.V.T
+
+    def of_bias(self, d):
+        return d.mean(axis=0)
+
+
+class LimitedGateOfSum(LimitedGate):
+    def of_bias(self, d):
+        return d.sum(axis=0)
+
+
+def test_an_average_is_one_also_where_a_limit_leaves_next_to_nothing():
+    found = {v.argument: v.word for v in check(LimitedGate).verdicts}
+    assert found == {"x": "exact"} | dict.fromkeys(("W", "V", "b"), SCALED)
+    assert not check(LimitedGateOfSum).ok

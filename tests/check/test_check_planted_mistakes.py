@@ -181,7 +181,7 @@ def test_a_use_on_one_side_of_a_condition_excuses_nothing():
     positive = 1 + DRAW.uniform(size=(12, 10))
     for layer, wrong in ((Rectifier, []), (RectifierHandsOn, ["x"])):
         (used,) = used_examples([LayerUse(layer, {}, layer(), {"x": positive})])
-        assert [argument for _, argument in named_errors(checked_on(Grounds.of_use(used)))] == wrong
+        assert [argument for _, argument in named_errors(checked_on(Grounds.of_use(used))[1])] == wrong
 
 
 class ReturnsThree:

@@ -152,7 +152,7 @@ def of_others(name):
     def check(arrays):
         made, chosen, inputs = prepared(arrays)
         interface = interface_of(made)
-        return interface, checked_on(Grounds(cls, made, inputs, chosen))
+        return interface, checked_on(Grounds(cls, made, inputs, chosen))[1]
 
     steps = "rate" in str(found.interface) or "steps" in str(found.interface)
     arrays = {n: x for n, x in found.inputs.items() if isinstance(x, np.ndarray) and not steps}

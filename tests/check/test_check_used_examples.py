@@ -257,3 +257,12 @@ def test_whole_numbers_of_a_parameter_become_floats_of_which_there_is_a_gradient
     x, init = np.arange(6).reshape(2, 3), {"W": np.arange(12).reshape(3, 4)}
     (example,) = used_examples([LayerUse(Held, init, Held(**init), {"x": x})])
     assert {example.example.init["W"].dtype.kind, example.example.inputs["x"].dtype.kind} == {"f"}
+
+
+def test_whole_floats_are_data_beside_labels_and_labels_beside_data():
+    whole = RANDOM.integers(0, 10, size=(12, 7))
+    _, found = used(whole, whole[::-1].astype(float))
+    assert found["t"].dtype.kind == "f"
+    assert not np.array_equal(found["t"], np.floor(found["t"]))
+    _, found = used(RANDOM.normal(size=(12, 7)), whole[:, 0].astype(float))
+    assert found["t"].dtype.kind == "i"

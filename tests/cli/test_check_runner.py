@@ -68,9 +68,10 @@ def test_a_layer_that_ends_its_process_gets_a_finding_and_the_others_are_judged(
     seconds = 20 if "memory" in said else 0.5 if "sleep" in "".join(lines) else 2  # of sleep a fifth counts
     command = dout(path, "--json", "--timeout", seconds, "--memory", "0.5")
     shown = json.loads(command.stdout)
-    assert command.returncode == 1
+    was_stopped = "within" in said or "memory" in said  # by dout's own limits: nothing wrong was found
+    assert command.returncode == (0 if was_stopped else 1)
     (finding,) = layers(shown)["Culprit"]["findings"]
-    assert finding["code"] == "D003"
+    assert (finding["code"], finding["severity"]) == ("D003", "warning" if was_stopped else "error")
     assert said in finding["message"]
     assert layers(shown)["Culprit"]["seconds"] < 60
     assert finding["line"] == path.read_text().splitlines().index("class Culprit:") + 1
@@ -78,12 +79,12 @@ def test_a_layer_that_ends_its_process_gets_a_finding_and_the_others_are_judged(
     assert words(shown, "Square") == words(shown, "Triple") == ["exact"]
 
 
-@pytest.mark.parametrize(("takes", "severity"), [("self, size", "warning"), ("self", "error")])
-def test_a_layer_that_does_not_end_with_what_was_chosen_to_build_it_is_a_warning(takes, severity, tmp_path):
+@pytest.mark.parametrize("takes", ["self, size", "self"])
+def test_a_layer_that_does_not_end_is_a_warning(takes, tmp_path):
     waits = bad("Waits", "while True: pass")
     write(tmp_path, waits.replace("class Waits:", f"class Waits:\n    def __init__({takes}):\n        pass"))
     (finding,) = layers(document("mine.py", "--timeout", "1", cwd=tmp_path))["Waits"]["findings"]
-    assert (finding["code"], finding["severity"]) == ("D003", severity)
+    assert (finding["code"], finding["severity"]) == ("D003", "warning")
 
 
 @pytest.mark.long

@@ -154,8 +154,8 @@ class ContainedPart(SimpleNamespace):  # a recording looks into such an object, 
         return output
 
     def backward(self, *given: Any, **named: Any) -> Any:
-        """The gradient of the input, which may be given again; without an upstream one, as of a loss, that is 1."""
-        every = [one for one in (*given, *named.values()) if one is not self.x]
+        """The gradient of the input, which may be given again, or the output; without an upstream one that is 1."""
+        every = [one for one in (*given, *named.values()) if one is not self.x and one is not self.given()]
         dout = every[0] if every else np.ones_like(self.x)
         self.dw = np.sum(dout * (self.x * self.factor), keepdims=True).reshape(())
         return self.w * (dout * self.factor + self._mixed(dout * self.x))

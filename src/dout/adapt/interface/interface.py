@@ -40,7 +40,7 @@ from dout.adapt.array_makers import Maker
 from dout.adapt.combinations import combined
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, required, required_by
-from dout.adapt.source import kinds_for
+from dout.adapt.source import kinds_for, may_be_none
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import kept_when_called, read_by
 from dout.adapt.source.linear_use import handed_to, only_multiplied
@@ -67,8 +67,8 @@ class Interface:
     (the rate of a penalty), `slope of fn` (the derivative of the function that forward was given), `output` (what
     forward gave), `self.name` (what it left there), `name=` (forward's default), `cache` (what else forward returned),
     `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a dict that it fills), `dout again 1` (of another
-    use of the first output: each gets a half), `optimizer`, `True`, `buffer` (zeros in the shape of the first input, in
-    which it leaves the gradient), `rows` (the number of samples: the length of the first input), `*` (all that
+    use of the first output: each gets a half), `optimizer`, `True`, `None`, `buffer` (zeros in the shape of the first
+    input, in which it leaves the gradient), `rows` (the number of samples: the first input's length), `*` (all that
     forward's `*args` was given), `first` (what forward returns before its output), or an argument of forward by name.
 
     `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
@@ -251,7 +251,8 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     None where backward takes the target; `unproven` ones, where alone it does, take that for the upstream gradient.
     """
     context, taken = _inputs(cls, forward)
-    loss = names_loss(cls.__qualname__) or names_loss(forward) or looks_like_two(taken)
+    arrays = [name for name in taken if kinds_for(behind(getattr(cls, forward)), name)[:1] != ("bool",)]
+    loss = names_loss(cls.__qualname__) or names_loss(forward) or looks_like_two(arrays)
     wanted = _wanted(cls, forward, backward, loss)
     arrives = any(names_plain_upstream(name) for name in wanted if name not in taken)
     local = not (_LOCAL.search(backward) or arrives)
@@ -282,6 +283,8 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     again = handed_to(getattr(cls, backward), forward) if local and taken else set[str]()
     every = any_number_of(taken_by(behind(getattr(cls, forward))))  # of `*args` no single one is meant
     choices = [[role for role in c if role != every] or c for c in choices]
+    empty = [n for n in wanted if n not in taken and not names_upstream(n) and may_be_none(getattr(cls, backward), n)]
+    choices = [["None", *c] if n in empty else c for n, c in zip(wanted, choices, strict=True)]
     choices = [[taken[0]] if n in again and OUTPUT in c else c for n, c in zip(wanted, choices, strict=True)]
     choices = _with_left(cls, choices) if loss else _upstream_first(choices, wanted, taken, local)
     allowed = (roles for roles in islice(combined(choices), MOST_COMBINED) if _is_sensible(roles, wanted))
@@ -317,7 +320,7 @@ def _upstream_first(
 def _with_left(cls: type, choices: list[list[str]]) -> list[list[str]]:
     """The choices with what a loss with its activation has left in itself: `backward(self.output, y)`."""
     text = _source(cls)
-    left = [f"self.{name}" for name in _LEFT if f"self.{name} =" in text]
+    left = [f"self.{name}" for name in _LEFT if re.search(rf"self\.{name} =|setattr\(self, .{name}\b", text)]
     return [[*c, *left[:2]] if OUTPUT in c else c for c in choices]
 
 
@@ -354,7 +357,9 @@ def _is_sensible(roles: Sequence[str], names: Sequence[str]) -> bool:
     """Whether nothing is given twice, but upstream gradients to arguments that are all called so."""
     twice = {role for role in roles if roles.count(role) > 1}
     called = [name for name, role in zip(names, roles, strict=True) if role == DOUT]
-    return not twice - {DOUT, CACHE, "True", PENALTY} and (DOUT not in twice or all(map(names_upstream, called)))
+    return not twice - {DOUT, CACHE, "True", "None", PENALTY} and (
+        DOUT not in twice or all(map(names_upstream, called))
+    )
 
 
 _LEFT = ("output", "outputs", "out", "y_pred", "y", "probs", "prediction", "softmax", "a", "A")

@@ -52,7 +52,7 @@ from dout.trace.session.pairing import is_named_as_gradient, stem
 
 _INPUTS = ("x", "in", "input", "inputs")  # what keys of a dict call an input, whatever forward calls it
 # What an argument is for that could be nothing else.
-_CERTAIN = {DOUT, CACHE, FIRST, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", PENALTY}
+_CERTAIN = {DOUT, CACHE, FIRST, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, ROWS, "True", "None", PENALTY}
 
 
 def is_certain(interface: Interface, *, but_for: Collection[str] = ()) -> bool:
@@ -190,7 +190,8 @@ def backward_arguments(
     if OPTIMIZER in interface.roles:  # kept, to be asked what it was given
         attributes_of(layer)[KEPT] = kept = {**kept, OPTIMIZER: Collaborator()}
     plain_roles: Mapping[str, Callable[[], Any]] = {
-        RATE_ROLE: lambda: attributes_of(layer).get(OWN_RATE, RATE), "True": lambda: True, GRADS: lambda: handed,
+        RATE_ROLE: lambda: attributes_of(layer).get(OWN_RATE, RATE), "True": lambda: True, "None": lambda: None,
+        GRADS: lambda: handed,
         CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT),
         OUTPUT: lambda: kept.get(OUTPUT), PENALTY: lambda: float(PENALTY),
     }  # fmt: skip

@@ -29,7 +29,15 @@ from dout.adapt.source.returned_names import (
     returned_by,
 )
 from dout.adapt.source.scopes import parts_given
-from dout.adapt.source.string_keys import COMPUTED, MISSING, comparisons_of, goes_on_otherwise, keys_for, strings_for
+from dout.adapt.source.string_keys import (
+    COMPUTED,
+    MISSING,
+    comparisons_of,
+    goes_on_otherwise,
+    keys_for,
+    may_be_none,
+    strings_for,
+)
 
 __all__ = [
     "COMPUTED",
@@ -52,6 +60,7 @@ __all__ = [
     "keeps_for",
     "keys_for",
     "kinds_for",
+    "may_be_none",
     "names_declared",
     "names_told",
     "names_unread",

@@ -73,6 +73,6 @@ def _attribute(node: ast.AST, me: str) -> str:
 def _calls(node: ast.AST, name: str) -> bool:
     """Whether this is a call of an item, or of its forward, with something."""
     match node:
-        case ast.Call(func=ast.Name(called) | ast.Attribute(value=ast.Name(called)), args=[_, *_]):
-            return called == name
+        case ast.Call(func=ast.Name(called) | ast.Attribute(value=ast.Name(called)), args=args, keywords=named):
+            return called == name and bool(args or named)
     return False

@@ -55,6 +55,17 @@ def comparisons_of(function: Any, name: str, cls: type | None = None) -> tuple[s
 
 
 @total(bool)
+def may_be_none(function: Any, name: str) -> bool:
+    """Whether a test asks whether an argument is None."""
+    for node, scope in nodes_with(function, name, None, ""):
+        match node:
+            case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)]):
+                if scope.holds(left):
+                    return True
+    return False
+
+
+@total(bool)
 def goes_on_otherwise(function: Any, name: str, cls: type | None, but: str) -> bool:
     """Whether a method `but` one has an `else` for the words that it does not compare an argument with."""
     for node, scope in nodes_with(function, name, cls, ""):

@@ -258,7 +258,9 @@ def _by_shape_or_place(
     by_place = () if floats == [*inputs][: len(floats)] else tuple(floats)  # whole numbers need none
     if len(items) == len(floats) and not holds_places and _fit(items, [inputs[name] for name in floats]):
         return by_place
-    if len(items) == 1 and (some := floats or [*inputs]) and names_label(some[0]):  # `loss(y_true, y_pred)`
+    shapes = {np.shape(inputs[name]) for name in floats}
+    is_open = len(items) == 1 and shapes == {np.shape(items[0])}  # a run tells whose it is
+    if len(items) == 1 and not is_open and (some := floats or [*inputs]) and names_label(some[0]):
         return tuple([name for name in some if not names_label(name)][:1])
     if len(items) <= len(inputs) and (fits or holds_places):
         return ()

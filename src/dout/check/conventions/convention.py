@@ -23,7 +23,7 @@ from dout.check.conventions.counted_constants import (
     of_both,
     of_parameters,
 )
-from dout.check.conventions.optimizer_steps import has_a_momentum, is_an_optimizers
+from dout.check.conventions.optimizer_steps import decay_of, is_an_optimizers
 from dout.check.conventions.refuted_gradient import RefutedGradient, is_loss
 from dout.check.conventions.sample_scaling import Samples
 from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalties_in, strength_of_what_is_added
@@ -168,14 +168,17 @@ def _is_diagonal(gradient: RefutedGradient) -> Convention | None:
 def _of_steps(gradient: RefutedGradient) -> Convention | None:
     """A step that a layer takes by itself, with a momentum of its own: a constant times rate and gradient."""
     interface, ratio = gradient.subject.interface, gradient.likeness.ratio
-    if interface is None or not interface.steps or not gradient.is_of_a_parameter:
+    if not gradient.is_of_a_parameter or ratio is None or not 0 < ratio < math.inf:
         return None
-    if interface.rate is None and not has_a_momentum(gradient.subject, gradient.name):
+    steps, rate = (interface.steps, interface.rate) if interface is not None else (False, None)
+    decay = decay_of(gradient.subject, gradient.name) if rate is None or not steps else None
+    if decay is not None and math.isclose(ratio, 1 - decay):
+        because = f"a running mean of gradients, at first {ratio:.4g} × this one"
+        return Convention(Word.SCALED, because, STEP)
+    if not steps or (rate is None and decay is None):
         return None
     others = [one.ratio for name, one in gradient.judgement.likeness.items() if name in gradient.judgement.parameters]
     mean = gradient.constant(averages(gradient.samples.lengths))
-    if ratio is None or not 0 < ratio < math.inf:
-        return None
     lengths = {*gradient.samples.lengths.input, *gradient.samples.lengths.output}
     if 1 in others and (mean or any(math.isclose(ratio * n, 1) for n in lengths)):
         return None  # no momentum averages one gradient alone

@@ -42,7 +42,7 @@ def _factors_of_a_loss(axes: int, numbers: Iterable[float], last: Iterable[Axes]
 
 def of_both(gradient: RefutedGradient) -> Convention | None:
     """A loss that is given probabilities, and gives the gradient of what they were made of."""
-    times, because = gradient.times_of_both, "prediction minus target: of the loss and its softmax or sigmoid together"
+    times, because = gradient.times_of_both, "of the loss and its softmax or sigmoid together"
     if times is None:
         return None
     if math.isclose(times, 1, rel_tol=_NEAR):

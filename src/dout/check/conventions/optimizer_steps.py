@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from dout.check.exact.subject import Subject
 from dout.run import arrays, attributes_of, copied, otherwise, run_backward
-from dout.trace.session.pairing import GRADIENTS
+from dout.trace.session.pairing import GRADIENTS, pairs
 
 _GROWS = 1.5  # as much as less than half of dout's growth
 _ROUNDING = 1e-9  # of a gradient, where its parts cancel
@@ -29,21 +30,32 @@ def is_an_optimizers(subject: Subject, name: str, got: Any, expected: Any) -> bo
     return bool(np.all(np.abs(two) <= _GROWS * np.abs(one)))
 
 
-@otherwise(False)
-def has_a_momentum(subject: Subject, name: str) -> bool:
-    """Whether an array of the layer, of the parameter's shape, is a part of its step: it remembers the steps before."""
+@otherwise(None)
+def decay_of(subject: Subject, name: str) -> float | None:
+    """How much of what the steps before have left is a part of a step; None where nothing is.
+
+    That is an array of the layer, of the parameter's shape.
+    """
     first = subject.run()
-    usual = _noted(first.layer, name)
+    before = attributes_of(subject.again())
+    usual = _left(before, first.layer, name)
     alike = [path for path, item in arrays(subject.again()).items() if item.shape == usual.shape]
     for path in alike:
         layer = subject.again()
         subject.runner.forward(layer, subject.fresh_inputs())
         arrays(layer)[path][...] += 1
         run_backward(layer, tuple(map(copied, first.douts)))
-        moved = _noted(layer, name) - usual
+        moved = _left(before, layer, name) - usual
         if np.all(moved > 0) and np.ptp(moved) <= _ROUNDING * np.max(moved):
-            return True
-    return False
+            return float(np.mean(moved))
+    return None
+
+
+def _left(before: Mapping[str, Any], layer: Any, name: str) -> Any:
+    """What backward has left as the gradient of a parameter, noted as its step or paired with it."""
+    after = attributes_of(layer)
+    found = {**{pair.name: pair.gradient for pair in pairs(before, after)}, **after.get(GRADIENTS, {})}
+    return np.asarray(found[name], dtype=float)
 
 
 def _noted(layer: Any, name: str) -> Any:

@@ -129,6 +129,9 @@ class Samples:
                 output, ratios = _ratios(replace(self.subject, inputs=inputs), self.numerically)
             except Exception:  # the layer's own, or there is no rule: it does not take these
                 continue
+            is_one, was_one = (math.prod(shape) == 1 for shape in (output, self.lengths.output))
+            if was_one and not is_one:  # `E @ E.T` of several rows is no loss
+                continue
             if not all(ratio is not None and math.isnan(ratio) for ratio in ratios.values()):  # dead units say nothing
                 yield CountedLengths((*self.shape[:axis], size, *self.shape[axis + 1 :]), output), ratios
 

@@ -21,6 +21,7 @@ Found = tuple[tuple[str, ...], set[str]]  # the sides that there are, and those 
 Values = Mapping[Node, Any]
 MOST_PIECES = 4  # of a function of steps that are told apart
 _EXPONENTIALS, _MINUS = primitives("exp expm1 exp2 math_exp"), primitives("negative")
+_LIMITS = primitives("clip")
 _NEVER = 700.0  # whatever is done with a number that large: exp of more than 709 is infinite
 _OVERFLOWS_AT = 80.0  # nearly: exp of more than 88 is infinite in float32
 
@@ -195,6 +196,10 @@ class Conditions:
         numbers = [float(v[0]) for v in values if v.size and np.all(v == v[0]) and v.dtype.kind in "fiu"]
         return tuple(dict.fromkeys(n for n in numbers if np.isfinite(n) and n))
 
+    def is_limit(self, node: Node) -> bool:
+        """Whether a condition is a limit of a number."""
+        return node.primitive in _LIMITS
+
     def is_excused(self, node: Node) -> bool:
         """Whether what lies beyond is meant to be wrong there: a number kept from 0, a gradient that is cut off.
 
@@ -209,6 +214,13 @@ class Conditions:
         if (least >= _OVERFLOWS_AT and self._is_exponent(node)) or (least >= _NEVER and self._is_exponent(node, any)):
             return True
         return any(0 < abs(n) <= STABILISER or 0 < abs(1 - n) <= STABILISER for n in limits)
+
+    @property
+    def cut_something_off(self) -> bool:
+        """Whether a limit changed a number in the run: beyond it what backward leaves may be next to nothing."""
+        data = self.trace.data
+        clips = [node for node in self.nodes if node.primitive in _LIMITS and {node, node.inputs[0]} <= data.keys()]
+        return any(np.any(data[node] != data[node.inputs[0]]) for node in clips)
 
     def _is_of_a_logarithm(self, node: Node, deep: int = 3) -> bool:
         """Whether forward takes the logarithm of a value, or of what it makes of it in a few steps."""

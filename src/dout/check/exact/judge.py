@@ -108,11 +108,12 @@ def judge(trace: Trace, *, ends: bool = False, far: bool = False) -> Judgement:
         found.look_in_float64()
         return found.judgement()
     budget = WorkBudget(MOST_SECONDS)
+    far = far or examination.conditions.cut_something_off
     found.look_at(examination.base, far=far)
     for point, kinks in () if found.only_here else _points(examination):
         if budget.is_over():
             break  # a whole network in one layer: what was seen has to do
-        found.try_at(point, only_kinks=kinks)
+        found.try_at(point, only_kinks=kinks, far=far)
     if not found.only_here:
         found.seek(budget)
     return found.judgement()
@@ -196,8 +197,9 @@ class _Points:
                 excused = self._is_beyond_a_limit(point) or any(
                     conditions.is_excused(node) for node in wanted if places(node) in new
                 )
+                limited = any(conditions.is_limit(node) for node in wanted if places(node) in new)
                 for there in (point, mirrored(self.examination, point)):
-                    self.try_at(there, far=far, excused=excused)
+                    self.try_at(there, far=far or limited, excused=excused)
                 looks += 1
                 wanted = [node for node in wanted if places(node) in self.covered.open]
 

@@ -107,9 +107,14 @@ def ratio_of_floats(expected: Any, got: Any, close: float) -> float | None:
 
 
 def _known(outcome: Outcome, nothing: float) -> float | None:
-    """The ratio that a word tells by itself: none of a gradient that is next to nothing beside the others."""
+    """The ratio that a word tells by itself: none of a gradient that is next to nothing beside the others.
+
+    Nor of one that is a multiple of the right one, and both next to nothing: then the word is right in all but that.
+    """
     is_right = outcome.word in RIGHT or outcome.word == Word.AGREES
-    return 1.0 if is_right and _size(outcome) > nothing else math.nan
+    told = ratio_of_floats(outcome.expected, outcome.got, EXACTLY) if is_right else None
+    is_multiple = told is not None and not abs(told - 1) <= IN_FLOATS
+    return 1.0 if is_right and not is_multiple and _size(outcome) > nothing else math.nan
 
 
 def _size(outcome: Outcome) -> float:

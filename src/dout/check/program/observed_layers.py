@@ -48,6 +48,7 @@ class LayerUse:
     `came_back` says that a backward of its class returned: one that raises says nothing for the layer.
     `is_asked` says that the program did something with what a backward of its class returned, and `dout_of` the
     loss whose forward was given what a forward of its class returned, and whose backward gave each backward its dout.
+    `of_entropy` says that no dout was another one than that of a cross entropy: `-t / y`, or `-t` of a logarithm.
     `instead_of` is the class that was used, where this one takes the same.
     """
 
@@ -61,6 +62,7 @@ class LayerUse:
     came_back: bool = False
     is_asked: bool = False
     dout_of: str = ""
+    of_entropy: bool = True
     instead_of: str = ""
 
     @property
@@ -123,6 +125,7 @@ class Observer:
         self._going: dict[FrameType, tuple[_LayerWatch, Kind]] = {}
         self._returned: dict[type, tuple[_LayerWatch, tuple[Any, ...]]] = {}  # the last backward of each class
         self._givers: dict[type, set[str]] = {}  # the losses that gave a class its dout; "" for anything else
+        self._entropies: dict[type, bool] = {}  # whether each dout of a class was that of a cross entropy
         self._quiet = 0  # forwards since the last new use
 
     def hear(self, frame: FrameType, event: str, argument: Any) -> None:
@@ -264,9 +267,12 @@ class Observer:
             self._asked.add(use.target)
         givers = self._givers.setdefault(use.target, set())
         givers.add(self._giver(watch, _arrays_in(frame)))
+        of_entropy = self._entropies.get(use.target, True) and _is_of_entropy(watch.gave, _arrays_in(frame))
+        self._entropies[use.target] = of_entropy
         for one in self.uses.get(use.target, ()):
             one.turn, one.is_asked = turn, use.target in self._asked
             one.dout_of = next(iter(givers)) if len(givers) == 1 else ""
+            one.of_entropy = of_entropy
         if not watch.went_back and watch.forwards > watch.kept_at:
             use.forward = ""  # it is kept anew at the next one
         watch.went_back = watch.rests = True
@@ -328,6 +334,15 @@ def _returns(frame: FrameType) -> bool:
 def _shares(some: Sequence[Any], others: Sequence[Any]) -> bool:
     """Whether one array is among both."""
     return any(a is b for a in some for b in others)
+
+
+@otherwise(False)
+def _is_of_entropy(outputs: Sequence[Any], given: Sequence[Any]) -> bool:
+    """Whether a backward is given `-t / y`, or `-t`, times a number, of the only output and targets with one 1."""
+    (y,), (dout,) = outputs, given
+    picked = (dout * y if np.all(y > 0) else dout)[dout != 0]
+    has_one = any(np.all(np.count_nonzero(dout, axis=axis) == 1) for axis in range(np.ndim(dout)))
+    return has_one and bool(np.all(picked < 0)) and np.allclose(picked, picked[0])
 
 
 def _take_target(watch: _LayerWatch, frame: FrameType) -> None:

@@ -88,8 +88,13 @@ class UseSizes:
         return self.value(item, distinct=True) if isinstance(item, np.ndarray) else item
 
     def inputs(self, given: Mapping[str, Any], several: bool = True) -> dict[str, Any]:
-        """Inputs at these sizes; of one sample alone there are `several` then, with their labels."""
-        made = {name: self.value(item, data=not place) for place, (name, item) in enumerate(given.items())}
+        """Inputs at these sizes; of one sample alone there are `several` then, with their labels.
+
+        Floats are data, also if they are whole by chance, where another input has the labels as whole numbers.
+        """
+        has_labels = any(array.dtype.kind in "iu" for array in arrays_in(given))
+        is_data = {n: has_labels and isinstance(x, np.ndarray) and x.dtype.kind == "f" for n, x in given.items()}
+        made = {n: self.value(x, data=is_data[n] or not place) for place, (n, x) in enumerate(given.items())}
         arrays = {name: item for name, item in given.items() if isinstance(item, np.ndarray)}
         first = next(iter(arrays.values()), None)
         if first is None or self.batch != 1 or not several:

@@ -91,7 +91,8 @@ def of_lengths(subject: Subject) -> Iterator[OtherSubject]:
         for axis in range(1, x.ndim if not _is_of_classes(x) else 0):
             length = x.shape[axis]
             alike = tuple(j for j, other in arrays.items() if other.shape[: axis + 1] == x.shape[: axis + 1])
-            for group in (alike,) if x.shape in labels else dict.fromkeys(((i,), alike)):
+            together = x.shape in labels or any(_are_places(x, arrays[j]) for j in alike if j != i)
+            for group in (alike,) if together else dict.fromkeys(((i,), alike)):
                 is_alone = length < 2 and len(group) < max(len(arrays), 2)  # it may be there to be repeated
                 if is_alone or (group, axis) in tried:
                     continue
@@ -102,6 +103,12 @@ def of_lengths(subject: Subject) -> Iterator[OtherSubject]:
                     for j, item in enumerate(subject.fresh_inputs())
                 )
                 yield replace(_on(subject, inputs, group), meant=all(axis not in ones.get(j, ()) for j in group))
+
+
+def _are_places(one: Any, other: Any) -> bool:
+    """Whether one of two arrays has a whole number for each place of the first axes of the other: labels of scores."""
+    whole, scores = (one, other) if one.dtype.kind in "iu" else (other, one)
+    return whole.dtype.kind in "iu" and scores.dtype.kind == "f" and whole.shape == scores.shape[: whole.ndim]
 
 
 def lengthened(x: Any, axis: int, length: int, size: int) -> Any:

@@ -37,6 +37,7 @@ from dout.judge.judging_points import nearby
 from dout.judge.outcomes import Word
 from dout.run import arrays, attributes_of, otherwise, quiet, upstream
 from dout.trace.program.stub_modules import NeedsError
+from dout.trace.session.pairing import pairs
 
 MOST_SECONDS = 1.5  # for all settings of a layer
 _MOST_NUMBERS = 10_000  # of an input that is made as large as an output
@@ -256,12 +257,17 @@ def _is_read_by_backward_alone(other: OtherSubject, given: Subject) -> bool:
 
 
 def _is_paired_there_alone(other: OtherSubject, found: Judgement, given: Subject, judgement: Judgement) -> bool:
-    """Whether all that is wrong is of parameters that have no gradient as given: at these sizes shapes are alike."""
-    if other.of_a_flag or other.of_a_word:  # that may ask for gradients
+    """Whether all that is wrong is of parameters that have no gradient as given: at these sizes shapes are alike.
+
+    A flag or a word may ask for gradients; so does every setting at which there is one by the parameter's name.
+    """
+    if other.of_a_flag or other.of_a_word:
         return False
+    there = pairs(attributes_of(other.subject.again()), attributes_of(other.subject.run().layer))
+    named = {pair.name for pair in there if pair.by == "name"}
     layer, judged = given.runner.layer, {verdict.argument for verdict in judgement.verdicts}
     held, wrong = {*arrays(layer), *attributes_of(layer)}, {o.judged for o in found.refuted.values()}
-    return bool(wrong) and all(one.parameter and one.name in held - judged for one in wrong)
+    return bool(wrong) and all(one.parameter and one.name in held - judged - named for one in wrong)
 
 
 def _forgotten(other: OtherSubject, found: Judgement) -> Judgement:

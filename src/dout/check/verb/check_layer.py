@@ -70,7 +70,7 @@ def check(
     was_ended_by_the_clock()  # what was before is another's
     try:
         with drawing_alike(target):
-            report = checked_on(Grounds.of(target, init or {}, given, how))
+            _, report = checked_on(Grounds.of(target, init or {}, given, how))
     except UnknownLossError as error:
         recorded = of_unknown_loss(target, error)
         if recorded is None:
@@ -79,20 +79,22 @@ def check(
     return replace(report, timed=was_ended_by_the_clock())
 
 
-def checked_on(grounds: Grounds) -> Report:
-    """The report on a layer as it was adapted, with all of its inputs: an error stands on facts.
+def checked_on(grounds: Grounds) -> tuple[Grounds, Report]:
+    """The report on a layer as it was adapted, with all of its inputs, and what it rests on: an error stands on facts.
 
-    Raises UnknownLossError where nothing tells for which loss its backward is meant.
+    What was chosen may have been chosen otherwise. Raises UnknownLossError where nothing tells for which loss its
+    backward is meant.
     """
     layer, init = grounds.layer, grounds.example.init
     report = _examined(subject_of(layer, grounds.ordered, init), layer, init)
     is_refuted = any(isinstance(finding.reason, Refuted) for finding in report.findings)
-    if is_refuted and (other := grounds.with_classes_in_columns(report)) is not None:
+    is_open = is_refuted or not report.verdicts
+    if is_open and (other := grounds.with_other_choices(report)) is not None:
         return checked_on(other)
     weighed = grounds.weighed(report)
     if is_refuted and weighed.ok and (other := grounds.where_backward_raises()) is not None:
         return checked_on(other)
-    return weighed
+    return grounds, weighed
 
 
 def _examined(subject: Subject, target: Any, init: Mapping[str, Any]) -> Report:

@@ -23,7 +23,7 @@ from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.refusals import takes_target
 from dout.adapt.search.unset_attributes import lacks_attribute
-from dout.adapt.source import kinds_for
+from dout.adapt.source import axes_for, kinds_for
 from dout.adapt.source.empty_methods import replaced_by
 from dout.adapt.target import Target
 from dout.check.conventions.softmax import is_right_at_a_cross_entropy
@@ -95,14 +95,14 @@ class Grounds:
             return self
         return replace(self, ordered=[several], example=replace(self.example, inputs=dict.fromkeys(inputs, several)))
 
-    def with_classes_in_columns(self, report: Report) -> Grounds | None:
-        """The same on labels whose classes are rows, where those chosen have them in columns, if more is right then.
+    def with_other_choices(self, report: Report) -> Grounds | None:
+        """The same on another choice that is no worse by what is known, if more is right then.
 
-        Samples may be columns, and nothing in a softmax that stands elsewhere tells.
+        Samples may be columns, a slope may take what its function gives, and a flag may ask for a prediction alone.
         """
         if self.used is not None:
             return None
-        other = OtherMeanings(self.target, self.layer, self.ordered, self.example).with_classes_in_columns(report)
+        other = OtherMeanings(self.target, self.layer, self.ordered, self.example).more_right(report)
         if other is None:
             return None
         layer, ordered = as_found(self.target, other)
@@ -163,6 +163,10 @@ class Grounds:
             return _doubted(report, handed, wrong_here(report))
         if wrong_here(report) and (doubt := self._of_its_roles(report)):
             return _doubted(report, doubt, wrong_here(report))
+        if wrong_here(report) and (self.used is None or self.used.use.of_entropy) and self._is_for_an_entropy():
+            return _doubted(report, "it is right for the dout of a cross entropy", wrong_here(report))
+        if wrong_here(report) and self.example.stand_ins and self._gives_several():
+            return _doubted(report, "its parts were chosen here, and it gives several outputs", wrong_here(report))
         if network is not None and self._has_chosen_parts():
             last = "; its layers were chosen here, and its loss may be meant for an activation as the last one"
             report = report.with_each(lambda item: item.doubted(last) if isinstance(item.reason, Refuted) else item)
@@ -231,6 +235,7 @@ class Grounds:
         shapes = [np.shape(x) for x in example.chosen_inputs.values()]
         is_thin = any(len(s) >= _IMAGES and 1 in s[1:] for s in shapes)  # forward may have repeated the one channel
         after = reason.after_forward and not (no_parts or is_thin) and self._is_handed_by_name()
+        after = after and not self._reads_more_axes()
         if after and self._is_for_a_cross_entropy():
             return item.doubted(", and is right for the dout of a cross entropy")
         is_own = reason.name in {cls.__name__ for cls in OWN} or lacks_attribute(reason.text, what)
@@ -243,14 +248,38 @@ class Grounds:
         table = np.linspace(-1, 1, 12).reshape(3, 4)
         return is_right_at_a_cross_entropy(subject_of(self.layer, [table], self.example.init))
 
+    @otherwise(False)
+    def _is_for_an_entropy(self) -> bool:
+        """Whether backward is right for what a cross entropy gives, and is no multiple of dout."""
+        subject = subject_of(self.layer, self.ordered, self.example.init)
+        nothing = tuple(np.zeros(np.shape(output)) for output in subject.forward())
+        return is_right_at_a_cross_entropy(subject) and bool(np.any(subject.run(douts=nothing).gradients[0]))
+
+    @otherwise(False)
+    def _gives_several(self) -> bool:
+        return len(subject_of(self.layer, self.ordered, self.example.init).forward()) > 1
+
+    @otherwise(False)
+    def _reads_more_axes(self) -> bool:
+        """Whether backward reads more axes of its upstream gradient than forward gives: another layer adds them."""
+        cls, interface = Target(self.target).cls, self.example.interface or Interface()
+        (output,) = subject_of(self.layer, self.ordered, self.example.init).forward()
+        axes = [axes_for(getattr(cls, interface.backward), name, cls) for name in self._handed()]
+        return any(number is not None and number > np.ndim(output) for number in axes)
+
     def _is_handed_by_name(self) -> bool:
         """Whether a name says which argument of backward is the upstream gradient, or there is no other."""
         interface = self.example.interface
         if interface is None or interface.is_plain or DOUT not in interface.roles:
             return True
         asked = required_by(Target(self.target).cls, interface.backward)
-        handed = [name for name, role in zip(asked, interface.roles, strict=False) if role == DOUT]
-        return len(asked) < 2 or any(map(names_upstream, handed))
+        return len(asked) < 2 or any(map(names_upstream, self._handed()))
+
+    def _handed(self) -> list[str]:
+        """The arguments of backward that are taken for upstream gradients."""
+        interface = self.example.interface or Interface()
+        asked = required_by(Target(self.target).cls, interface.backward)
+        return [name for name, role in zip(asked, interface.roles, strict=False) if role == DOUT]
 
     def _of_its_interface(self, item: Finding) -> Finding:
         """A refutation that says whether it rests on an interface that was found out by trial."""

@@ -50,11 +50,11 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any], ends: 
     return bool(judgement.verdicts) and not (wrong or is_open or axes_of_one or judgement.says_nothing)
 
 
-@otherwise(0)
+@otherwise(-1)
 def number_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> int:
-    """How many gradients of what was adapted are right."""
+    """How many gradients of what was adapted are right; -1 where none is judged."""
     _, judgement = judged_as_adapted(target, inputs, init)
-    return sum(verdict.word in RIGHT | CLOSE for verdict in judgement.verdicts)
+    return sum(verdict.word in RIGHT | CLOSE for verdict in judgement.verdicts) if judgement.verdicts else -1
 
 
 def judged_as_adapted(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> tuple[PlainRun, Judgement]:

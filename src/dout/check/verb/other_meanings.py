@@ -5,7 +5,7 @@ Nobody gave them: an error that is none there is a doubtful one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -17,13 +17,16 @@ from dout.adapt.argument_names import names_label, names_loss, names_output, nam
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.interface.method_pairs import required_by
-from dout.adapt.search.example import as_found
+from dout.adapt.search.constructor_options import at_outputs
+from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_repair import alike
 from dout.adapt.search.example_search import Example
-from dout.adapt.sizes.proposed_arrays import between, one_hot
+from dout.adapt.sizes.proposed_arrays import between, labels_for, one_hot
 from dout.adapt.source import axes_for, keeps_for, kinds_for
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
+from dout.check.lab.other_values import other as others_like
+from dout.check.lab.other_values import same
 from dout.check.lab.probe import Lab
 from dout.check.lab.shared_recording import recorded_of
 from dout.check.report.report import Report
@@ -66,6 +69,8 @@ class OtherMeanings:
         proven = [item for item in of_shapes if item not in unproven and len(item.got) == len(item.expected)]
         yield self._in_shapes_of_gradients(of_shapes) if len(proven) < len(of_shapes) else "", wrong
         yield self._with_steps_of_rows() if wrong else "", wrong
+        flag = self._of_a_prediction() if wrong else ""
+        yield f"forward leaves out here what backward is handed, and {flag} was chosen" if flag else "", wrong
         if (RIGHT | CLOSE).isdisjoint(verdict.word for verdict in report.verdicts):
             yield self._as_forward_input(given), wrong
             no_upstream = given and not any(map(names_upstream, given))
@@ -125,17 +130,55 @@ class OtherMeanings:
         return ""
 
     @otherwise(None)
-    def with_classes_in_columns(self, report: Report) -> Example | None:
-        """The example with a 1 in each column of the labels, where dout chose rows, if more is right then."""
+    def more_right(self, report: Report) -> Example | None:
+        """The example with another choice that is no worse by what is known, if more gradients are right with it.
+
+        A flag is turned where forward leaves out what backward is handed: no gradient is that of such a forward.
+        """
         here = sum(verdict.word in RIGHT | CLOSE for verdict in report.verdicts)
-        labels = {n: x for n, x in self.example.chosen_inputs.items() if names_label(n) and np.ndim(x) == 2}
-        for name, x in labels.items():
-            if is_one_hot(x):
-                turned = {**self.example.inputs, name: one_hot(np.shape(x)[::-1]).T}
-                other = replace(self.example, inputs=turned)
-                if number_right(*as_found(self.target, other), other.init) > here:
-                    return other
-        return None
+        flag = self._of_a_prediction()
+        choices = [self._chosen_beside({flag: not self.example.inputs[flag]})] if flag else self._other_choices()
+        least = 0 if flag else here + 1
+        return next((one for one in choices if number_right(*as_found(self.target, one), one.init) >= least), None)
+
+    def _other_choices(self) -> Iterator[Example]:
+        """With labels in another form, whole numbers or a 1 in each row or column; with slopes that take outputs."""
+        what, inputs = Target(self.target), self.example.inputs
+        scores = next((x for x in inputs.values() if is_float_array(x)), None)
+        for name, x in self.example.chosen_inputs.items():
+            is_whole = isinstance(x, np.ndarray) and x.dtype.kind in "iu"
+            if scores is None or not names_label(name) or not (is_whole or (np.ndim(x) == 2 and is_one_hot(x))):
+                continue
+            forms = [] if is_whole else [one_hot(np.shape(x)[::-1]).T]
+            forms += [
+                form for form in labels_for(name, scores, what.forward, what.cls)[:-1] if np.shape(form) != x.shape
+            ]
+            yield from (replace(self.example, inputs={**inputs, name: form}) for form in forms)
+        init = self.example.chosen_init
+        if slopes := {name: at_outputs(item) for name, item in init.items() if at_outputs(item) is not None}:
+            yield replace(self.example, init={**self.example.init, **slopes})
+
+    def _chosen_beside(self, inputs: Mapping[str, Any]) -> Example:
+        """The example that is chosen beside these inputs, in the interface that fits it. Raises TargetError."""
+        own, chosen = self.example, self.example.chosen
+        given = {name: x for name, x in own.inputs.items() if name not in chosen}
+        found = example(self.target, {n: x for n, x in own.init.items() if n not in chosen}, {**given, **inputs})
+        return replace(found, chosen=found.chosen | {*inputs})
+
+    @otherwise("")
+    def _of_a_prediction(self) -> str:
+        """A flag that was chosen, where forward gives the same whatever an array is that backward is handed, or "".
+
+        No gradient of such a forward depends on that array.
+        """
+        flags = [name for name, x in self.example.chosen_inputs.items() if type(x) is bool]
+        subject = subject_of(self.layer, self.ordered, self.example.init)
+        given, changed = subject.fresh_inputs(), others_like(subject.inputs)
+        roles = self.example.interface.roles if self.example.interface is not None else ()
+        handed = [place for place, name in enumerate(subject.names) if name in roles and np.ndim(given[place])]
+        others = [(*given[:place], changed[place], *given[place + 1 :]) for place in handed if flags]
+        usual = subject.forward() if others else []
+        return flags[0] if any(same(replace(subject, inputs=one).forward(), usual) for one in others) else ""
 
     def _as_number(self, wrong: Sequence[Finding]) -> str:
         """The inputs whose gradients are numbers, if they may be numbers themselves; all gradients are right then."""

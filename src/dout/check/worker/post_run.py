@@ -105,12 +105,11 @@ def severity_of_stop(target: Any) -> Severity:
     return "warning" if isinstance(target, type) and required(target) else "error"
 
 
-def without_memory(name: str, target: Any, has_run: bool, item: Finding) -> Finding:
+def without_memory(name: str, has_run: bool, item: Finding) -> Finding:
     """The finding, as one of D003 where memory was out: a layer that `has_run` needs less than to judge it does."""
     if isinstance(item.reason, Raised) and item.reason.name == "MemoryError":
         message = f"{name} needs more memory than it may have; it was stopped"
-        severity = severity_of_stop(target)
         if has_run:
-            message, severity = f"{name} runs, and could not be judged within the memory that it may have", "warning"
-        return STOPPED.finding(message, layer=name, file=item.file, line=item.line, severity=severity, cause="memory")
+            message = f"{name} runs, and could not be judged within the memory that it may have"
+        return STOPPED.finding(message, layer=name, file=item.file, line=item.line, severity="warning", cause="memory")
     return item

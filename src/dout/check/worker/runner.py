@@ -306,9 +306,10 @@ class _Process:
             self._finish()
             return True
         name, file = self.current, self.outcome.job.where if self.outcome.job.kind == "file" else None
-        message, severity = f"{name} {how}; the other layers were judged without it", self.severity
+        message = f"{name} {how}; the other layers were judged without it"
+        severity = self.severity if kind == "died" else "warning"  # nothing wrong was found
         if kind == "time" and self.ran:
-            message, severity = f"{name} runs, and could not be judged within {self.timeout:g} s", "warning"
+            message = f"{name} runs, and could not be judged within {self.timeout:g} s"
         line = line_of_class(file, name) if file else None
         stopped = STOPPED.finding(message, layer=name, file=file, line=line, severity=severity, cause=kind)
         alone = Report(name, findings=(stopped,), file=stopped.file, line=stopped.line, seconds=seconds)

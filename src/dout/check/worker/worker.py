@@ -246,7 +246,8 @@ def _checked_as_it_is(
         chosen = grounds.example
         ran()
         has_run = True
-        report = checked_on(grounds)
+        grounds, report = checked_on(grounds)
+        chosen = grounds.example
         trace = picture(report, grounds.layer, grounds.ordered, chosen.init) if given.pictures else None
     except TargetError as error:
         found = of_unknown_loss(target, error) if isinstance(error, UnknownLossError) else None
@@ -261,7 +262,7 @@ def _checked_as_it_is(
         report = only(name, target, STOPPED, f"{name} raises KeyboardInterrupt", cause="died")
     except BaseException as error:
         report = broken(name, target, error)
-    report = report.with_each(partial(without_memory, name, target, has_run))
+    report = report.with_each(partial(without_memory, name, has_run))
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
     checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)

@@ -160,7 +160,9 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     if noted:
         own = {n: value_of(held) for n, held in before.items() if isinstance(held, dict) and is_parameter(held)}
         every = {**listed, **inner, **before, **own}
-        called = {name: _named(name, every[name], before, after) for name in noted if is_array(every.get(name))}
+        stepped = [(name, every[name]) for name in noted if is_array(every.get(name))]
+        others = {pair.name: key for pair, key in _by_synonym(stepped, before, after, set()) if key in after}
+        called = {name: _named(name, item, before, after) or others.get(name) for name, item in stepped}
         own_words = {n: after[key] for n, key in called.items() if key and _is_another(noted[n], after[key])}
         noted = {**noted, **own_words}  # a step with momentum is another one
         named = (Pair(name, _held_by(every, name), gradient, "name") for name, gradient in noted.items())

@@ -13,11 +13,11 @@ RULE = Rule("D110", "note", "a loss gives the gradient of its activation as well
 
 
 def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
-    """Yield one note for a loss whose gradient is prediction minus target; a warning if it leaves out a division."""
+    """Yield one note for a loss that gives its activation's gradient, too; a warning if it leaves out a division."""
     if joined := keeping(judgement, Word.JOINED):
         message = (
-            f"{subject.name}'s backward is prediction minus target: "
-            "the gradient of loss and softmax (or sigmoid) together, which must pass it on"
+            f"{subject.name}'s backward is the gradient of loss and softmax (or sigmoid) together, "
+            "as prediction minus target is: the activation must pass it on"
         )
         details = told(joined)
         for convention in (one for one in joined.values() if one.undivided):

@@ -47,7 +47,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         return
     layer = subject.again()
     has_none = has_no_return(type(layer).backward)
-    is_network = _is_network(layer) or (subject.ends and bool(judgement.parameters))
+    is_network = _is_network(layer) or (subject.ends and bool(judgement.parameters)) or _learns(subject, examination)
     if not examination.judged and has_none and not is_network:
         names = ", ".join(item.name for item in missing)
         _, kept = own_attributes(type(layer).backward)
@@ -57,7 +57,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         message = f"{subject.name}.backward returns nothing and {what}: no gradient found for {names}"
         first = next((item for item in missing if not item.parameter), missing[0])
         hands_on = all(output in examination.call.inputs for output in examination.call.outputs)
-        if hands_on and not attributes_of(layer) and only_loops(type(layer).backward):
+        held = [x for x in attributes_of(layer).values() if not isinstance(x, list | tuple | dict) or x]
+        if hands_on and not held and only_loops(type(layer).backward):
             return  # a container without parts
         severity = "warning" if kept else "error"  # it may be a number, which stands for an array of it
         yield RULE.about(subject, message, argument=first.name, severity=severity, fix=forgotten_return(subject))
@@ -158,6 +159,15 @@ def _is_read(subject: Subject, path: str) -> bool:
     for place in [one for one in places(layer) if one.path == f"self.{path}"]:
         place.put(place.item + 1.0)
     return not same(subject.runner.forward(layer, inputs), subject.forward())
+
+
+def _learns(subject: Subject, examination: Examination) -> bool:
+    """Whether backward steps several weights, and goes back through one of them to another: a whole network."""
+    if subject.interface is None or not subject.interface.steps:
+        return False
+    weights = {item.node: item.gradient for item in examination.judged if item.parameter and len(item.node.shape) > 1}
+    behind = ({*topological([gradient])} & weights.keys() - {node} for node, gradient in weights.items())
+    return any(behind)
 
 
 def _is_network(layer: Any) -> bool:

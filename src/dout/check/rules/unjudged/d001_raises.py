@@ -72,12 +72,14 @@ def raising_elsewhere(subject: Subject, error: Exception, words: str, always: bo
     """Return the finding on an exception of backward at a setting, which the words say, where forward runs.
 
     `there` is the layer at that setting. It is a warning, since the setting may not go with the inputs; an error if it
-    `always` raises there, is at fault whatever it is given, or is right there after a change of its lines.
+    `always` raises there, is at fault whatever it is given, or is right there after a change of its lines. For inputs
+    with another number of axes than those that it was judged on a layer may not be meant.
     """
     message = f"{subject.name}.backward raises {type(error).__name__}: {error}; {words}, where forward runs"
     always = always or is_own_fault(error)
     mended = lines_that_run(there, error, subject)
-    is_own = always or mended is not None
+    is_meant = [*map(np.ndim, subject.inputs)] == [*map(np.ndim, there.inputs)]
+    is_own = always or (mended is not None and is_meant)
     severity, reason = RULE.severity if is_own else "warning", Raised.of(error, always=is_own)
     found = RULE.finding(message, raised_at(error), layer=subject.name, severity=severity, reason=reason)
     return replace(found, fix=mended.fix, because=mended.sentence) if mended else found
