@@ -294,3 +294,78 @@ def test_a_gradient_at_the_place_of_another_argument_of_a_tape_is_told():
     (found,) = [found for found in check(class_of(moved)).findings if found.severity == "error"]
     assert (found.code, found.argument) == ("D105", "x")
     assert "returns None for x, and a gradient in the place of axis" in found.message
+
+
+# --- what fits by chance ----------------------------------------------------------------------------------------------
+
+DROPOUT = """
+import numpy as np
+
+class Dropout:
+    def __init__(self, p=0.5):
+        self.p = p
+
+    def forward(self, x):
+        self.mask = np.random.binomial(1, self.p, size=x.shape[1:])
+        return x * self.mask / (1 - self.p)
+
+    def backward(self, dout):
+        return dout * self.mask / (1 - self.p)
+"""
+
+
+def test_of_a_mask_of_one_element_two_draws_are_tried():
+    assert errors(DROPOUT, X[:, :1]) == []
+    wrong = DROPOUT.replace("dout * self.mask", "dout * self.p")
+    assert mended(wrong, X[:, :1]) == ["return dout * self.mask / (1 - self.p)"]
+
+
+SQUARES = """
+import numpy as np
+
+class Squares:
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return np.sum((y - t) ** 2) / 2
+
+    def backward(self):
+        return self.y - self.t
+"""
+
+
+def test_ones_in_the_place_of_labels_are_no_missing_dout():
+    assert errors(SQUARES, X, P) == []
+    found = error_of(SQUARES.replace("return self.y - self.t", "return self.y - np.ones_like(self.t)"), X, P)
+    assert (found.cause, added(found)) == ("formula", ["return self.y - self.t"])
+
+
+def test_a_comparison_that_is_missing_is_named():
+    found = error_of(BASE.replace("self.mask = x > 0", "self.mask = x").replace("x * self.mask", "np.maximum(x, 0)"), X)
+    assert found.because.startswith("a comparison is missing")
+
+
+SHIFTED = """
+import numpy as np
+
+class Shifted:
+    def __init__(self):
+        self.b = np.array([0.5, 0.25])
+
+    def forward(self, x):
+        self.x = x
+        return x[:, :-1] * x[:, 1:]
+
+    def backward(self, dout):
+        dx = np.zeros(self.x.shape)
+        for i in range(dout.shape[1]):
+            dx[:, i] += dout[:, i] * self.x[:, i + 1]
+            dx[:, i + 1] += dout[:, i] * self.x[:, i]
+        self.db = dout.sum(axis=0)[:2]
+        return dx
+"""
+
+
+def test_a_parameter_that_forward_ignores_hides_no_repair():
+    wrong = SHIFTED.replace("dx[:, i] += dout", "dx[:, i] = dout")
+    found = next(f for f in check(layer(wrong), X).findings if f.argument == "x" and f.severity == "error")
+    assert added(found) == ["dx[:, i] += dout[:, i] * self.x[:, i + 1]"]

@@ -37,6 +37,7 @@ class EditTest:
         self.others = others
         self.runner: BackwardRuns | None = None if in_forward else stand.after_forward(self._prepare)
         self.last: BackwardRuns | None = None
+        self.got: dict[str, Any] = {}
         self.outputs = stand.outputs
         self.wrong = stand.wrong(stand.got) - others
         self.unused = in_forward and any(not np.any(stand.expected[name]) for name in self.wrong)  # forward ignores it
@@ -98,7 +99,7 @@ class EditTest:
         """The places of the constants up to which every gradient is right with the code of an edit in its place."""
         self.scratch.use(edit.place.i, code)
         try:
-            gradients = self.gradients()
+            gradients = self.got = self.gradients()
             if self.moves():
                 # within a comparison an edit may make it one that never holds: `x**2 < 0`
                 compared = any(isinstance(parent, ast.Compare) for parent in edit.place.parents)
@@ -118,6 +119,10 @@ class EditTest:
         """Whether forward returned other numbers in the last run."""
         pairs = zip(self.outputs, self.stand.outputs, strict=True)
         return self.in_forward and any(not near(now, before, 1e-12) for now, before in pairs)
+
+    def leaves(self, names: Collection[str]) -> bool:
+        """Whether these gradients were in the last run what they are without an edit."""
+        return all(near(self.got.get(name), self.stand.got[name], 1e-12) for name in names if name in self.stand.got)
 
     def overwrote(self) -> bool:
         """Whether backward wrote into the upstream gradient in the last run."""
@@ -161,9 +166,10 @@ def constants(stand: Stand, wrong: Collection[str]) -> tuple[float, ...]:
 
     That is a convention of a loss, also of one that gives a number a sample, and of parameters.
     """
-    shape = next((np.shape(x) for x in stand.inputs if np.ndim(x)), ())
+    shape = max(map(np.shape, stand.inputs), key=len, default=())  # labels may come first
     lengths = (*shape[:1], math.prod(shape[1:]), math.prod(shape)) if shape else ()
-    is_loss = all(np.size(output) == 1 or np.shape(output) == shape[:1] for output in stand.outputs)
+    sizes = {1, *shape[:1]} if len(shape) > 1 else {1}
+    is_loss = all(np.size(output) in sizes for output in stand.outputs)
     if not (is_loss or all(stand.wanted[name] is None for name in wrong)):
         return (1.0,)
     return (1.0, *(1 / n for n in lengths if n), *(float(n) for n in lengths if is_loss))

@@ -74,9 +74,9 @@ class RepairSearch:
         self.behind = sorted(behind, key=lambda f: f not in self.own)
         self.nearest = next((cls for cls in owners[1:] if any(f.owner is cls for f in behind)), None)
         self.functions = list(dict.fromkeys((*ahead, *self.behind)))
-        is_free = not any(is_scaled(name, self.stands) for name in self.wrong)  # else all is right up to a constant
+        self.is_scaled = any(is_scaled(name, self.stands) for name in self.wrong)  # then all is right up to a constant
         numbers = [constants(stand, self.wrong) for stand in self.stands]
-        self.constants = numbers if is_free and self.examination else [one[:1] for one in numbers]
+        self.constants = numbers if self.examination and not self.is_scaled else [one[:1] for one in numbers]
 
     def repairs_of_backward(self) -> list[Repair]:
         """Repairs of the backward alone."""
@@ -107,7 +107,7 @@ class RepairSearch:
         for limit in (FIRST, worst):  # there are few of the likeliest, and thousands of others
             best = min((repair.edit.cost for repair in found), default=FARTHEST)
             if best + AS_LIKELY > FIRST and not self.budget.is_over():
-                ordered = self._ordered(numbered, seen, handicaps, in_forward, min(limit, worst))
+                ordered = self._ordered(numbered, seen, handicaps, in_forward, min(limit, worst, best + AS_LIKELY))
                 found = self.tried(functions, in_forward, numbered, seen, ordered) or found
                 if limit == worst and not (found or in_forward):
                     found = self._computed(functions, numbered, seen, ordered)
@@ -175,6 +175,8 @@ class RepairSearch:
         left = {0} if edit.said == "factor" else {*range(len(self.constants[0]))}
         for test, numbers in zip(tests, self.constants, strict=True):
             left &= test.right(edit, code, outputs, numbers)
+            if left and self.is_scaled and not test.leaves(self.others):
+                return None  # the place where a length is missing is that gradient's own
             if not left:
                 return None
         return min(left)

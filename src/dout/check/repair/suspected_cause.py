@@ -28,6 +28,7 @@ from dout.judge.outcomes import Outcome
 
 MOST_SECONDS = 1.5  # for a layer, all its gradients together
 _SECONDS_FOR_KIND = 0.4  # where no repair is shown
+_SECONDS_ALONE, _MOST_ALONE = 0.25, 3  # at least, for each of the first gradients that no common repair mends
 _MOST_SEARCHES = 3  # where repairs are right by chance
 _KNOWN = (Elsewhere.HOLDS, Elsewhere.UNTRIED)
 _UNRUNNABLE = 1000  # wrong gradients in between, of a repair that cannot be recorded
@@ -63,12 +64,15 @@ class CauseSearch:
         names: frozenset[str] = frozenset().union(*wrong)
         several = len(names) > 1
         parts = frozenset(n for n in names if "." in n and all(stand.got.get(n) is None for stand in self.stands))
-        common = self._proven(wrong[0] - parts, parts) if names - parts else None  # a part keeps them: the proof sees
+        apart = parts | self._of_their_own(names)
+        apart = apart if wrong[0] - apart else parts
+        common = self._proven(wrong[0] - apart, apart) if names - parts else None  # a part keeps them: the proof sees
         self.budget.leave(MOST_SECONDS / 2)
         found: dict[Node, Cause] = {}
-        mending = dict.fromkeys((names - parts) | (common.mends & names), common) if common else {}
-        for node, outcome in sorted(self.refuted.items(), key=self._way) if self.stands else ():
+        mending = dict.fromkeys((names - apart) | (common.mends & names), common) if common else {}
+        for i, (node, outcome) in enumerate(sorted(self.refuted.items(), key=self._way)) if self.stands else ():
             name = outcome.judged.name
+            self.budget.leave(_SECONDS_ALONE if i < _MOST_ALONE else 0.0)
             if name in names - parts and name not in mending and several and not self.budget.is_over():
                 mine = self._proven(frozenset({name}), names - {name})  # several mistakes, each for itself
                 mending |= dict.fromkeys((name, *(mine.mends & names)), mine) if mine else {}
@@ -77,6 +81,12 @@ class CauseSearch:
                 mine = None  # another forward would do, but hardly is what was meant
             found[node] = self._of_repair(mine, outcome) if mine is not None else self._of_numbers(outcome)
         return {node: found[node] for node in self.refuted if node in found}
+
+    def _of_their_own(self, names: Iterable[str]) -> frozenset[str]:
+        """The gradients that need no repair, by a convention, or that none in backward can make 0."""
+        refuted = {outcome.judged.name for outcome in self.refuted.values()}
+        used = {name for name in names if any(np.any(stand.expected[name]) for stand in self.stands)}
+        return frozenset(name for name in names if name not in refuted or name not in used)
 
     def _told_by_numbers(self) -> dict[Node, Cause]:
         """The causes that whole gradients tell without a repair."""
@@ -178,16 +188,12 @@ class CauseSearch:
             )
             return Cause(edit.said, sentence, None, where, _said(first))
         alone = "; on another example it is wrong with that, too" if self._fails(proof) else ""
-        word = (
-            "formula" if edit.drops_a_step and edit.said == "ignores dout" and self._uses_dout(outcome) else edit.said
-        )
+        after = [j.gradient for j in proof.examination.judged if j.name == outcome.judged.name]
+        is_dout = _uses_dout(proof.examination, after) and not _uses_dout(self.examination, [outcome.judged.gradient])
+        word = "formula" if edit.drops_a_step and edit.said == "ignores dout" and not is_dout else edit.said
         sentence = f"{said_of(edit, word)}{alone}{proof.remarks}"
         fix = function.source.fix(proof.repair.text, self._unsafe(proof))
         return Cause(word, sentence, fix, where, _said(first))
-
-    def _uses_dout(self, outcome: Outcome) -> bool:
-        """Whether a gradient is computed of an upstream one."""
-        return not {*self.examination.seeds.values()}.isdisjoint(topological([outcome.judged.gradient]))
 
     def _fails(self, proof: ProvenRepair) -> bool:
         """Whether a repair is wrong on a second example; by a constant, a factor: that of others is a convention's."""
@@ -233,11 +239,17 @@ class CauseSearch:
         return found or outcome.judged.gradient.where
 
 
+def _uses_dout(examination: Examination, gradients: Iterable[Node]) -> bool:
+    """Whether gradients are computed of an upstream one."""
+    return not {*examination.seeds.values()}.isdisjoint(topological(gradients))
+
+
 def said_of(edit: Edit, word: str) -> str:
     """What is wrong, by a word, and what should stand there."""
     side = f" in {edit.place.function.name}" if edit.place.function.name != "backward" else ""
     lines = edit.written.count("\n") + 1
-    meant = f"the {lines} lines below" if edit.run and lines > 1 else f"`{' '.join(edit.written.split())}`"
+    is_longer = lines > edit.old.count("\n") + 1
+    meant = f"the {lines} lines below" if edit.run and is_longer else f"`{' '.join(edit.written.split())}`"
     return f"{sentence_of(word, edit.old, edit.written)}{side}: `{edit.shown}` should be {meant}"
 
 

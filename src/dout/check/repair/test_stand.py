@@ -274,9 +274,9 @@ def stands(subject: Subject, examination: Examination, points: Iterable[Point]) 
     if examination.ignores_dout and any(np.any(point[d] != 1) for point in points for d in examination.seeds.values()):
         others = [upstream(examination, point) for point in others]
 
-    seed = telling_seed(subject, examination)
+    seed, other = telling_seeds(subject, examination)
 
-    def at(point: Point, a_row_less: bool = False) -> list[Stand]:
+    def at(point: Point, a_row_less: bool = False, seed: int = seed) -> list[Stand]:
         try:
             return [Stand.at(subject, examination, point, a_row_less, seed)]
         except Exception:  # whatever the layer raises there
@@ -284,19 +284,31 @@ def stands(subject: Subject, examination: Examination, points: Iterable[Point]) 
 
     for point in (*points, others[0]):
         yield from at(point)
-    yield from at(others[1], a_row_less=True) or at(others[1])
+    yield from at(others[1], a_row_less=True, seed=other) or at(others[1], seed=other)
 
 
-def telling_seed(subject: Subject, examination: Examination) -> int:
-    """The first random state from which no mask that forward draws is the same everywhere: of zeros all is right."""
+def telling_seeds(subject: Subject, examination: Examination) -> tuple[int, int]:
+    """Random states from which no mask that forward draws is the same everywhere: of zeros all is right.
+
+    They differ where a mask has one element alone: from the second it is another one.
+    """
+    first: tuple[int, list[Any]] | None = None
     for seed in range(_MOST_SEEDS) if examination.trace.draws else ():
-        with quiet(seed):
-            trace = record(subject.again(), *subject.fresh_inputs())
-        drawn = {*trace.draws}
-        masks = (n for n in trace.graph.nodes if n in drawn or (n.kind == "b" and not drawn.isdisjoint(n.inputs)))
-        if all(np.size(trace.data[node]) < 2 or np.ptp(trace.data[node].astype(float)) for node in masks):
-            return seed
-    return 0
+        masks = _masks(subject, examination, seed)
+        if first is None and all(np.size(mask) < 2 or np.ptp(mask) for mask in masks):
+            first = seed, masks
+        if first is not None and (all(np.size(m) > 1 for m in masks) or not all(map(np.array_equal, first[1], masks))):
+            return first[0], seed
+    return (first[0], first[0]) if first is not None else (0, 0)
+
+
+def _masks(subject: Subject, examination: Examination, seed: int) -> list[Any]:
+    """What forward draws from a random state, and the conditions on it."""
+    with quiet(seed):
+        trace = record(subject.again(), *subject.fresh_inputs())
+    drawn = {*trace.draws}
+    nodes = (n for n in trace.graph.nodes if n in drawn or (n.kind == "b" and not drawn.isdisjoint(n.inputs)))
+    return [trace.data[node].astype(float) for node in nodes]
 
 
 def shorter(inputs: tuple[Any, ...], axis: int, n: int) -> tuple[Any, ...]:

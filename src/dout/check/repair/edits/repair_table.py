@@ -186,6 +186,8 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.8, "mask", CONDITION, "{x} & {t}", MASK),
     RepairKind(1.9, "mask", CONDITION, "{x} | {t}", MASK),
     *_comparisons(),
+    *_each(1.5, "mask", EditedSpot.FLOATS, "{x} > 0", "{x} < 0"),
+    *_each(1.5, "mask", NUMBER, "{t} > 0", "{t} < 0", needs=ARRAY),
     RepairKind(1.0, "mask", "a & b", "{a} | {b}"),
     RepairKind(1.0, "mask", "a | b", "{a} & {b}"),
     *_each(1.3, "mask", "a & b", "{a}", "{b}"),
@@ -209,7 +211,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.9, "broadcast", WHOLE, "{x}.mean(axis={i}, keepdims=True)"),
     RepairKind(1.75, "axis", WHOLE, "{s}"),
     # Another name, or a function of it. Gradients come back through layers in the order reverse to that of forward.
-    RepairKind(1.0, "order", EditedSpot.TURNS, "reversed({x})"),
+    RepairKind(1.25, "order", EditedSpot.TURNS, "reversed({x})"),  # `+=` in the place of `=` may do the same
     RepairKind(1.0, "order", "reversed(a)", "{a}"),
     RepairKind(1.0, "order", "range(a, -1, -1)", "range({a} + 1)"),
     RepairKind(0.5, "swapped", "a.backward(b.backward(c))", "{b}.backward({a}.backward({c}))"),
@@ -279,8 +281,10 @@ def sentence_of(word: str, old: str, new: str) -> str:
     more = new.count(".T") + new.count(".swapaxes(") - old.count(".T") - old.count(".swapaxes(")
     if word == "transpose" and more:
         return "a transpose is missing" if more > 0 else "there is one transpose too many"
-    if word == "mask" and new.startswith(f"{old} * "):
+    if word == "mask" and (new.startswith(f"{old} * ") or old.isdigit()):
         return "a mask is missing"
+    if word == "mask" and new.startswith((f"{old} > ", f"{old} < ")):
+        return "a comparison is missing"
     if word == "mask" and _is_inverted(old, new):
         return "the mask is inverted"
     if word == "swapped" and _is_a_name(old) and _is_a_name(new):
