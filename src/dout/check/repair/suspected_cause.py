@@ -225,7 +225,10 @@ class CauseSearch:
         needed = set(topological(there)) if self.named else set()
         first = next((n for n in self.named if not n.right and not n.negated and n.node in needed), None)
         where = first.where if first else self._start(outcome)
-        if words is None:
+        is_loss = self.stands[0].subject.ends or all(np.size(output) == 1 for output in self.stands[0].outputs)
+        if words is None and not (first or is_loss or _uses_dout(self.examination, [outcome.judged.gradient])):
+            words = "ignores dout", ""  # the finding says so
+        elif words is None:
             words = "formula", f"{first.name} is already wrong" if first else how_many(name, self.stands[0])
         return Cause(*words, where=where, first_wrong=_said(first))
 
