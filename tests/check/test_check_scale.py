@@ -321,8 +321,8 @@ class UnknownProduct:
 
 @pytest.mark.parametrize(("factor", "word"), [(1, "agrees within rounding"), (3, "refuted")])
 def test_a_gradient_that_is_proportional_to_the_derivative_takes_few_differences(factor, word):
-    """40 and 56 elements, of which 12 were moved one by one, each some twenty times."""
+    """40 and 56 elements, of which 12 were moved one by one, each some twenty times; a repair is looked for, too."""
     UnknownProduct.runs = 0
     report = dout.check(UnknownProduct(factor), np.random.default_rng(1).normal(size=(5, 8)))
     assert {verdict.argument: verdict.word for verdict in report.verdicts} == {"x": word, "W": word}
-    assert UnknownProduct.runs < 300
+    assert UnknownProduct.runs < (300 if factor == 1 else 500)

@@ -95,6 +95,31 @@ def judge_numerically(subject: Subject, first: PlainRun, *, repeats: bool = True
     )
 
 
+class Slopes(NamedTuple):
+    """A gradient as backward gave it, and the slopes of forward along some directions that it has to have.
+
+    `place` is that of an input, None of a parameter.
+    """
+
+    name: str
+    gradient: Any
+    place: int | None
+    along: list[tuple[Any, float]]
+
+
+def slopes(subject: Subject, first: PlainRun) -> Iterator[Slopes]:
+    """The slopes of forward by each input and parameter of which backward gave a gradient; of kinks there are none."""
+    generator = np.random.default_rng(2)
+    numbers = {name: i for i, name in enumerate(subject.names)}
+    for place in _places(subject, first):
+        value = np.asarray(place.value, dtype=float)
+        ways = [generator.normal(size=value.shape) * size_of(value) for _ in range(_DIRECTIONS)]
+        lines = (Line(partial(_all_moved, place.loss, value, way), 0.0, 1.0) for way in ways)
+        along = [(way, line.steady_slope()[0]) for way, line in zip(ways, lines, strict=True)]
+        number = None if place.parameter else numbers.get(place.name)
+        yield Slopes(place.name, place.gradient, number, [(way, slope) for way, slope in along if np.isfinite(slope)])
+
+
 def uncontradicted(judgement: Judgement, subject: Subject, first: PlainRun) -> Judgement:
     """The judgement without the refutations that plain runs contradict: the recording has lost something there."""
     examination = judgement.examination

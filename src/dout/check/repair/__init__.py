@@ -5,7 +5,7 @@ The search is loaded when the first gradient is refuted: most layers are right.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dout.judge.outcomes import Outcome
 
 __all__ = [
+    "cause_by_differences",
     "causes",
     "first_fix",
     "line_repairs",
@@ -82,6 +83,16 @@ def causes(
     if is_lambda(subject.runner.layer):
         found = {node: cause if cause.fix else _of_lambda(cause) for node, cause in found.items()}
     return found
+
+
+def cause_by_differences(subject: Subject, wrong: Collection[str], *, ignores_dout: bool) -> Cause | None:
+    """The suspected cause of the wrong gradients of a layer that cannot be recorded, by its repair."""
+    from dout.check.repair.plain_search import plain_cause
+    from dout.check.repair.test_stand import KIND_ALONE
+
+    with quiet(), keeping_random_states(), suppress(Exception):
+        return None if KIND_ALONE.get() else plain_cause(subject, wrong, ignores_dout=ignores_dout)
+    return None
 
 
 def _of_lambda(cause: Cause) -> Cause:

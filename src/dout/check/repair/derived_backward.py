@@ -17,11 +17,13 @@ import numpy as np
 from dout.adapt.interface.adapted_layer import is_adapted, users_class
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.check.exact.subject import Subject
+from dout.check.repair.edit_test import EditTest
 from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction, places
 from dout.check.repair.edits.seen_values import is_float
 from dout.check.repair.edits.source_edit import Edit
+from dout.check.repair.place_survey import PlaceSurvey
 from dout.check.repair.repair_proof import Repair
-from dout.check.repair.repair_search import SECONDS, EditTest, RepairSearch
+from dout.check.repair.repair_search import SECONDS, RepairSearch
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, tapped
 from dout.check.repair.test_stand import near, values_of
 from dout.check.report.fix import Fix
@@ -118,7 +120,8 @@ def derived_lines(search: RepairSearch) -> list[Repair]:
     with suppress(*OF_TRIED_CODE):
         search.budget = WorkBudget(max(search.budget.left, 0) + 2 * SECONDS)
         numbered = places(search.behind)
-        seen, handicaps = search.looked_at(search.behind, numbered, False, search.budget)
+        survey = PlaceSurvey(search.stands[0], search.wrong, search.others)
+        seen, handicaps = survey.looked_at(search.behind, numbered, False, search.budget)
         alone = {function for function in search.behind if _is_alone(function, search.stands[0].subject)}
         values = {p: seen[p.i].value for p in numbered if p.i in handicaps and p.function in alone and _is_whole(p)}
         edits = _edits(search, numbered, {place: value for place, value in values.items() if is_float(value)})

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.exact_route import Examination
-from dout.graph import INPUT, Node, Where, topological
+from dout.graph import INPUT, Node, Where, evaluate, topological
 from dout.judge.float_judge import as_floats, computed
 from dout.judge.gradient_judge import refuted_here
 from dout.judge.judged_run import JudgedRun
@@ -74,6 +74,43 @@ def named_gradients(examination: Examination) -> list[NamedGradient]:
         )
         for mine, negative in judged
     ]  # fmt: skip
+
+
+def first_unknown(examination: Examination, gradient: Node) -> Where | None:
+    """The first line on the way to a gradient that makes of `dout` what is no gradient, and no value of forward.
+
+    That of the gradient itself, where there is none before it.
+    """
+    trace = examination.trace
+    backward, seeds = set(trace.backward), set(examination.seeds.values())
+    with np.errstate(all="ignore"):
+        gradients = evaluate([*examination.derived.values(), *examination.gradients.on.values()], dict(trace.data))
+    known = prints_of_forward(examination) | {print_of(value) for value in gradients.values()}
+    moved, users = set[Node](seeds), dict[Node, list[Node]]()
+    needed = {*topological([gradient])}
+    way = [node for node in trace.graph.nodes if node in needed]  # as they were computed
+    for node in way:
+        moved |= {node} if not moved.isdisjoint(node.inputs) else set()
+        for other in node.inputs:
+            users.setdefault(other, []).append(node)
+    for node in way:
+        is_own = node in backward and node.where is not None and (not seeds or node in moved)
+        is_result = any(user.where != node.where for user in users.get(node, ())) or node is gradient
+        if is_own and is_result and node in trace.data and print_of(trace.data[node]) not in known:
+            return node.where
+    return gradient.where
+
+
+def prints_of_forward(examination: Examination) -> set[tuple[Any, ...]]:
+    """The prints of all values of forward."""
+    trace, backward = examination.trace, set(examination.trace.backward)
+    return {print_of(trace.data[node]) for node in trace.graph.nodes if node not in backward and node in trace.data}
+
+
+def print_of(value: Any) -> tuple[Any, ...]:
+    """What arrays of the same elements have in common, in whatever order and shape."""
+    array = np.sort(np.ravel(np.asarray(value, dtype=float)))
+    return array.size, *(float(f"{number:.9g}") for number in (array.sum(), *array[:1], *array[-1:]))
 
 
 def _is_of_one_call(nodes: Sequence[Node]) -> bool:

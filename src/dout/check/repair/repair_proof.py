@@ -54,6 +54,7 @@ class Repair:
     function: ScratchFunction  # as it is patched
     prepare: Callable[[Any], None]
     cost: float
+    scaled: frozenset[str] = frozenset()  # the gradients that it makes right up to a constant, as by a convention
 
     @property
     def longer(self) -> int:
@@ -88,7 +89,9 @@ class ProvenRepair:
     elsewhere: Elsewhere = Elsewhere.HOLDS  # a second example on which it fails may be none for this layer
 
 
-def written(edit: Edit, functions: Sequence[ScratchFunction], cost: float) -> Repair | None:
+def written(
+    edit: Edit, functions: Sequence[ScratchFunction], cost: float, scaled: frozenset[str] = frozenset()
+) -> Repair | None:
     """The edit as a repair in the source; None where the patched source cannot be compiled."""
     text, function = edit.patched(), edit.place.function
     try:
@@ -96,7 +99,7 @@ def written(edit: Edit, functions: Sequence[ScratchFunction], cost: float) -> Re
         scratch = Scratch({f: code_of(changed if f.node is function.node else f) for f in functions})
     except SyntaxError:
         return None
-    return Repair(edit, text, changed, lambda layer: scratch.install(objects_in(layer)), cost)
+    return Repair(edit, text, changed, lambda layer: scratch.install(objects_in(layer)), cost, scaled)
 
 
 def proven(
@@ -105,8 +108,7 @@ def proven(
     """The repair, if the exact check passes every gradient of the repaired layer but `others`, kinks aside."""
     judgement = judge(stands[0].recorded(repair.prepare), ends=stands[0].subject.ends)
     at_kinks = {outcome.judged.name for outcome in judgement.at_kinks.values()}
-    constant = stands[0].negated | stands[0].scaled
-    negated = {name for name in constant if (judgement.likeness[name].ratio or 0) > 0}
+    negated = {name for name in repair.scaled if (judgement.likeness[name].ratio or 0) > 0}
     judged = [verdict for verdict in judgement.verdicts if verdict.argument not in others | at_kinks | negated]
     if judgement.examination is None:
         return None
@@ -114,11 +116,11 @@ def proven(
     if any(verdict.word not in right for verdict in judged):
         return None
     keeps = all(same_bits_deep(stand.after_forward(repair.prepare).outputs, stand.outputs) for stand in stands)
-    turned = [*turned_conditions(repair, stands, judgement.examination)]
+    turned = [*turned_conditions(repair, stands, functions, judgement.examination)]
     kinks = ["; where values are equal the gradient is then still wrong"] if at_kinks else []
     another = not keeps and not is_written_elsewhere(repair.edit, functions)
     mends = frozenset(negated.union(verdict.argument for verdict in judgement.verdicts if verdict.word in right))
-    chosen = ["; it is then right up to a constant that people choose"] if stands[0].scaled & negated else []
+    chosen = ["; it is then right up to a constant that people choose"] if negated - stands[0].negated else []
     remarks = "".join([*turned, *kinks, *chosen])
     return ProvenRepair(repair, judgement.examination, keeps, another, remarks, bool(turned), mends)
 
@@ -178,7 +180,11 @@ def elsewhere(
         if first is None:
             continue
         given, found = first
-        wrong = _refuted_in(found) - others
+        wrong = frozenset(
+            name
+            for name in _refuted_in(found) - others
+            if not (name in repair.scaled and (found.likeness[name].ratio or 0) > 0)
+        )
         if not wrong <= mended and wrong - mended <= _refuted_in(_judged_on(given, lambda layer: None)):
             continue
         ratios = [found.likeness[name].ratio for name in wrong]
@@ -321,7 +327,7 @@ def is_written_elsewhere(edit: Edit, functions: Sequence[ScratchFunction]) -> bo
     described = "\n".join(_bare(item.__doc__ or "") for item in (*owners, *(f.function for f in functions)))
     for text in changed:
         try:
-            bare = _bare(ast.unparse(ast.parse(text, mode="eval")))
+            bare = _bare(ast.unparse(ast.parse(f"({text}\n)", mode="eval")))
         except SyntaxError:
             continue
         telling_enough = len(bare) >= _LEAST_TELLING and not bare.isidentifier() and bare not in before
@@ -337,9 +343,15 @@ def _bare(text: str) -> str:
 # --- conditions -------------------------------------------------------------------------------------------------------
 
 
-def turned_conditions(repair: Repair, stands: Sequence[Stand], after: Examination) -> Iterator[str]:
-    """Say which conditions came out one way only on examples of these lengths, and do not with a repair."""
-    before, now = Covered(), Covered()
+def turned_conditions(
+    repair: Repair, stands: Sequence[Stand], functions: Sequence[ScratchFunction], after: Examination
+) -> Iterator[str]:
+    """Say which conditions of the layer came out one way only on examples of these lengths, and do not with a repair.
+
+    Those in what it computes with, as in the class of a tensor, say nothing of it.
+    """
+    owners = {*type(stands[0].make()).__mro__, repair.edit.place.function.owner, None}
+    own, before, now = [f for f in functions if f.owner in owners], Covered(), Covered()
     for stand in (stand for stand in stands if not stand.shortened):
         for covered, prepare in ((before, _as_it_is), (now, repair.prepare)):
             with watched() as seen:
@@ -350,7 +362,8 @@ def turned_conditions(repair: Repair, stands: Sequence[Stand], after: Examinatio
             covered.add(examination.conditions.seen_in_the_run())
     found = {_start(place): sides.seen for place, sides in now.sides.items()}
     for place, sides in before.open.items():
-        if sides.may == (TRUE, FALSE) and sides.seen and found.get(_start(place), set()) - sides.seen:
+        is_own = any(f.source.file == place.file and f.has_line(place.span[0]) for f in own)
+        if is_own and sides.may == (TRUE, FALSE) and sides.seen and found.get(_start(place), set()) - sides.seen:
             yield f"; {place} {sides} on the examples, and with this repair it is not"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +13,13 @@ from dout.check.exact.subject import Subject
 from dout.check.repair.derived_backward import derived_lines
 from dout.check.repair.edits.other_users import users_beside
 from dout.check.repair.edits.repair_table import sentence_of
-from dout.check.repair.first_wrong import NamedGradient, named_gradients
+from dout.check.repair.edits.source_edit import Edit
+from dout.check.repair.first_wrong import NamedGradient, first_unknown, named_gradients
 from dout.check.repair.repair_proof import Elsewhere, ProvenRepair, Repair, elsewhere, proven, stays_right
 from dout.check.repair.repair_search import RepairSearch
 from dout.check.repair.scratch_functions import OF_TRIED_CODE
 from dout.check.repair.test_stand import KIND_ALONE, stands
-from dout.check.repair.whole_gradients import is_left_out, is_scaled, word_of
+from dout.check.repair.whole_gradients import how_many, is_left_out, is_scaled, word_of
 from dout.check.report.verdicts import Cause
 from dout.clock import WorkBudget
 from dout.graph import Node, Where, topological
@@ -26,6 +28,7 @@ from dout.judge.outcomes import Outcome
 
 MOST_SECONDS = 1.5  # for a layer, all its gradients together
 _SECONDS_FOR_KIND = 0.4  # where no repair is shown
+_SECONDS_ALONE, _MOST_ALONE = 0.25, 3  # at least, for each of the first gradients that no common repair mends
 _MOST_SEARCHES = 3  # where repairs are right by chance
 _KNOWN = (Elsewhere.HOLDS, Elsewhere.UNTRIED)
 _UNRUNNABLE = 1000  # wrong gradients in between, of a repair that cannot be recorded
@@ -61,22 +64,29 @@ class CauseSearch:
         names: frozenset[str] = frozenset().union(*wrong)
         several = len(names) > 1
         parts = frozenset(n for n in names if "." in n and all(stand.got.get(n) is None for stand in self.stands))
-        common = self._proven(wrong[0] - parts, parts) if names - parts else None  # a part keeps them: the proof sees
+        apart = parts | self._of_their_own(names)
+        apart = apart if wrong[0] - apart else parts
+        common = self._proven(wrong[0] - apart, apart) if names - parts else None  # a part keeps them: the proof sees
         self.budget.leave(MOST_SECONDS / 2)
         found: dict[Node, Cause] = {}
-        mending = dict.fromkeys((names - parts) | (common.mends & names), common) if common else {}
-        for node, outcome in sorted(self.refuted.items(), key=self._way) if self.stands else ():
+        mending = dict.fromkeys((names - apart) | (common.mends & names), common) if common else {}
+        for i, (node, outcome) in enumerate(sorted(self.refuted.items(), key=self._way)) if self.stands else ():
             name = outcome.judged.name
+            self.budget.leave(_SECONDS_ALONE if i < _MOST_ALONE else 0.0)
             if name in names - parts and name not in mending and several and not self.budget.is_over():
                 mine = self._proven(frozenset({name}), names - {name})  # several mistakes, each for itself
                 mending |= dict.fromkeys((name, *(mine.mends & names)), mine) if mine else {}
             mine = mending.get(name)
             if mine is not None and mine.another_forward and is_left_out(name, self.stands[0]):
                 mine = None  # another forward would do, but hardly is what was meant
-            cause = self._of_repair(mine) if mine is not None else self._of_numbers(outcome)
-            if cause is not None:
-                found[node] = cause
+            found[node] = self._of_repair(mine, outcome) if mine is not None else self._of_numbers(outcome)
         return {node: found[node] for node in self.refuted if node in found}
+
+    def _of_their_own(self, names: Iterable[str]) -> frozenset[str]:
+        """The gradients that need no repair, by a convention, or that none in backward can make 0."""
+        refuted = {outcome.judged.name for outcome in self.refuted.values()}
+        used = {name for name in names if any(np.any(stand.expected[name]) for stand in self.stands)}
+        return frozenset(name for name in names if name not in refuted or name not in used)
 
     def _told_by_numbers(self) -> dict[Node, Cause]:
         """The causes that whole gradients tell without a repair."""
@@ -135,8 +145,7 @@ class CauseSearch:
             is_factor = repair.edit.word == "factor"
             if KIND_ALONE.get() and not is_factor:
                 return found
-            left = others | self.stands[0].scaled
-            there = elsewhere(repair, self.stands[0].subject, search.wrong, left, search.functions)
+            there = elsewhere(repair, self.stands[0].subject, search.wrong, others, search.functions)
             found, is_known = replace(found, elsewhere=there), there in _KNOWN
             if is_known and not found.another_forward:
                 return found
@@ -155,7 +164,7 @@ class CauseSearch:
             return _UNRUNNABLE
         return sum(not named.right and not named.negated for named in after)
 
-    def _of_repair(self, proof: ProvenRepair) -> Cause:
+    def _of_repair(self, proof: ProvenRepair, outcome: Outcome) -> Cause:
         edit = proof.repair.edit
         function, line = edit.place.function, edit.place.node.lineno
         mended = {named.name for named in named_gradients(proof.examination) if named.right}
@@ -165,7 +174,12 @@ class CauseSearch:
         is_constant = _is_number(edit.written) or edit.written.startswith("np.sign(")
         if proof.another_forward and is_constant and not _is_number(edit.old):
             sentence = f"backward takes `{edit.shown}` (line {line}) for a constant: the gradient through it is missing"
-            return Cause("missing term", sentence, first_wrong=_said(first))
+            return Cause("missing term", sentence, where=self._start(outcome), first_wrong=_said(first))
+        if proof.another_forward and edit.drops_a_step:
+            word = "missing term" if edit.drops_a_term else "factor"
+            lost = "gradient through a term" if edit.drops_a_term else "local derivative"
+            sentence = f"the {lost} of `{edit.shown}` ({function.name}, line {line}) is missing"
+            return Cause(word, sentence, where=self._start(outcome), first_wrong=_said(first))
         if proof.another_forward:
             sentence = (
                 f"backward belongs to another forward. Every gradient is right with `{edit.written}` instead of "
@@ -173,16 +187,13 @@ class CauseSearch:
                 f"{proof.remarks}"
             )
             return Cause(edit.said, sentence, None, where, _said(first))
-        side = f" in {function.name}" if function.name != "backward" else ""
-        lines = edit.written.count("\n") + 1
-        meant = f"`{edit.written}`" if lines == 1 else f"the {lines} lines below"
         alone = "; on another example it is wrong with that, too" if self._fails(proof) else ""
-        sentence = (
-            f"{sentence_of(edit.said, edit.old, edit.written)}{side}: `{edit.shown}` should be {meant}"
-            f"{alone}{proof.remarks}"
-        )
+        after = [j.gradient for j in proof.examination.judged if j.name == outcome.judged.name]
+        is_dout = _uses_dout(proof.examination, after) and not _uses_dout(self.examination, [outcome.judged.gradient])
+        word = "formula" if edit.drops_a_step and edit.said == "ignores dout" and not is_dout else edit.said
+        sentence = f"{said_of(edit, word)}{alone}{proof.remarks}"
         fix = function.source.fix(proof.repair.text, self._unsafe(proof))
-        return Cause(edit.said, sentence, fix, where, _said(first))
+        return Cause(word, sentence, fix, where, _said(first))
 
     def _fails(self, proof: ProvenRepair) -> bool:
         """Whether a repair is wrong on a second example; by a constant, a factor: that of others is a convention's."""
@@ -206,19 +217,43 @@ class CauseSearch:
             return "it changes the gradient by the number of samples, which may be a convention"
         return ""
 
-    def _of_numbers(self, outcome: Outcome) -> Cause | None:
+    def _of_numbers(self, outcome: Outcome) -> Cause:
         """What the wrong gradient tells without a repair: how it differs from the right one, and where that begins."""
         name = outcome.judged.name
         words = word_of(name, self.stands)
         there = [j.gradient for j in self.recorded.judged if j.name == name] if self.recorded else []
         needed = set(topological(there)) if self.named else set()
         first = next((n for n in self.named if not n.right and not n.negated and n.node in needed), None)
-        where = first.where if first else outcome.judged.gradient.where
-        if words is not None:
-            return Cause(*words, where=where, first_wrong=_said(first))
-        if first is not None:
-            return Cause("formula", f"{first.name} is already wrong", where=where, first_wrong=_said(first))
-        return None
+        where = first.where if first else self._start(outcome)
+        is_loss = self.stands[0].subject.ends or all(np.size(output) == 1 for output in self.stands[0].outputs)
+        if words is None and not (first or is_loss or _uses_dout(self.examination, [outcome.judged.gradient])):
+            words = "ignores dout", ""  # the finding says so
+        elif words is None:
+            words = "formula", f"{first.name} is already wrong" if first else how_many(name, self.stands[0])
+        return Cause(*words, where=where, first_wrong=_said(first))
+
+    def _start(self, outcome: Outcome) -> Where | None:
+        """The first line of backward whose result is none that is known to be right."""
+        name = outcome.judged.name
+        there = [j.gradient for j in self.recorded.judged if j.name == name] if self.recorded else []
+        found = None
+        with suppress(*OF_TRIED_CODE):  # a step without a value, say
+            found = first_unknown(self.recorded, there[0]) if self.recorded and there else None
+        return found or outcome.judged.gradient.where
+
+
+def _uses_dout(examination: Examination, gradients: Iterable[Node]) -> bool:
+    """Whether gradients are computed of an upstream one."""
+    return not {*examination.seeds.values()}.isdisjoint(topological(gradients))
+
+
+def said_of(edit: Edit, word: str) -> str:
+    """What is wrong, by a word, and what should stand there."""
+    side = f" in {edit.place.function.name}" if edit.place.function.name != "backward" else ""
+    lines = edit.written.count("\n") + 1
+    is_longer = lines > edit.old.count("\n") + 1
+    meant = f"the {lines} lines below" if edit.run and is_longer else f"`{' '.join(edit.written.split())}`"
+    return f"{sentence_of(word, edit.old, edit.written)}{side}: `{edit.shown}` should be {meant}"
 
 
 def _said(first: NamedGradient | None) -> str | None:

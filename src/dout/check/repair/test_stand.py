@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +15,7 @@ import numpy as np
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject, axis_with
 from dout.clock import count
+from dout.grad import backpropagate
 from dout.graph import Node, evaluate
 from dout.judge.judging_points import generic, upstream
 from dout.judge.outcomes import Point
@@ -36,6 +38,7 @@ from dout.trace.session.pairing import pairs
 
 CLOSE = {8: 1e-7, 4: 1e-3, 2: 3e-2}
 _MOST_SEEDS = 8
+_MOST_USES = 120  # of values in forward, of which each is looked at
 CLOSE_WITH_STABILISER = 1e-4  # log(y + 1e-7) is meant as log(y)
 
 KIND_ALONE: ContextVar[bool] = ContextVar("kind_alone", default=False)
@@ -64,7 +67,6 @@ class Stand:
     examination: Examination | None = None
     shortened: bool = False  # with a row less than the examples
     negated: frozenset[str] = frozenset()  # gradients that lack a sign, and a length that may be a convention: it stays
-    scaled: frozenset[str] = frozenset()  # gradients that are to be right up to a constant, as by a convention
     seed: int = 0  # of what the layer draws
 
     @classmethod
@@ -121,7 +123,7 @@ class Stand:
             prepare(layer)
             douts = self.upstream(self.after_forward(prepare).outputs)
         with quiet(self.seed):
-            return record(layer, *deep_copy(self.inputs), dout=one_or_all(douts))
+            return record(layer, *deep_copy(self.inputs), dout=deep_copy(one_or_all(douts)))
 
     def upstream(self, outputs: Iterable[Any]) -> tuple[Any, ...]:
         """What backward is given: the point's own, or one of the shape that an output has come to have."""
@@ -145,9 +147,9 @@ class Stand:
             outputs = [*map(copied, flat(layer.forward(*inputs)))]  # backward may write into them
         return BackwardRuns(self, layer, before, outputs, HeldMemory(layer, *inputs))
 
-    def wrong(self, gradients: Mapping[str, Any], expected: Mapping[str, Any] | None = None) -> frozenset[str]:
-        """The names of the gradients that are not the expected ones."""
-        right = self.expected if expected is None else expected
+    def wrong(self, gradients: Mapping[str, Any], times: float = 1.0, scaled: Collection[str] = ()) -> frozenset[str]:
+        """The names of the gradients that are not the expected ones, or not so many `times` these, if `scaled`."""
+        right = {name: times * item if name in scaled else item for name, item in self.expected.items()}
         return frozenset(
             n for n, e in right.items() if not near(gradients.get(n), e, self.close, self.natural.get(n, 0.0))
         )
@@ -179,17 +181,22 @@ class Stand:
         found = {n: _held(layer, n) if at is None else given[at] for n, at in self.wanted.items()}
         return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
 
-    def edges_of(self, name: str) -> Iterator[tuple[str, Any]]:
-        """The gradients that come to a value through each of its uses, where it has several."""
-        if self.examination is None:
+    def shares_of(self, name: str) -> Iterator[tuple[str, Any]]:
+        """What comes to a gradient through each use of a value that is used several times; in a word, the use."""
+        if self.examination is None or len(self.examination.gradients.on) > _MOST_USES:
             return
         examination, trace = self.examination, self.examination.trace
-        nodes = {j.node for j in examination.judged if j.name == name}
-        on = {edge: g for edge, g in examination.gradients.on.items() if edge[0].inputs[edge[1]] in nodes}
-        if len(on) > 1:
-            values = values_of(examination, on.values())
-            for (user, _), gradient in on.items():
-                yield f"`{trace.names.get(user) or user.primitive}`", values[gradient]
+        on, nodes = examination.gradients.on, {j.node for j in examination.judged if j.name == name}
+        uses = Counter(user.inputs[argument] for user, argument in on)
+        shares: dict[tuple[Node, int], Node] = {}
+        for edge, gradient in on.items():
+            value = edge[0].inputs[edge[1]]
+            found = backpropagate({value: gradient}, until=nodes).of if uses[value] > 1 else {}
+            shares.update((edge, item) for node, item in found.items() if node in nodes)
+        values = values_of(examination, shares.values())
+        for (user, argument), share in shares.items():
+            line = f" (line {user.where.line})" if user.where and user.inputs[argument] not in nodes else ""
+            yield f"`{trace.names.get(user) or user.primitive}`{line}", values[share]
 
 
 @dataclass(eq=False)
@@ -201,12 +208,14 @@ class BackwardRuns:
     before: dict[str, Any]
     outputs: list[Any]
     memory: HeldMemory
+    given: tuple[Any, ...] = ()
 
     def gradients(self) -> dict[str, Any]:
         """Run backward and return the gradients by name. Raises what the layer raises."""
         count(self.stand.subject.seconds / 2)
         self.memory.put_back()
-        returned = run_backward(self.layer, self.stand.upstream(self.outputs))
+        self.given = self.stand.upstream(self.outputs)
+        returned = run_backward(self.layer, self.given)
         items = returned if type(returned) in (list, tuple) else (returned,)
         kept = {}
         if None in self.stand.wanted.values():
@@ -214,6 +223,10 @@ class BackwardRuns:
         places = self.stand.wanted.items()
         gradients = {name: kept.get(name) for name, at in places if at is None}
         return gradients | {name: items[at] for name, at in places if at is not None and at < len(items)}
+
+    def overwrote(self) -> bool:
+        """Whether backward wrote into the upstream gradients that it was given last."""
+        return not all(map(np.array_equal, self.given, self.stand.upstream(self.outputs)))
 
 
 def natural_size(examination: Examination, node: Node) -> float:
@@ -261,9 +274,9 @@ def stands(subject: Subject, examination: Examination, points: Iterable[Point]) 
     if examination.ignores_dout and any(np.any(point[d] != 1) for point in points for d in examination.seeds.values()):
         others = [upstream(examination, point) for point in others]
 
-    seed = telling_seed(subject, examination)
+    seed, other = telling_seeds(subject, examination)
 
-    def at(point: Point, a_row_less: bool = False) -> list[Stand]:
+    def at(point: Point, a_row_less: bool = False, seed: int = seed) -> list[Stand]:
         try:
             return [Stand.at(subject, examination, point, a_row_less, seed)]
         except Exception:  # whatever the layer raises there
@@ -271,19 +284,31 @@ def stands(subject: Subject, examination: Examination, points: Iterable[Point]) 
 
     for point in (*points, others[0]):
         yield from at(point)
-    yield from at(others[1], a_row_less=True) or at(others[1])
+    yield from at(others[1], a_row_less=True, seed=other) or at(others[1], seed=other)
 
 
-def telling_seed(subject: Subject, examination: Examination) -> int:
-    """The first random state from which no mask that forward draws is the same everywhere: of zeros all is right."""
+def telling_seeds(subject: Subject, examination: Examination) -> tuple[int, int]:
+    """Random states from which no mask that forward draws is the same everywhere: of zeros all is right.
+
+    They differ where a mask has one element alone: from the second it is another one.
+    """
+    first: tuple[int, list[Any]] | None = None
     for seed in range(_MOST_SEEDS) if examination.trace.draws else ():
-        with quiet(seed):
-            trace = record(subject.again(), *subject.fresh_inputs())
-        drawn = {*trace.draws}
-        masks = (n for n in trace.graph.nodes if n in drawn or (n.kind == "b" and not drawn.isdisjoint(n.inputs)))
-        if all(np.size(trace.data[node]) < 2 or np.ptp(trace.data[node].astype(float)) for node in masks):
-            return seed
-    return 0
+        masks = _masks(subject, examination, seed)
+        if first is None and all(np.size(mask) < 2 or np.ptp(mask) for mask in masks):
+            first = seed, masks
+        if first is not None and (all(np.size(m) > 1 for m in masks) or not all(map(np.array_equal, first[1], masks))):
+            return first[0], seed
+    return (first[0], first[0]) if first is not None else (0, 0)
+
+
+def _masks(subject: Subject, examination: Examination, seed: int) -> list[Any]:
+    """What forward draws from a random state, and the conditions on it."""
+    with quiet(seed):
+        trace = record(subject.again(), *subject.fresh_inputs())
+    drawn = {*trace.draws}
+    nodes = (n for n in trace.graph.nodes if n in drawn or (n.kind == "b" and not drawn.isdisjoint(n.inputs)))
+    return [trace.data[node].astype(float) for node in nodes]
 
 
 def shorter(inputs: tuple[Any, ...], axis: int, n: int) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,13 @@ from dout.judge.float_judge import in_float64
 
 Words = tuple[str, str]
 _DIGITS, _SIDES = 9, 3  # of local derivatives that are compared; most values of a piecewise linear step
+_EXACTLY = 1e-6  # of a ratio
+_OTHER = "has the other sign"
 _MOST_TIED = 64  # elements of an input whose derivative is looked at as a matrix
 _FACTORS = {2.0: "half the right gradient", 0.5: "twice the right gradient", 4.0: "a quarter of the right gradient"}
 
 
-def word_of(name: str, stands: list[Stand], *, sure: bool = False) -> Words | None:
+def word_of(name: str, stands: Sequence[Stand], *, sure: bool = False) -> Words | None:
     """A word and a sentence for what is wrong with the gradient of `name`, the same at every stand; None if unclear.
 
     With `sure` nothing is guessed from how many elements are wrong.
@@ -27,13 +29,20 @@ def word_of(name: str, stands: list[Stand], *, sure: bool = False) -> Words | No
     return next((words for words in rows[0] if all(words in others for others in rows[1:])), None) if rows else None
 
 
+def how_many(name: str, stand: Stand) -> str:
+    """How many elements of a gradient are wrong, where nothing else is known."""
+    right, got = np.asarray(stand.expected[name], dtype=float), np.asarray(stand.got.get(name, np.nan), dtype=float)
+    off = _off(got, right, stand.close) if got.shape == right.shape else np.ones(right.shape, dtype=bool)
+    return "all its elements are wrong" if np.all(off) else f"{off.sum()} of its {off.size} elements are wrong"
+
+
 def is_left_out(name: str, stand: Stand) -> bool:
     """Whether a gradient is right except in a whole block, which is 0: somebody forgot to fill it."""
     right, got = np.asarray(stand.expected[name], dtype=float), np.asarray(stand.got.get(name, np.nan), dtype=float)
     return right.shape == got.shape and any(_left_at_zero(got, _off(got, right, stand.close)))
 
 
-def is_scaled(name: str, stands: list[Stand], sign: int = 1, samples: bool = False) -> bool:
+def is_scaled(name: str, stands: Sequence[Stand], sign: int = 1, samples: bool = False) -> bool:
     """Whether a gradient is the right one, times or divided by the length of an axis, wherever it is wrong.
 
     With a `sign` of -1, whether it is so with the other sign; with `samples`, whether that axis may be one of samples.
@@ -125,11 +134,14 @@ def _of_places(name: str, got: Any, right: Any, stand: Stand, same: Any) -> Iter
         yield "mask", said.get((lost, more), "elements pass that should be 0, and are 0 that should not be")
     if np.any(off) and any(_of_other_side(got, right, off, dout) for dout in stand.douts):
         yield "mask", "the mask is wrong: elements have the local derivative of the other side"
-    for other, theirs in stand.edges_of(name):
-        if same(got + theirs):
-            yield "missing term", f"the part that comes through {other} is missing"
-        if same(got - theirs):
-            yield "extra term", f"the part that comes through {other} is counted twice"
+    for other, share in stand.shares_of(name):
+        times = ratio_of_floats(share, got - right, _EXACTLY) if np.any(share) else None  # of this share too many
+        if times is None or not np.any(off):
+            continue
+        part = f"the part that comes through {other}"
+        known = {-1.0: ("missing term", "is missing"), 1.0: ("extra term", "is counted twice"), -2.0: ("sign", _OTHER)}
+        word, how = known.get(round(times, _DIGITS), ("factor", f"is taken {1 + times:.4g} times"))
+        yield word, f"{part} {how}"
 
 
 def _few(name: str, stand: Stand) -> Iterator[Words]:
@@ -183,8 +195,8 @@ def _of_shape(name: str, got: Any, right: Any, stand: Stand, same: Any) -> Itera
             yield "broadcast", f"it has to be repeated to the shape of {name}"
     except ValueError:
         pass
-    if got.size == right.size:
-        yield "broadcast", f"its shape is {got.shape} instead of {right.shape}; its numbers may be right"
+    if got.size == right.size and same(got.reshape(right.shape)):
+        yield "broadcast", f"its shape is {got.shape} instead of {right.shape}; its numbers are right"
     yield "broadcast", f"its shape is {got.shape} instead of {right.shape}"
 
 
@@ -196,9 +208,9 @@ def _ratio(got: Any, right: Any) -> float | None:
 
 def _of_ratio(ratio: float, stand: Stand) -> Iterator[Words]:
     if abs(ratio + 1) < 1e-6:
-        yield "sign", "it has the other sign"
+        yield "sign", f"it {_OTHER}"
     if ratio < 0:
-        yield from (("sign", f"it has the other sign, and {rest}") for _, rest in _of_ratio(-ratio, stand))
+        yield from (("sign", f"it {_OTHER}, and {rest}") for _, rest in _of_ratio(-ratio, stand))
         return
     for n in _lengths(stand):
         if abs(ratio * n - 1) < 1e-6:

@@ -18,7 +18,7 @@ from dout.check.repair.edits.computed_edits import Echoes, bias_sums, computed, 
 from dout.check.repair.edits.exchanged_parts import Terms
 from dout.check.repair.edits.expression_places import ExpressionPlace
 from dout.check.repair.edits.repair_table import KINDS, EditedSpot, RepairKind, TermNeed
-from dout.check.repair.edits.seen_values import Seen, is_bool, is_float, is_number
+from dout.check.repair.edits.seen_values import Seen, has_an_order, is_bool, is_float, is_number
 from dout.check.repair.edits.source_edit import Edit, Slots
 
 _STABLE = 0.3
@@ -94,8 +94,16 @@ _IN_SCOPE: dict[str, Callable[[RepairKind, ExpressionPlace, Seen, Mapping[TermNe
     "d": lambda kind, place, seen, terms: [t for t in terms[TermNeed.ALIKE] if t[0] == _upstream(place)],
     "i": lambda kind, place, seen, terms: [(str(axis), axis) for axis in range(seen.ndim)],
     "n": lambda kind, place, seen, terms: seen.lengths.items(),
+    "m": lambda kind, place, seen, terms: _conditions(place, terms),
     "s": lambda kind, place, seen, terms: bias_sums(_upstream(place), seen.terms),
 }
+
+
+def _conditions(place: ExpressionPlace, terms: Mapping[TermNeed, Terms]) -> Iterator[tuple[str, Any]]:
+    """Conditions on each element: masks by their names, and other arrays compared with 0."""
+    yield from terms[TermNeed.MASK]
+    arrays = ((text, value) for text, value in terms[TermNeed.ALIKE] if text != _upstream(place) and np.ndim(value))
+    yield from ((f"{text} > 0", value) for text, value in arrays)
 
 
 def _handicap(kind: RepairKind, place: ExpressionPlace, seen: Seen, text: str, value: Any) -> float:
@@ -142,6 +150,8 @@ def _spots(place: ExpressionPlace, seen: Seen) -> Iterator[EditedSpot]:
             yield EditedSpot.FLOATS
     if floats and isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call) and place.is_operand_of(ast.Mult, ast.Div):
         yield EditedSpot.FACTOR
+    if isinstance(place.parents[0], ast.For) and has_an_order(value) and place.called != "reversed":
+        yield EditedSpot.TURNS
     if type(value) is int and not literal and not place.is_operand_of(*_PRODUCTS):
         yield EditedSpot.COUNT
     if is_bool(value):

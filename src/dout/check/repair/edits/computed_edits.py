@@ -15,6 +15,7 @@ from dout.check.repair.edits.exchanged_parts import Found, Terms, exchanged, of_
 from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction
 from dout.check.repair.edits.parsed_file import ParsedFile
 from dout.check.repair.edits.repair_table import OTHER_FUNCTIONS
+from dout.check.repair.edits.written_targets import of_target, slices_elsewhere
 
 _MOST_LENGTHS = 4
 _KEEPING = frozenset(
@@ -27,8 +28,7 @@ def computed(place: ExpressionPlace, ndim: int, terms: Terms) -> Found:
     for edits in _BY_SYNTAX.get(type(place.node), ()):
         yield from edits(place, place.node, ndim)
     yield from _unpacked(place)
-    yield from _added_at(place, terms)
-    yield from _other_target(place)
+    yield from of_target(place, terms)
     yield from _unpadded(place, ndim, terms)
     yield from of_parts(place, terms)
 
@@ -153,59 +153,6 @@ def _unpacked(place: ExpressionPlace) -> Found:
         yield 1.0, "swapped", text, f"(lambda t: ({', '.join(f't[{k}]' for k in order)},))(tuple({place.text}))"
 
 
-def _added_at(place: ExpressionPlace, terms: Terms) -> Found:
-    """An assignment to elements that an array chooses, or `+=`: of one that is chosen twice a single value remains.
-
-    Of elements that whole numbers choose, one at a time, `+=` loses nothing, nor where one index counts: `a[rows, t]`.
-    """
-    statement, numpy = place.statement, place.function.numpy
-    is_sum = isinstance(statement, ast.AugAssign)
-    if not isinstance(statement, ast.Assign | ast.AugAssign) or statement.value is not place.node or not numpy:
-        return
-    target, *more = [statement.target] if isinstance(statement, ast.AugAssign) else statement.targets
-    if more or (isinstance(statement, ast.AugAssign) and not isinstance(statement.op, ast.Add)):
-        return
-    if not isinstance(target, ast.Subscript) or any(isinstance(n, ast.Slice) for n in ast.walk(target.slice)):
-        return
-    source, known = place.function.source, dict(terms)
-    chosen = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
-    values = [known.get(source.segment(part)) for part in chosen]
-    if all(isinstance(value, int | np.integer) for value in values) or any(map(_counts, chosen, values)):
-        return
-    if any(getattr(value, "dtype", None) == np.bool_ for value in values):
-        return  # it chooses nothing twice
-    array, element = source.segment(target.value), source.segment(target)
-    index = source.segment(target.slice)
-    index = f"({index})" if isinstance(target.slice, ast.Tuple) and not index.startswith("(") else index
-    call = f"{numpy}.add.at({array}, {index}, {place.text})"
-    run = f"(before := {element} + 0, {call}, {element} - before)" if is_sum else f"({call}, {element})"
-    yield 1.15, "index", call, f"{run}[-1]"
-
-
-def _counts(index: ast.expr, value: Any) -> bool:
-    """Whether an index, or the value of its name, is 0, 1, 2 and so on."""
-    is_range = isinstance(index, ast.Call) and name_of(index.func) in ("range", "arange")
-    return is_range or (isinstance(value, np.ndarray) and value.size > 1 and np.array_equal(value, range(value.size)))
-
-
-def _other_target(place: ExpressionPlace) -> Found:
-    """Another slice of the array that is written into, as the function has it elsewhere: `dx[:, s:s + k] += …`."""
-    statement, numpy, source = place.statement, place.function.numpy, place.function.source
-    if not isinstance(statement, ast.Assign | ast.AugAssign) or statement.value is not place.node or not numpy:
-        return
-    target = statement.target if isinstance(statement, ast.AugAssign) else statement.targets[0]
-    sign = {ast.Add: "+", ast.Sub: "-"}.get(type(statement.op)) if isinstance(statement, ast.AugAssign) else ""
-    if not isinstance(target, ast.Subscript) or sign is None:
-        return
-    array, parts = source.segment(target.value), target.slice
-    for piece, text in _slices_elsewhere(place, parts.elts if isinstance(parts, ast.Tuple) else [parts]):
-        index = source.with_parts(parts, {piece: text})
-        new = f"{array}[{index}] {sign} ({place.text})" if sign else f"({place.text})"
-        written = f"{array}.__setitem__({numpy}.s_[{index}], {new})"
-        rest = f"0 * ({place.text})" if sign else source.segment(target)
-        yield 1.2, "formula", f"{array}[{index}] {sign}= {place.text}", f"({written}, {rest})[-1]"
-
-
 def spread(place: ExpressionPlace, terms: Terms) -> Iterator[tuple[float, str, str]]:
     """Divided by two lengths that have names, as of a mean over windows or images: `dout / (h * w)`, `dout / (k * k)`.
 
@@ -278,27 +225,17 @@ def _other_element(place: ExpressionPlace, node: ast.Subscript, ndim: int) -> Fo
     if isinstance(outer, ast.For) and isinstance(node.slice, ast.Slice):
         yield 1.1, "missing term", place.function.source.segment(node.value)
     yield from _cut_from_the_start(place, node, parts)
-    yield from ((1.15, "formula", place.replaced(piece, text)) for piece, text in _slices_elsewhere(place, parts))
+    yield from ((1.15, "formula", place.replaced(piece, text)) for piece, text in slices_elsewhere(place, parts))
     flipped = [piece for piece in parts if isinstance(piece, ast.Slice) and ast.unparse(piece) == "::-1"]
     for some in dict.fromkeys([*((piece,) for piece in flipped), tuple(flipped)] if flipped else []):
-        yield 0.95, "formula", place.function.source.with_parts(node, dict.fromkeys(some, ":"))
+        word = "order" if isinstance(outer, ast.For) else "formula"
+        yield 0.95, word, place.function.source.with_parts(node, dict.fromkeys(some, ":"))
     for piece in parts:
         if isinstance(piece, ast.Slice) and piece.step is None and (piece.lower is None) != (piece.upper is None):
             bound = place.function.source.segment(piece.lower or piece.upper or piece)
             yield 1.2, "formula", place.replaced(piece, f"{bound}:" if piece.lower is None else f":{bound}")
     if len(parts) == 1 and isinstance(parts[0], ast.Constant) and isinstance(parts[0].value, int):
         yield from ((1.3, "swapped", place.replaced(parts[0], str(n))) for n in range(4))
-
-
-def _slices_elsewhere(place: ExpressionPlace, parts: Sequence[ast.expr]) -> Iterator[tuple[ast.expr, str]]:
-    """Each slice, with another that the function has along the same axis: `j:j + k` beside `start:start + k`."""
-    source = place.function.source
-    others = [n.slice for n in ast.walk(place.function.node) if isinstance(n, ast.Subscript)]
-    rows = [other.elts if isinstance(other, ast.Tuple) else [other] for other in others]
-    for axis, piece in enumerate(parts):
-        along = (row[axis] for row in rows if len(row) == len(parts) and isinstance(row[axis], ast.Slice))
-        texts = dict.fromkeys(map(source.segment, along)) if isinstance(piece, ast.Slice) else {}
-        yield from ((piece, text) for text in texts if ":" != text != source.segment(piece))
 
 
 def _cut_from_the_start(place: ExpressionPlace, node: ast.Subscript, parts: Sequence[ast.expr]) -> Found:

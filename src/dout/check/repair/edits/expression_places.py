@@ -99,6 +99,10 @@ class ScratchFunction:
         functions = ((key, getattr(item, "__func__", item)) for key, item in held)
         return next((key for key, item in functions if item is self.function), self.name)
 
+    def has_line(self, line: int) -> bool:
+        """Whether a line of its file is one of its own."""
+        return self.node.lineno <= line <= (self.node.end_lineno or 0)
+
     @property
     def arguments(self) -> set[str]:
         """Its arguments. `+=` would write into what the caller holds."""
@@ -148,8 +152,10 @@ def functions_at(places: Iterable[Where], objects: Iterable[Any], method: str) -
         runs = any((file, line) in lines for line in range(first, (node.end_lineno or first) + 1))
         runs = runs or (owner is not None and function.__name__ == method)
         (found if runs else others).append(ScratchFunction(source, node, function, owner))
-    for helper in (f for f in found if f.owner is None):  # grows: what is between computes nothing by itself
-        found += [f for f in others if f not in found and helper.name in f.function.__code__.co_names]
+    for one in found:  # grows: what is between computes nothing by itself
+        named = [f for f in others if f not in found and f.name in one.function.__code__.co_names]
+        naming = (f for f in others if f not in found and one.name in f.function.__code__.co_names)
+        found += dict.fromkeys([*named, *(naming if one.owner is None else ())])
     return sorted(found, key=lambda f: (f.source.file, f.node.lineno))
 
 
@@ -232,6 +238,13 @@ class ExpressionPlace:
         first = self.statement.lineno
         ended = [name for name, last in self.function.counted if last < first]
         return frozenset(ended) - {name for name, last in self.function.counted if last >= first}
+
+    @property
+    def is_on_one_side(self) -> bool:
+        """Whether its statement runs on one side of a condition alone."""
+        return any(
+            self.statement in [*n.body, *n.orelse] for n in ast.walk(self.function.node) if isinstance(n, ast.If)
+        )
 
     @cached_property
     def is_transposed(self) -> bool:

@@ -7,6 +7,7 @@ transposed, `{x}` for the whole expression (`{p}` where a product needs no paren
 
     {t} a number or an array by its name    {n} the length of an axis
     {i} an axis of the expression           {d} the upstream gradient
+    {m} a condition: booleans by their name, or an array compared with 0
     {s} the sum of the upstream gradient along all axes but one, as a bias has it
 
 A slot of something in scope makes a candidate of each.
@@ -33,6 +34,7 @@ class EditedSpot(Enum):
     NUMBER = "a literal"
     NAME = "a name, an attribute or an element"
     FLOATS = "a name, an attribute or an element that holds floats"
+    TURNS = "what a loop takes its turns from, where that has an order"
     COUNT = "one whole number that is no literal, and no factor: a limit of a slice, say"
 
 
@@ -184,6 +186,8 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.8, "mask", CONDITION, "{x} & {t}", MASK),
     RepairKind(1.9, "mask", CONDITION, "{x} | {t}", MASK),
     *_comparisons(),
+    *_each(1.5, "mask", EditedSpot.FLOATS, "{x} > 0", "{x} < 0"),
+    *_each(1.5, "mask", NUMBER, "{t} > 0", "{t} < 0", needs=ARRAY),
     RepairKind(1.0, "mask", "a & b", "{a} | {b}"),
     RepairKind(1.0, "mask", "a | b", "{a} & {b}"),
     *_each(1.3, "mask", "a & b", "{a}", "{b}"),
@@ -193,6 +197,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.5, "mask", WHOLE, "{p} * {t}", MASK),
     RepairKind(1.7, "mask", WHOLE, "{p} * ~{t}", MASK),
     RepairKind(2.2, "mask", WHOLE, "{p} * ({t} > 0)", FITS),
+    *_each(2.0, "mask", WHOLE, "{p} * np.where({m}, 1, {t})", "{p} * np.where({m}, {t}, 1)", needs=SCALAR),
     # Shapes: transposed, summed along another axis, not summed at all.
     *_products(),
     RepairKind(1.0, "transpose", "a.T", "{a}"),
@@ -206,6 +211,9 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.9, "broadcast", WHOLE, "{x}.mean(axis={i}, keepdims=True)"),
     RepairKind(1.75, "axis", WHOLE, "{s}"),
     # Another name, or a function of it. Gradients come back through layers in the order reverse to that of forward.
+    RepairKind(1.25, "order", EditedSpot.TURNS, "reversed({x})"),  # `+=` in the place of `=` may do the same
+    RepairKind(1.0, "order", "reversed(a)", "{a}"),
+    RepairKind(1.0, "order", "range(a, -1, -1)", "range({a} + 1)"),
     RepairKind(0.5, "swapped", "a.backward(b.backward(c))", "{b}.backward({a}.backward({c}))"),
     RepairKind(1.3, "swapped", NAME, "{t}", TermNeed.SAME_KIND),
     RepairKind(1.7, "swapped", NAME, "{t}", TermNeed.KEPT),
@@ -222,7 +230,7 @@ KINDS: tuple[RepairKind, ...] = (
         for name in ("clip", "cumsum", "flip", "maximum", "minimum")
         for kind in _each(1.5, "formula", f"np.{name}(a, ...)", "{a}")
     ),
-    RepairKind(1.5, "ignores dout", "np.ones_like(a, ...)", "{a}"),
+    RepairKind(1.0, "ignores dout", "np.ones_like(a, ...)", "{a}"),
     *(
         kind
         for name in ("sum", "mean", "max", "min")
@@ -273,12 +281,16 @@ def sentence_of(word: str, old: str, new: str) -> str:
     more = new.count(".T") + new.count(".swapaxes(") - old.count(".T") - old.count(".swapaxes(")
     if word == "transpose" and more:
         return "a transpose is missing" if more > 0 else "there is one transpose too many"
-    if word == "mask" and new.startswith(f"{old} * "):
+    if word == "mask" and (new.startswith(f"{old} * ") or old.isdigit()):
         return "a mask is missing"
+    if word == "mask" and new.startswith((f"{old} > ", f"{old} < ")):
+        return "a comparison is missing"
     if word == "mask" and _is_inverted(old, new):
         return "the mask is inverted"
     if word == "swapped" and _is_a_name(old) and _is_a_name(new):
         return "another value belongs here"
+    if word == "swapped" and "=" in old and "[" in old.partition("=")[0]:
+        return "it is written into another array"
     return SENTENCES[word]
 
 
@@ -314,5 +326,6 @@ SENTENCES = {
     "missing term": "a term is missing",
     "extra term": "there is one term too many",
     "formula": "the formula is wrong",
+    "order": "the turns are taken in the wrong order",
     "index": "an index repeats, and of an element that is written twice only one value remains",
 }

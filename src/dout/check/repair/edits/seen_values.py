@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ class Seen:
     @cached_property
     def terms(self) -> Terms:
         """The numbers that can be written there: local names, arguments, attributes of self, and parts of them."""
-        found = ((text, value) for text, value in self._written() if is_number(value) and type(value) is not bool)
+        found = ((text, number_in(value)) for text, value in self._written())
+        found = ((text, value) for text, value in found if is_number(value) and type(value) is not bool)
         return [*itertools.islice(found, _MOST_TERMS), *self.parts]
 
     @cached_property
@@ -80,6 +82,27 @@ class Seen:
     def named(self) -> set[float]:
         """The numbers that a name holds, but for 0 and 1."""
         return {abs(float(v)) for _, v in self.terms if not np.shape(v)} - {0.0, 1.0}
+
+
+def number_in(value: Any) -> Any:
+    """The array that an object of the user's computes with, as a tape's tensor does; any other value as it is."""
+    held = getattr(value, "__dict__", None) if hasattr(type(value), "__mul__") and not is_number(value) else None
+    return next((item for item in (held or {}).values() if isinstance(item, np.ndarray)), value)
+
+
+def with_number(value: Any, number: Any) -> Any:
+    """The same with another number: of an object of the user's a copy that computes with it."""
+    array = number_in(value)
+    if array is value:
+        return number
+    made = copy.copy(value)
+    vars(made).update({name: number for name, item in vars(value).items() if item is array})
+    return made
+
+
+def has_an_order(value: Any) -> bool:
+    """Whether a loop may run over it backwards."""
+    return isinstance(value, tuple | np.ndarray) or hasattr(value, "__reversed__")
 
 
 def is_number(value: Any) -> bool:

@@ -51,7 +51,7 @@ class Edit:
             return self.meant
         template, slots = _with_own_slots(self.meant, self.slots)
         bare: set[str] = set()
-        meaning = ast.dump(ast.parse(_filled(template, slots)))
+        meaning = ast.dump(_parsed(_filled(template, slots)))
         for name in slots:
             if _means(_filled(template, slots, {*bare, name}), meaning):
                 bare.add(name)
@@ -86,12 +86,23 @@ class Edit:
     def _in_parentheses(self, before: str, after: str) -> str:
         """A function with the edit between these texts, in parentheses where it would be read otherwise."""
         safe = f"{before}({self.written}){after}"
-        meaning = ast.dump(ast.parse(safe))
+        meaning = ast.dump(_parsed(safe))
         there = [(before[:-1], after[1:])] if before.endswith("(") and after.startswith(")") else []
         for head, tail in (*there, (before, after)):
             if _means(head + self.written + tail, meaning):
                 return head + self.written + tail
         return safe
+
+    @property
+    def drops_a_step(self) -> bool:
+        """Whether an operand takes the place of what is computed of it: `x` that of `np.log(x)`."""
+        parts = (node for node in ast.walk(self.node) if isinstance(node, ast.expr) and node is not self.node)
+        return not self.run and any(_means(self.written, ast.dump(_alone(part))) for part in parts)
+
+    @property
+    def drops_a_term(self) -> bool:
+        """Whether that leaves out a term of a sum."""
+        return self.drops_a_step and isinstance(self.node, ast.BinOp) and isinstance(self.node.op, ast.Add | ast.Sub)
 
     def fits_by_chance(self, seen: Seen) -> bool:
         """Whether the edit brings in a literal that is the value of a name in scope, its root, or 1 divided by these.
@@ -101,7 +112,12 @@ class Edit:
         """
         roots = {n**0.5 for n in seen.scalars} if "sqrt" in self.place.function.source.text else set[float]()
         known = {*seen.scalars, *(1 / number for number in seen.named), *roots, *(1 / root for root in roots)}
-        return any(number in known for number in _literals(self.text) - _literals(f"({self.place.text})"))
+        return any(number in known for number in _literals(self.text) - _literals(self.place.text))
+
+
+def _alone(part: ast.expr) -> ast.Module:
+    """An expression as a module."""
+    return ast.Module([ast.Expr(part)], [])
 
 
 def _with_own_slots(template: str, slots: Slots) -> tuple[str, dict[str, str]]:
@@ -124,11 +140,19 @@ def _filled(template: str, slots: Slots, bare: set[str] | None = None) -> str:
 
 def _means(text: str, meaning: str) -> bool:
     try:
-        return ast.dump(ast.parse(text)) == meaning
+        return ast.dump(_parsed(text)) == meaning
     except SyntaxError:
         return False
 
 
+def _parsed(text: str) -> ast.Module:
+    """The syntax of an expression, which may go on in a next line, or of statements."""
+    try:
+        return ast.parse(f"({text}\n)")
+    except SyntaxError:
+        return ast.parse(text)
+
+
 def _literals(text: str) -> set[float]:
-    constants = (n.value for n in ast.walk(ast.parse(text, mode="eval")) if isinstance(n, ast.Constant))
+    constants = (n.value for n in ast.walk(ast.parse(f"({text}\n)", mode="eval")) if isinstance(n, ast.Constant))
     return {abs(float(value)) for value in constants if isinstance(value, int | float)}

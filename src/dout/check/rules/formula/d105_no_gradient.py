@@ -14,7 +14,7 @@ from dout.adapt.source.empty_methods import only_loops
 from dout.adapt.target import Target
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
-from dout.check.exact.missing_gradients import WithoutGradient, missing_gradients
+from dout.check.exact.missing_gradients import WithoutGradient, at_another_place, missing_gradients
 from dout.check.exact.subject import Subject
 from dout.check.lab.other_values import same
 from dout.check.repair.run_repairs import forgotten_return
@@ -38,10 +38,14 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     leaves an array of its shape, and for an input whose gradient backward computes, unless it is a whole network:
     nobody asks that for the gradient of its data. It is an error for an input if backward has no `return`, with the
     same exception, or if it returns an attribute that is None, and has computed the gradient by another name. The
-    gradient of a parameter that is computed and forgotten is D108.
+    gradient of a parameter that is computed and forgotten is D108. It is an error, too, if the operation of a tape
+    returns an input's gradient in the place of an argument that has none.
     """
     examination = judgement.examination
     missing = [] if examination is None else list(missing_gradients(examination))
+    for name, other in at_another_place(subject, examination) if examination is not None else ():
+        message = f"{subject.name}.backward returns None for {name}, and a gradient in the place of {other}"
+        yield RULE.about(subject, message, argument=name, severity="error", cause="swapped")
     order = subject.interface.order if subject.interface is not None else ()
     if examination is None or not missing or "" in order:  # it may be among those whose owners are not known
         return

@@ -18,7 +18,7 @@ from dout.check.exact.inherited_mistakes import InheritedMistakes
 from dout.check.exact.judge import Judgement
 from dout.check.exact.missing_gradients import missing_gradients
 from dout.check.exact.subject import Subject, kept
-from dout.check.repair import causes, smallest_failing
+from dout.check.repair import cause_by_differences, causes, smallest_failing
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import DERIVED, Cause, Finding, Refuted
 from dout.clock import WorkBudget
@@ -74,9 +74,14 @@ def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradie
     examination, refuted = judgement.examination, judgement.refuted
     only, not_meant = f", {judgement.elsewhere}" if judgement.elsewhere else "", judgement.not_meant
     if examination is None:
+        names = {outcome.judged.name for outcome in refuted.values()}
+        known = (
+            cause_by_differences(subject, names, ignores_dout=judgement.ignores_dout) if names and not only else None
+        )
         return tuple(
             WrongGradient(
-                outcome, _remarked(_by_ratio(outcome, judgement), outcome, judgement), only=only, not_meant=not_meant,
+                outcome, _remarked(known or _by_ratio(outcome, judgement), outcome, judgement),
+                only=only, not_meant=not_meant,
                 unused=(unused := _is_unused(subject, outcome)),
                 forgotten=unused and _is_never_read(subject, outcome.judged.name),
             )

@@ -15,6 +15,7 @@ from dout.adapt.repository.calling_code import called, calling_files
 from dout.adapt.source.returned_names import returned_as_told
 from dout.adapt.source.syntax import bindings, name_of
 from dout.check.exact.judge import Judgement
+from dout.check.exact.missing_gradients import paired_by_place
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import OtherOrder
@@ -136,21 +137,25 @@ def _in_another_order(subject: Subject) -> Findings:
     Not where they are of inputs behind others, `return db, dw` of `cost(X, y, w, b)`: nobody unpacks them as these.
     """
     order = subject.interface.order if subject.interface is not None else ()
-    places = [subject.names.index(name) for name in order if name in subject.names]
+    taken = paired_by_place(subject, len(order))
+    names = taken if taken and sorted(taken) == sorted(order) else subject.names
+    places = [names.index(name) for name in order if name in names]
     is_start = sorted(places) == [*range(len(order))]
     if subject.interface is None or places == sorted(places) or not is_start:
         return
-    mine, theirs = ", ".join(order), ", ".join(subject.names)
+    mine, theirs = ", ".join(order), ", ".join(names)
     message = (
         f"{subject.interface.backward} returns the gradients of {mine} in this order, "
         f"{subject.interface.forward} takes {theirs}: "
         "a caller that unpacks them in that order gets the gradient of another input"
     )
-    moved = tuple(taken for taken, given in zip(subject.names, order, strict=False) if taken != given)
+    moved = tuple(taken for taken, given in zip(names, order, strict=False) if taken != given)
     reason, caller = OtherOrder(moved), _unpacked_in_order(subject, order)
-    is_told = [*returned_as_told(type(subject.again()).backward, order)] == sorted(order, key=subject.names.index)
-    severity = "warning" if caller is None and not is_told else "error"
-    if caller is not None:
+    is_told = [*returned_as_told(type(subject.again()).backward, order)] == sorted(order, key=names.index)
+    severity = "warning" if caller is None and not is_told and names is subject.names else "error"
+    if names is not subject.names:
+        message = f"{message}; a tape does, and None stands for what has no gradient"
+    elif caller is not None:
         message = f"{message}, as {shown_place(caller.file, caller.line)} does"
     elif is_told:
         message = f"{message}, and its documentation names them in that order"
