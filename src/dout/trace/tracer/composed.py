@@ -170,6 +170,33 @@ def delete(tracer: RunRecord, array: Any, which: Any, axis: Any = None) -> Any:
     return tracer.emit(PRIMITIVES["copy"], (left,), {"order": "F"}) if in_columns else left
 
 
+@composes(np.insert)
+def insert(tracer: RunRecord, array: Any, which: Any, values: Any, axis: Any = None) -> Any:
+    """np.insert: between what is before and after one place; else the elements of both, in the order that NumPy gives.
+
+    What is inserted before one place has its axis in front.
+    """
+    array, axis = _along(tracer, array, axis)
+    length, is_one = array.shape[axis], np.ndim(plain(which)) == 0 and not isinstance(which, slice)
+    which = tracer.source(np.arange(length)[which], made=True) if isinstance(which, slice) else which
+    shape = list(np.insert(plain(array), plain(which), plain(values), axis).shape)
+    shape[axis] -= length
+    added = as_dtype(tracer.array(values), array.dtype)
+    if is_one and added.ndim:
+        added = np.moveaxis(added.reshape((1,) * (array.ndim - added.ndim) + added.shape), 0, axis)
+    added = np.broadcast_to(added, tuple(shape))
+    if type(which) is int:
+        place, front = which + length * (which < 0), (slice(None),) * axis
+        before = [array[(*front, slice(place))]] if place else []
+        after = [array[(*front, slice(place, None))] if place else array] if place < length else []
+        result = _concatenate(tracer, [*before, added, *after], axis)
+    else:
+        every, new = (np.arange(*ends) for ends in ((length,), (length, length + shape[axis])))
+        order = places(np.insert)(tracer, tracer.source(every, made=True), which, tracer.source(new, made=True))
+        result = _take(tracer, _concatenate(tracer, [array, added], axis), order, axis)
+    return tracer.emit(PRIMITIVES["copy"], (result,), {"order": "F"}) if array.flags.fnc else result
+
+
 @composes(np.sort)
 def sort(tracer: RunRecord, array: Any, axis: Any = -1) -> Any:
     """np.sort, of which the result lies in memory as the array does."""
