@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from recorded_scripts import record_script
 
+from dout.trace.record.script import run_script
 from dout.trace.tracer import script_tracer
 
 LAYERS = """
@@ -143,3 +144,36 @@ total = slow.backward(da) + db
     monkeypatch.setattr(script_tracer, "MOST_INSIDE", 50)
     svg = record_script(tmp_path / "beside.py").draw().svg()
     assert "[3, 3]" in svg  # 2 by the long call, and 1 beside it
+
+
+STOPPED = """
+from dout.errors import EndOfRun
+y = shift.forward(x)
+class Half(Shift):
+    def forward(self, x):
+        h = x * 2
+        h = self.inner(h) + 1
+        raise ERROR
+    def inner(self, h):
+        return h
+class Around(Half):
+    def inner(self, h):
+        return shift.forward(h)
+Half().forward(y) if ALONE else Around().forward(y)
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "alone", "classes", "products"),
+    [
+        ("EndOfRun('did not end')", True, ["Shift"], 0),
+        ("EndOfRun('did not end')", False, ["Shift", "Around", "Shift"], 1),  # what ran in it is a layer
+        ("ValueError('x')", True, ["Shift", "Half"], 1),  # this is what the error is about
+    ],
+)
+def test_the_layer_in_which_a_program_was_stopped_is_left_out(tmp_path, error, alone, classes, products):
+    path = tmp_path / "train.py"
+    path.write_text(LAYERS + STOPPED.replace("ERROR", error).replace("ALONE", str(alone)))
+    trace = run_script(path).trace()
+    assert [call.cls for call in trace.calls] == classes
+    assert sum(node.primitive.name == "multiply" for node in trace.graph.nodes) == products

@@ -34,7 +34,7 @@ from dout.trace.record.module_statements import needed, statements
 from dout.trace.record.record import finish
 from dout.trace.record.script_builtins import script_builtins
 from dout.trace.record.trace import Trace
-from dout.trace.record.training_step import leave_out_aside, take_updates
+from dout.trace.record.training_step import leave_out_aside, leave_out_unfinished, take_updates
 from dout.trace.session.function_layers import FunctionLayer, PairsOf, no_pairs
 from dout.trace.session.layer_calls import MethodsOf, plain_methods
 from dout.trace.session.session import session
@@ -81,6 +81,8 @@ class ScriptRun:
         if tracer.before and not (tracer.updates.first or tracer.calls):  # no training step was found
             tracer.before["events"].update(tracer.events)
             vars(tracer).update(tracer.before)
+        if self.error is None:
+            leave_out_unfinished(tracer)
         losses = take_updates(tracer)
         if losses is None and not any(call.match for call in tracer.calls) and (turn := first_turn(tracer.nodes)):
             message = "the program goes on with the same lines, turn after turn: the first turn is shown"
