@@ -177,3 +177,31 @@ def test_the_layer_in_which_a_program_was_stopped_is_left_out(tmp_path, error, a
     trace = run_script(path).trace()
     assert [call.cls for call in trace.calls] == classes
     assert sum(node.primitive.name == "multiply" for node in trace.graph.nodes) == products
+
+
+WORDS = """
+class Embed(Slow):
+    def forward(self, places):
+        return self.table[places].sum(axis=1)
+embed = Embed()
+embed.table = np.linspace(-1.0, 1.0, 27).reshape(9, 3)
+def decode():
+    ids = [0]
+    for word in range(5):
+        z = shift.forward(embed.forward(np.asarray(ids).reshape(1, -1)))
+        ids.append(z.argmax(axis=-1).item())
+for sentence in range(4):
+    decode()
+"""
+LAYERS_IN_A_ROW = """
+row = [Shift() for _ in range(5)]
+for batch in range(4):
+    z = x
+    for layer in row:
+        z = layer.forward(z)
+"""
+
+
+@pytest.mark.parametrize(("text", "classes"), [(WORDS, ["Embed", "Shift"]), (LAYERS_IN_A_ROW, ["Shift"] * 5)])
+def test_of_a_decoder_that_is_called_for_each_word_the_first_call_is_kept(tmp_path, monkeypatch, text, classes):
+    assert [call.cls for call in recorded(tmp_path, text, monkeypatch).calls] == classes

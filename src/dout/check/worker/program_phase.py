@@ -239,9 +239,10 @@ def _first_wrong(layers: Sequence[Checked]) -> str:
     for checked in sorted(
         (c for c in own if c.turn >= 0 and not (c.report.file or "").startswith(_DOUT)), key=lambda c: c.turn
     ):
-        reasons = {item.argument: item.reason for item in checked.report.findings if isinstance(item.reason, Refuted)}
-        elsewhere = {name for name, reason in reasons.items() if reason.elsewhere}  # and right in the program
-        judged = (v for v in checked.report.verdicts if v.argument not in elsewhere)
+        found = [(item, item.reason) for item in checked.report.findings if isinstance(item.reason, Refuted)]
+        sure = {item.argument for item, reason in found if item.severity == "error" and not reason.elsewhere}
+        doubted = {item.argument for item, _ in found} - sure  # the program itself may give nothing that shows it
+        judged = (v for v in checked.report.verdicts if v.argument not in doubted)
         wrong = [str(v.argument) for v in judged if v.word == Word.REFUTED]
         if wrong:
             place = shown_place(checked.report.file, checked.report.line)
