@@ -154,7 +154,7 @@ def repeat(tracer: RunRecord, array: Any, repeats: Any, axis: Any = None) -> Any
     """np.repeat of the flattened array, or with a number of its own for each element."""
     array, axis = _along(tracer, array, axis)
     if np.ndim(plain(repeats)) == 0:
-        return np.repeat(array, repeats, axis=axis)
+        return np.repeat(array, int(repeats), axis=axis)  # NumPy cuts off what a float has more, as of `size / 2`
     every = tracer.source(np.arange(array.shape[axis]), made=True)
     return _take(tracer, array, places(np.repeat)(tracer, every, repeats), axis)
 
