@@ -181,10 +181,13 @@ def insert(tracer: RunRecord, array: Any, which: Any, values: Any, axis: Any = N
     which = tracer.source(np.arange(length)[which], made=True) if isinstance(which, slice) else which
     shape = list(np.insert(plain(array), plain(which), plain(values), axis).shape)
     shape[axis] -= length
-    added = as_dtype(tracer.array(values), array.dtype)
-    if is_one and added.ndim:
-        added = np.moveaxis(added.reshape((1,) * (array.ndim - added.ndim) + added.shape), 0, axis)
-    added = np.broadcast_to(added, tuple(shape))
+    if np.ndim(plain(values)) == 0:
+        static = {"shape": tuple(shape), "dtype": array.dtype, "order": "C"}
+        added = tracer.emit(PRIMITIVES["full"], (tracer.wrap(values),), static)
+    else:
+        added = as_dtype(tracer.array(values), array.dtype)
+        before = added.reshape((1,) * (array.ndim - added.ndim) + added.shape)
+        added = np.broadcast_to(np.moveaxis(before, 0, axis) if is_one else added, tuple(shape))
     if type(which) is int:
         place, front = which + length * (which < 0), (slice(None),) * axis
         before = [array[(*front, slice(place))]] if place else []
