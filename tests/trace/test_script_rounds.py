@@ -296,10 +296,11 @@ dx = trunk.backward(dh)
 TRUNK = "trunk = Affine(np.arange(12.0).reshape(3, 4))"
 
 
+@pytest.mark.parametrize("loss", ["losses[i]", "Loss()"])
 @pytest.mark.parametrize("factor", [1, 2])
-def test_two_losses_of_one_trunk_are_one_round(tmp_path, factor):
+def test_two_losses_of_one_trunk_are_one_round(tmp_path, factor, loss):
     script = tmp_path / "train.py"
-    text = HEADS.replace("MADE", f"losses = [Loss(), Loss()]; {TRUNK}").replace("LOSS", "losses[i]")
+    text = HEADS.replace("MADE", f"losses = [Loss(), Loss()]; {TRUNK}").replace("LOSS", loss)
     text = text.replace("FACTOR", str(factor))
     script.write_text(text, encoding="utf-8")
     trace = record_script(script)

@@ -75,7 +75,13 @@ def _leave_out(tracer: ScriptTracer, gone: Collection[Node]) -> None:
 
 
 def leave_out_unfinished(tracer: ScriptTracer) -> None:
-    """Forget the layer in which a program was stopped, if others have run: half of its steps are no layer."""
+    """Forget the layer in which a program was stopped, if others have run: half of its steps are no layer.
+
+    And the turns of a loop over losses made anew, if what ran before it waited for its backward in vain.
+    """
+    first = [call for call in tracer.calls if call.kind == "forward" and call.span[1] <= tracer.round_end]
+    if tracer.round_end and any(call.match is None and call.parent is None for call in first):
+        tracer.keep_first(tracer.round_end)
     done = [call for call in tracer.calls if call.done]
     half = {call for call in tracer.calls if not call.done and not any(one.is_inside(call) for one in done)}
     if done and half:

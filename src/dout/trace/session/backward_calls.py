@@ -64,8 +64,15 @@ def _went_alike(tracer: Tracer, forward: OpenCall, other: OpenCall) -> bool:
 
     Then the gradient belongs to the one whose output went on to where it comes from, and the layer holds both's values.
     """
-    pairs = itertools.zip_longest((*forward.inputs, *forward.outputs), (*other.inputs, *other.outputs))
-    return forward is not other and all(_is_same(tracer, one, two) for one, two in pairs if one is not two)
+    mine, others = ((*call.inputs, *call.outputs) for call in (forward, other))
+    return (
+        forward is not other
+        and len(mine) == len(others)
+        and all(
+            one is two or (one is not None and _is_same(tracer, one, two))
+            for one, two in zip(mine, others, strict=True)
+        )
+    )
 
 
 def _of_its_loss(waiting: Sequence[OpenCall], backward: OpenCall) -> OpenCall:
