@@ -164,7 +164,7 @@ def is_given_a_step_size(tracer: Tracer, backward: OpenCall, forward: OpenCall) 
     """Whether a backward is given a number of Python's for an array: of an upstream gradient that would be 1."""
     given = next(iter(backward.arriving), None)
     is_number = given is not None and isinstance(given.dtype, type) and tracer.rounds and tracer.data[given] != 1
-    return bool(is_number) and all(node is not None and node.shape != () for node in forward.outputs)
+    return bool(is_number) and all(node is not None and node.shape != () for node in forward.outputs[:1])
 
 
 def _gives_local_derivative(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> bool:
