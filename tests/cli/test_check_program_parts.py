@@ -211,3 +211,41 @@ def test_gradients_of_each_sample_are_no_mistake_where_the_program_adds_them_up(
     found = layers(document("net.py", cwd=tmp_path))["Dense"]
     assert {item["argument"] for item in found["findings"] if item["severity"] == "error"} == wrong
     assert {verdict["argument"] for verdict in found["verdicts"]} == {"inputs", "W", "b"}
+
+
+OF_ROWS = """
+import numpy as np
+class Affine:
+    def __init__(self, W):
+        self.W = W
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.WAY
+class MSE:
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return np.mean((y - t) ** 2)
+    def backward(self, dout=1.0):
+        return dout * 2 * (self.y - self.t) / len(self.t)
+rng = np.random.default_rng(0)
+affine, loss = Affine(rng.normal(size=(4, 4))[:, :COLUMNS]), MSE()
+for i in range(5):
+    loss.forward(affine.forward(rng.normal(size=(8, 4))), rng.normal(size=(8, COLUMNS)))
+    affine.backward(loss.backward())
+    affine.W -= 0.1 * affine.dW
+"""
+
+
+@pytest.mark.parametrize(
+    ("columns", "way", "first"), [(1, "W.T", ""), (1, "W.T * 2", "x in Affine"), (4, "W.T", "y in MSE")]
+)
+def test_the_first_wrong_gradient_of_a_network_is_one_that_is_wrong_in_it(tmp_path, columns, way, first):
+    script = tmp_path / "train.py"
+    script.write_text(OF_ROWS.replace("COLUMNS", str(columns)).replace("WAY", way))
+    said = " ".join(dout("train.py", cwd=tmp_path).stdout.split())
+    assert "y wrong" in said  # of several columns it is
+    assert ("on the way back is" in said) == bool(first)
+    assert f"on the way back is that of {first}" in said or not first

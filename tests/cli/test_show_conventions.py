@@ -195,14 +195,22 @@ def test_nothing_is_asked_where_nothing_is_wrong() -> None:
     assert with_conventions(found, {"Twice": Twice}, ask=lambda layer: pytest.fail("nothing is wrong")) is found
 
 
-def test_a_layer_that_cannot_be_checked_excuses_nothing() -> None:
-    found: Trace = trace(_Averaging(), np.ones((4, 3)) * np.arange(3))
+class _Halved(_Averaging):
+    def backward(self, dout: np.ndarray) -> np.ndarray:
+        dx = super().backward(dout)
+        self.dW /= 2
+        return dx
+
+
+@pytest.mark.parametrize(("layer", "is_wrong"), [(_Averaging, False), (_Halved, True)])
+def test_of_a_layer_that_cannot_be_checked_the_run_itself_says_whether_it_averages(layer: Any, is_wrong: bool) -> None:
+    found: Trace = trace(layer(), np.ones((4, 3)) * np.arange(3))
 
     def refuse(layer: object) -> None:
         raise ValueError(layer)
 
-    assert with_conventions(found, {"_Averaging": _Averaging}, ask=refuse).wrong  # type: ignore[arg-type]
-    assert not with_conventions(found, {"_Averaging": _Averaging}).wrong
+    assert found.wrong
+    assert bool(with_conventions(found, {layer.__name__: layer}, ask=refuse).wrong) == is_wrong  # type: ignore[arg-type]
 
 
 def test_that_there_was_no_time_to_ask_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,6 +210,12 @@ def test_of_many_notes_of_a_kind_at_one_line_the_first_is_told_and_how_many_more
         "! stand-in data for a table, at data.py:9",
     ]
     assert len(texts(replace(trace, events=events[:3]), "note")) == 3
+    lost = tuple(Event("orphan", f"an array of shape ({i},) came from outside", Where("net.py", i)) for i in range(9))
+    assert texts(replace(trace, events=lost), "note") == [
+        "! an array of shape (0,) came from outside, at net.py:0",
+        "! and 8 more like it",
+    ]
+    assert len(texts(replace(trace, events=lost[:3]), "note")) == 3
 
 
 def test_a_value_used_twice_by_one_node_comes_in_at_both_ports() -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+import pytest
 from recorded_scripts import record_script
 
 from dout.draw.paint.display_list import Text
@@ -55,6 +57,46 @@ def test_many_steps_before_the_layers_are_one_input_and_few_are_drawn(tmp_path):
         seen[steps] = [shape.text for shape in shapes if isinstance(shape, Text) and shape.style == "symbol"]
     assert seen[16] == ["×"]
     assert seen[2].count("+") == 2
+
+
+BATCHES = """
+import numpy as np
+class Scale:
+    def __init__(self, W):
+        self.W = W
+    def forward(self, x):
+        self.x = x
+        return x * self.W
+    def backward(self, dout):
+        self.dW = (dout * self.x).sum(0)
+        return dout * self.W
+data = np.load(PATH).reshape(10, 6) / 6
+first, rest = data[:8], data[8:]
+scale, rng = Scale(np.arange(1.0, 4.0)), np.random.RandomState(0)
+for i in range(4):
+    BATCH
+    y = scale.forward(batch * 10)
+    scale.backward(y - 1)
+    scale.W = scale.W - 0.1 * scale.dW
+"""
+
+
+@pytest.mark.parametrize(
+    ("batch", "steps", "inputs"),
+    [
+        ("first[2 * i : 2 * i + 2, :3]", ["×", "×"], ["W", "batch"]),
+        ("first[rng.permutation(8)[:2], :3]", ["×", "×"], ["W", "batch"]),
+        ("first[:, :3]", ["[ ]", "×", "×"], ["W", "first"]),  # all rows of those that are for training
+        ("first[:2, :3] * first[2:4, :3]", ["[ ]", "[ ]", "×", "×", "×"], ["W", "first"]),
+    ],
+)
+def test_a_batch_is_an_input_and_what_is_done_with_it_is_drawn(tmp_path, batch, steps, inputs):
+    script, data = tmp_path / "train.py", tmp_path / "data.npy"
+    np.save(data, np.arange(60.0))
+    script.write_text(BATCHES.replace("BATCH", f"batch = {batch}").replace("PATH", repr(str(data))), encoding="utf-8")
+    shapes = [shape for shape in record_script(str(script)).draw().drawing.shapes if isinstance(shape, Text)]
+    assert sorted(shape.text for shape in shapes if shape.style in ("symbol", "word")) == steps
+    assert sorted(shape.text for shape in shapes if shape.style == "name") == inputs
 
 
 def test_arrays_that_a_program_without_layers_does_not_use_yet_are_left_out(tmp_path):

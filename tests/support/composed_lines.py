@@ -206,6 +206,14 @@ def tables():
         *[(f"np.rot90(x, {k}, (2, 0)) * 2", CUBE) for k in (1, 2, 3)],
         *[(f"np.delete(x, {which}, 1) * 2", A) for which in ("0", "-1", "[0, 2]", "slice(1, 3)", "np.array([2])")],
         *[(f"np.delete(x, 1{axis}) * 2", CUBE) for axis in ("", ", 0", ", 2", ", -2")],
+        *[
+            (f"np.insert(x, {which}, y[0], 1) * 2", A, V)
+            for which in ("0", "-1", "3", "[0, 2]", "slice(1, 3)", "np.array([2])")
+        ],
+        *[(f"np.insert(x, 1, 7{axis}) * 2", CUBE) for axis in ("", ", 0", ", 2", ", -2")],
+        ("np.insert(x, 1, x[:, 0] * 3, axis=1)", A),
+        ("np.insert(x, [2, 0], y[:2, None] * x[:2], axis=0)", A, V),
+        ("np.insert(x, np.argmin(y), y[0], axis=1)", A, V),
         ("np.rollaxis(x, 2) * 2", CUBE),
         ("np.rollaxis(x, -3, 3) * 2", CUBE),
         ("np.expand_dims(x, [0, 2]) * 2", A),

@@ -362,7 +362,7 @@ def test_of_a_loop_without_layers_the_first_turn_is_kept(tmp_path):
     text += "for i in range(10000):\n    y = w * x\n    w = w - 0.1 * y\n"
     trace = record_script(written(tmp_path, train=text))
     assert [str(node.primitive) for node in trace.graph.nodes if node.inputs] == ["multiply", "multiply", "subtract"]
-    assert first_turn([]) == 0
+    assert first_turn([], {}) == 0
 
 
 def test_what_a_library_does_with_a_value_is_no_part_of_the_program_unless_a_layer_asks_it(tmp_path):

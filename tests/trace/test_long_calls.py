@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from recorded_scripts import record_script
 
+from dout.trace.record.script import run_script
 from dout.trace.tracer import script_tracer
 
 LAYERS = """
@@ -143,3 +144,64 @@ total = slow.backward(da) + db
     monkeypatch.setattr(script_tracer, "MOST_INSIDE", 50)
     svg = record_script(tmp_path / "beside.py").draw().svg()
     assert "[3, 3]" in svg  # 2 by the long call, and 1 beside it
+
+
+STOPPED = """
+from dout.errors import EndOfRun
+y = shift.forward(x)
+class Half(Shift):
+    def forward(self, x):
+        h = x * 2
+        h = self.inner(h) + 1
+        raise ERROR
+    def inner(self, h):
+        return h
+class Around(Half):
+    def inner(self, h):
+        return shift.forward(h)
+Half().forward(y) if ALONE else Around().forward(y)
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "alone", "classes", "products"),
+    [
+        ("EndOfRun('did not end')", True, ["Shift"], 0),
+        ("EndOfRun('did not end')", False, ["Shift", "Around", "Shift"], 1),  # what ran in it is a layer
+        ("ValueError('x')", True, ["Shift", "Half"], 1),  # this is what the error is about
+    ],
+)
+def test_the_layer_in_which_a_program_was_stopped_is_left_out(tmp_path, error, alone, classes, products):
+    path = tmp_path / "train.py"
+    path.write_text(LAYERS + STOPPED.replace("ERROR", error).replace("ALONE", str(alone)))
+    trace = run_script(path).trace()
+    assert [call.cls for call in trace.calls] == classes
+    assert sum(node.primitive.name == "multiply" for node in trace.graph.nodes) == products
+
+
+WORDS = """
+class Embed(Slow):
+    def forward(self, places):
+        return self.table[places].sum(axis=1)
+embed = Embed()
+embed.table = np.linspace(-1.0, 1.0, 27).reshape(9, 3)
+def decode():
+    ids = [0]
+    for word in range(5):
+        z = shift.forward(embed.forward(np.asarray(ids).reshape(1, -1)))
+        ids.append(z.argmax(axis=-1).item())
+for sentence in range(4):
+    decode()
+"""
+LAYERS_IN_A_ROW = """
+row = [Shift() for _ in range(5)]
+for batch in range(4):
+    z = x
+    for layer in row:
+        z = layer.forward(z)
+"""
+
+
+@pytest.mark.parametrize(("text", "classes"), [(WORDS, ["Embed", "Shift"]), (LAYERS_IN_A_ROW, ["Shift"] * 5)])
+def test_of_a_decoder_that_is_called_for_each_word_the_first_call_is_kept(tmp_path, monkeypatch, text, classes):
+    assert [call.cls for call in recorded(tmp_path, text, monkeypatch).calls] == classes

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_programs import ORDINARY, programs
+from recorded_scripts import record_script
 
 import dout
 from dout.trace.model.recorded import LOSSES
@@ -87,3 +88,30 @@ def test_a_lost_edge_is_seen(kind, monkeypatch):
     sabotage()
     assert len(caught) >= 80
     assert len(set(caught)) > 10  # all over the table of primitives
+
+
+COPIED = """
+import copy, numpy as np
+class Affine:
+    def __init__(self, W):
+        self.W = W
+    def forward(self, x):
+        self.x = COPY(x)
+        return self.x @ self.W
+    def backward(self, dout):
+        self.dW = FACTOR * COPY(self.x.T) @ dout
+        return dout @ COPY(self.W).T
+affine = Affine(np.arange(6.0).reshape(3, 2))
+affine.forward(np.cos(np.arange(12.0)).reshape(4, 3))
+affine.backward(np.sin(np.arange(8.0)).reshape(4, 2))
+"""
+
+
+@pytest.mark.parametrize("how", ["copy.copy", "copy.deepcopy", "(lambda x: copy.deepcopy([x])[0])", "np.copy"])
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_copy_of_a_value_is_a_step_and_loses_no_gradient(tmp_path, how, factor):
+    script = tmp_path / "train.py"
+    script.write_text(COPIED.replace("COPY", how).replace("FACTOR", str(factor)))
+    trace = record_script(script)
+    assert not trace.events
+    assert bool(trace.wrong) == (factor == 2)

@@ -277,6 +277,33 @@ dx = cell.backward(np.array([[0.5]]){given})
     assert not wrong(trace)
 
 
+RATE = """
+import numpy as np
+class Net:
+    def __init__(self):
+        self.W = np.ones((2, 3))
+    def forward(self, x, t):
+        self.x, y = x, x @ self.W
+        self.d = y - t
+        return y, 0.5 * np.sum(self.d ** 2)
+    def backward(self, GIVEN):
+        self.dW = self.x.T @ self.d
+        self.W = self.W - 0.01 * self.dW
+        return self.d @ self.W.T
+net = Net()
+y, loss = net.forward(np.array([[1.0, -2.0]]), np.zeros((1, 3)))
+net.backward(VALUE)
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "is_dout"), [("rate", "0.01", False), ("dy", "np.full((1, 3), 0.01)", True)]
+)
+def test_a_step_size_is_no_gradient_of_the_first_of_two_outputs(tmp_path, given, value, is_dout):
+    trace = record_script(script(tmp_path, RATE.replace("GIVEN", given).replace("VALUE", value)))
+    assert bool(trace.calls[0].douts) == is_dout
+
+
 ENDLESS = """
 import numpy as np
 from dout.errors import EndOfRun

@@ -296,10 +296,11 @@ dx = trunk.backward(dh)
 TRUNK = "trunk = Affine(np.arange(12.0).reshape(3, 4))"
 
 
+@pytest.mark.parametrize("loss", ["losses[i]", "Loss()"])
 @pytest.mark.parametrize("factor", [1, 2])
-def test_two_losses_of_one_trunk_are_one_round(tmp_path, factor):
+def test_two_losses_of_one_trunk_are_one_round(tmp_path, factor, loss):
     script = tmp_path / "train.py"
-    text = HEADS.replace("MADE", f"losses = [Loss(), Loss()]; {TRUNK}").replace("LOSS", "losses[i]")
+    text = HEADS.replace("MADE", f"losses = [Loss(), Loss()]; {TRUNK}").replace("LOSS", loss)
     text = text.replace("FACTOR", str(factor))
     script.write_text(text, encoding="utf-8")
     trace = record_script(script)
@@ -324,3 +325,53 @@ def test_a_layer_before_the_loop_that_never_goes_back_is_part_of_the_first_round
         text.replace("FACTOR", "1").replace("range(2)", "range(5)").replace("t[i]", "t[0]"), encoding="utf-8"
     )
     assert [call.cls for call in record_script(script).calls] == ["Affine", "Loss"]
+
+
+MEASURED = """
+import numpy as np
+class Affine:
+    def __init__(self, W):
+        self.W = W
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dout):
+        self.dW = FACTOR * self.x.T @ dout
+        return dout @ self.W.T
+class Loss:
+    def forward(self, y, t):
+        self.d = y - t
+        return 0.5 * np.sum(self.d**2)
+    def backward(self, dout=1):
+        return dout * self.d
+x, other, t = np.cos(np.arange(6.0)).reshape(2, 3), np.sin(np.arange(6.0)).reshape(2, 3), np.ones((2, 2))
+net, loss = [Affine(np.ones((3, 4)) / 3), Affine(np.sin(np.arange(8.0)).reshape(4, 2))], Loss()
+def predict(x):
+    for layer in net:
+        x = layer.forward(x)
+    return x
+for i in range(3):
+    loss.forward(predict(x), t)
+    accuracy = np.mean(predict(DATA).argmax(axis=1) == t.argmax(axis=1))
+    dout = loss.backward()
+    for layer in net[::-1]:
+        dout = layer.backward(dout)
+    for layer in net:
+        layer.W -= 0.1 * layer.dW
+"""
+
+
+@pytest.mark.parametrize(("data", "factor", "wrong"), [("x", 1, 0), ("x", 2, 2)])
+def test_a_forward_for_the_accuracy_of_a_batch_leaves_the_gradients_to_that_of_the_loss(tmp_path, data, factor, wrong):
+    script = tmp_path / "train.py"
+    script.write_text(MEASURED.replace("DATA", data).replace("FACTOR", str(factor)), encoding="utf-8")
+    trace = record_script(script)
+    assert [call for call in trace.calls if call.gradients is not None] == [*trace.calls[:3]]
+    assert len(trace.wrong) == wrong
+
+
+def test_a_backward_belongs_to_the_forward_whose_values_its_layer_holds(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(MEASURED.replace("DATA", "other").replace("FACTOR", "1"), encoding="utf-8")
+    trace = record_script(script)
+    assert [call.gradients is not None for call in trace.calls] == [False, False, True, True, True]

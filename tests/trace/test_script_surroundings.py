@@ -72,6 +72,34 @@ def test_a_package_in_src_is_found_from_a_demo_three_folders_deep(tmp_path):
     runs(tmp_path, "from brain.neuron.unit.cell import SIZE\nassert SIZE == 3\n", "demo/concepts/one/main.py")
 
 
+@pytest.mark.parametrize("start", ["", "import sys, pathlib\nsys.path[0] = str(pathlib.Path(sys.path[0]).parent)\n"])
+def test_a_file_imports_from_the_package_of_its_own_name_and_not_from_itself(tmp_path, start):
+    (tmp_path / "README.md").write_text("")
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "sizes.py").write_text("ROWS = 3\n")
+    (tmp_path / "net" / "units.py").write_text("UNITS = 4\n")
+    runs(tmp_path, f"{start}from net.sizes import ROWS\nfrom net.units import UNITS\n", "net/net.py")
+
+
+def test_the_folder_of_a_program_is_the_first_in_which_it_looks(tmp_path):
+    (tmp_path / "sizes.py").write_text("ROWS = 3\n")
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "sizes.py").write_text("ROWS = 5\n")
+    runs(
+        tmp_path,
+        "import sys\nfrom sizes import ROWS\nassert ROWS == 5\nassert sys.path[0].endswith('net')\n",
+        "net/a.py",
+    )
+
+
+def test_all_names_of_a_package_that_cannot_be_found_are_no_file_of_data(tmp_path):
+    (tmp_path / "network").mkdir()
+    (tmp_path / "network" / "trainer.py").write_text("")
+    told = runs(tmp_path, "from network.layers import *\nfrom network.trainer import *\nnet = TwoLayerNet(3)\n")
+    assert "network.layers cannot be found" in told
+    assert "stand-in" not in told
+
+
 def test_standard_output_refuses_bytes_as_python_does():
     """What may write bytes asks with `write(b"")`."""
     with pytest.raises(TypeError, match="string argument expected, got 'bytes'"):

@@ -106,3 +106,44 @@ def test_what_an_update_takes_of_calls_that_share_a_parameter_is_none_of_their_g
     assert len(trace.calls) == 4
     assert not trace.wrong
     assert not any(call.parameters for call in trace.calls)
+
+
+BEFORE_A_LAYER = """
+import numpy as np
+class Loss:
+    def forward(self, y, t):
+        self.d = y - t
+        return 0.5 * np.sum(self.d ** 2)
+    def backward(self, dout=1.0):
+        return dout * self.d
+x, W, t = np.cos(np.arange(6.0)).reshape(2, 3), np.sin(np.arange(12.0)).reshape(3, 4), np.ones((2, 4))
+z = x @ W
+h = np.tanh(z)
+loss = Loss()
+loss.forward(h, t)
+dh = loss.backward()
+dz = dh * (1 - SLOPE)
+dW = x.T @ dz TERM
+W = W - 0.1 * dW
+"""
+
+
+@pytest.mark.parametrize(
+    ("slope", "term", "wrong"),
+    [
+        ("h ** 2", "", []),
+        ("h", "", ["z", "W"]),
+        ("h ** 2", "* W", ["W"]),
+        ("h ** 2", "/ len(x)", []),  # the mean over the samples
+        ("h ** 2", "+ 0.1 * W", []),  # the decay of a weight is a loss that is not there
+    ],
+)
+def test_steps_before_a_layer_have_the_gradients_that_the_program_computes(tmp_path, slope, term, wrong):
+    path = tmp_path / "train.py"
+    path.write_text(BEFORE_A_LAYER.replace("SLOPE", slope).replace("TERM", term))
+    trace = record_script(path)
+    forward = [node for node in trace.names if node not in trace.backward]
+    named = {trace.names[node]: trace.by_node[node].gradient for node in forward}
+    assert [name for name in ("z", "W") if named[name].expected is not None] == wrong
+    assert len(trace.wrong) == len(wrong)
+    assert named["z"].source == "user"

@@ -160,7 +160,8 @@ def test_a_set_that_would_be_fetched_has_its_columns():
         "assert x.reshape(600, 100, 784).shape[0] == 600\n",
         "x = [list(map(int, line.split(','))) for line in Path('digits/train.csv').read_text().splitlines()[1:]]\n"
         "assert len(x[0]) == 1 + 784, 'label'\n",
-        "assert len(np.loadtxt('d/fashion_train.csv', delimiter=',', skiprows=1)) % 1000 == 0\n",
+        "assert len(np.loadtxt('d/fashion_train.csv', delimiter=',', skiprows=1)) % 1000 == 0\n"
+        "assert set(np.loadtxt('mnist_test (2).csv', delimiter=',')[:, 0]) == set(range(10))\n",
         "assert np.loadtxt('turn_2.csv', delimiter=',').tolist() == [[1, 2], [3, 4]]\n",
         "import pandas as pd\nd = pd.read_csv('d.csv', header=0)\n"
         "assert d['width'].dtype.kind == 'f' and set(d['label']) == {0, 1, 2}\n",

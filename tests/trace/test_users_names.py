@@ -60,3 +60,23 @@ def test_parameters_of_one_name_are_told_apart_by_their_parts_and_a_size_by_defa
     assert "h @ W_heads0" in text
     assert "/ √D" in text
     assert "W_2" not in text
+
+
+class Private:
+    def __init__(self):
+        self.__layers, self.__last = [Linear(4, 3), Linear(3, 2)], Linear(2, 2)
+
+    def forward(self, x):
+        for layer in self.__layers:
+            x = layer(x)
+        return self.__last(x)
+
+    def backward(self, dout):
+        for layer in [*self.__layers, self.__last][::-1]:
+            dout = layer.backward(dout)
+        return dout
+
+
+def test_a_layer_under_a_private_name_is_called_as_its_class_writes_it():
+    trace = dout.trace(Private(), np.linspace(0, 1, 12).reshape(3, 4))
+    assert [call.name for call in trace.calls[1:]] == ["__layers[0]", "__layers[1]", "__last"]

@@ -39,6 +39,6 @@ def shaped_by_values(node: Node) -> bool:
     """Whether the shape of what a row gives depends on the values it is given."""
     row = node.primitive
     if row is PRIMITIVES["places"]:
-        return node.static["function"] in ("bincount", "delete", "repeat", "unique")
+        return node.static["function"] in ("bincount", "delete", "insert", "repeat", "unique")
     by_mask = row is PRIMITIVES["getitem"] and any(np.dtype(i.dtype) == np.bool_ for i in node.inputs[1:])
     return by_mask or row is PRIMITIVES["nonzero"]

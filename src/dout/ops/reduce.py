@@ -282,8 +282,8 @@ for _name, _function, _gradient, _says in _RUNNING:
     )
 
 
-PLACES = {f.__name__: f for f in (np.bincount, np.count_nonzero, np.delete, np.digitize, np.isclose, np.repeat,
-                                  np.searchsorted, np.size, np.unique)}  # fmt: skip
+PLACES = {f.__name__: f for f in (np.bincount, np.count_nonzero, np.delete, np.digitize, np.insert, np.isclose,
+                                  np.repeat, np.searchsorted, np.size, np.unique)}  # fmt: skip
 
 
 def _places(*x: Any, function: str, shape: Shape, dtype: Any, part: int | None = None, **options: Any) -> Any:

@@ -63,6 +63,7 @@ class _Asked:
     def __init__(self, layers: Mapping[str, Any], ask: Callable[[Any], Report]) -> None:
         self.layers = layers
         self.verdicts: dict[str, dict[str, Verdict]] = {}  # by class, and by what the gradient is of
+        self.unjudged: set[str] = set()  # classes of which nothing is known: the run alone says how they are used
         self.was_cut = False
         self._ask, self._end = ask, spent() + MOST_SECONDS
 
@@ -71,6 +72,8 @@ class _Asked:
         if cls not in self.verdicts:
             report = self.in_time(partial(self._report, cls))
             found = report.verdicts if report else ()
+            if all(verdict.word == Word.INCONCLUSIVE for verdict in found):
+                self.unjudged.add(cls)
             self.verdicts[cls] = {verdict.argument: verdict for verdict in found if verdict.word in CONVENTIONS}
         return self.verdicts[cls]
 
@@ -103,7 +106,8 @@ def _excused(trace: Trace, asked: _Asked) -> dict[Node, str]:
             if not _is_left_to_nobody(trace, call, verdict):
                 excused[gradient.node] = _said(call.cls, verdict)
     words = {cls: {verdict.word for verdict in each.values()} for cls, each in asked.verdicts.items()}
-    unasked = [call for call in trace.calls if call.cls not in asked.layers or words.get(call.cls, set()) & MEASURED]
+    open_to_it = asked.unjudged | {cls for cls, found in words.items() if found & MEASURED}
+    unasked = [call for call in trace.calls if call.cls not in asked.layers or call.cls in open_to_it]
     measured = asked.in_time(lambda: divided_by_samples(trace, unasked) | added_penalties(trace)) or {}
     return {node: said for node, said in (measured | excused).items() if node not in trace.conventions}
 

@@ -13,6 +13,7 @@ from typing import Any
 from dout.check.program.program_choice import ProjectProgram, is_program, next_program, programs
 from dout.check.project.discover import Job, may_define_layers
 from dout.check.report.report import Report, some
+from dout.check.report.verdicts import Refuted
 from dout.check.report.wrong_parts import of_parts_once
 from dout.check.rules.choices.d106_constant_factor import among_all
 from dout.check.rules.choices.d107_passes_dout_on import left_to_nobody
@@ -238,7 +239,11 @@ def _first_wrong(layers: Sequence[Checked]) -> str:
     for checked in sorted(
         (c for c in own if c.turn >= 0 and not (c.report.file or "").startswith(_DOUT)), key=lambda c: c.turn
     ):
-        wrong = [str(v.argument) for v in checked.report.verdicts if v.word == Word.REFUTED]
+        found = [(item, item.reason) for item in checked.report.findings if isinstance(item.reason, Refuted)]
+        sure = {item.argument for item, reason in found if item.severity == "error" and not reason.elsewhere}
+        doubted = {item.argument for item, _ in found} - sure  # the program itself may give nothing that shows it
+        judged = (v for v in checked.report.verdicts if v.argument not in doubted)
+        wrong = [str(v.argument) for v in judged if v.word == Word.REFUTED]
         if wrong:
             place = shown_place(checked.report.file, checked.report.line)
             return f"the first wrong gradient on the way back is that of {wrong[0]} in {checked.report.layer} ({place})"

@@ -22,7 +22,7 @@ from dout.draw.words.parameter_words import static_words
 from dout.draw.words.readable_numbers import Shown, full_of, show, show_value
 from dout.draw.words.safe_text import clean, shorten
 from dout.graph import Node, Where
-from dout.trace.model.recorded import Event, Gradient, LayerCall, Value
+from dout.trace.model.recorded import LOSSES, Event, Gradient, LayerCall, Value
 from dout.trace.record.trace import Trace
 
 _NOTHING = {
@@ -51,16 +51,19 @@ _QUIET = frozenset({"index", "draw", "round"})
 
 
 def _notes(events: Iterable[Event]) -> Iterator[str]:
-    """The events that a picture tells: of many of a kind at one line the first, and how many more there are."""
+    """The events that a picture tells: of many of a kind at one line the first, and how many more there are.
+
+    So it does of edges that were lost, wherever: each takes the derived gradients away from all that lies before it.
+    """
     alike: dict[tuple[str, Where | None], list[Event]] = {}
     for event in events:
         if event.kind not in _QUIET:
-            alike.setdefault((event.kind, event.where), []).append(event)
+            alike.setdefault((event.kind, None if event.kind in LOSSES else event.where), []).append(event)
     for (_, where), found in alike.items():
-        few = where is None or len(found) <= _MOST_ALIKE
+        few = found[0].where is None or len(found) <= _MOST_ALIKE
         yield from (clean(_told(event)) for event in (found if few else found[:1]))
         if not few:
-            yield clean(_told(replace(found[-1], message=f"and {len(found) - 1} more like it")))
+            yield clean(_told(replace(found[-1], message=f"and {len(found) - 1} more like it", where=where)))
 
 
 def _drawn_ends(item: Draft, count: int) -> str:

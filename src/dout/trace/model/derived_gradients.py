@@ -113,7 +113,7 @@ class Derivation:
     def _is_handed_on(self, value: Node, gradients: Sequence[Node]) -> bool:
         """Whether the upstream gradient of a value is one gradient, or a sum of several; where none is given, yes."""
         dout = self.upstream.get(value, (None, None))[0]
-        return dout is None or {*_terms(dout)} == {*gradients} or [dout] == [*gradients]
+        return dout is None or {*added_terms(dout)} == {*gradients} or [dout] == [*gradients]
 
     def _is_kept(self, node: Node, returned: Collection[Node]) -> bool:
         """Whether a value that nothing uses was made in a layer, and is none of those that layers returned."""
@@ -185,7 +185,7 @@ class Derivation:
         for value, (dout, call) in self.upstream.items():
             if call is None or call.parent is not None or value in self._starts or dout not in carried:
                 continue
-            own = [term for term in _terms(dout) if term not in carried and self.trace.call_of.get(term) is None]
+            own = [term for term in added_terms(dout) if term not in carried and self.trace.call_of.get(term) is None]
             if own:
                 found[value] = own
         return found
@@ -246,7 +246,7 @@ def _are_alike(given: Any, derived: Any) -> bool:
         return bool(np.all(np.abs(given - derived) <= _ROUNDED * np.finfo(np.asarray(derived).dtype).eps * size))
 
 
-def _terms(node: Node) -> Iterator[Node]:
+def added_terms(node: Node) -> Iterator[Node]:
     """What is added up to a value, and has its shape."""
     waiting = [node]
     while waiting:

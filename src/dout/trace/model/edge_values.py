@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import Node
+from dout.graph import Node, computed_from
 from dout.judge.float_judge import as_floats
 from dout.judge.gradient_judge import is_near, overflows, refuted_here
 from dout.judge.judged_run import JudgedRun
 from dout.judge.outcomes import Judged
 from dout.trace.model.bulk_objects import collection_paused
-from dout.trace.model.derived_gradients import Derivation, Edge, Place, sum_of, total
+from dout.trace.model.derived_gradients import Derivation, Edge, Place, added_terms, sum_of, total
 from dout.trace.model.recorded import Annotated, Gradient, LayerCall, RecordedRun, Use, Value
 
 
@@ -124,7 +124,27 @@ class _Annotation:
         if parts and all(part is not None and part.source == "user" for part in parts):
             mine = sum_of(part.value for part in parts if part)
             return self._gradient(mine, node, self.total(*(part.node for part in parts if part)))
-        return self._gradient(None, node)
+        own = self._named.get(node)
+        found = self._gradient(self._number(own), node, own)
+        is_multiple = own is not None and found is not None and _is_multiple(found)
+        return self._gradient(None, node) if is_multiple else found
+
+    @cached_property
+    def _named(self) -> dict[Node, Node]:
+        """The gradients that the program itself computes of values outside of its layers, as it names them: dz of z.
+
+        One to which it adds what depends on no gradient, as the decay of a weight, is another's.
+        """
+        trace, starts = self.trace, self.derivation.seeds.values()
+        carried = {*starts} | computed_from(trace.graph.nodes, starts)
+        called: dict[tuple[str, bool], list[Node]] = {}  # by name, and whether it is a gradient
+        for node in trace.graph.nodes:
+            if node in trace.names and node not in trace.call_of and node.shape:
+                called.setdefault((trace.names[node], node in carried), []).append(node)
+        alone = {key: nodes[0] for key, nodes in called.items() if len(nodes) == 1}
+        pairs = ((node, alone.get((f"d{name}", True))) for (name, back), node in alone.items() if not back)
+        same = {node: own for node, own in pairs if own is not None and own.shape == node.shape}
+        return {node: own for node, own in same.items() if carried.issuperset(added_terms(own))}
 
     def _number(self, node: Node | None) -> Any:
         return None if node is None else self.trace.data[node]
@@ -160,6 +180,14 @@ class _Annotation:
         while call is not None and not (origin is not None and origin.inside(call)):
             entered, call = call, call.parent
         return entered
+
+
+def _is_multiple(gradient: Gradient) -> bool:
+    """Whether a gradient that is not the derivative is a multiple of it: it is averaged, or has a step's size in it."""
+    mine, derived = np.ravel(as_floats(gradient.value)), np.ravel(as_floats(gradient.expected))
+    if gradient.expected is None or not np.all(np.isfinite([mine, derived])):
+        return False
+    return is_near(mine * np.dot(derived, derived), derived * np.dot(mine, derived))
 
 
 def _largest(gradient: Any) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dout.graph import CONSTANT, INPUT, DType, Graph, Node, Shape, Where, computed_from, topological
+from dout.ops.shape import getitem
 
 if TYPE_CHECKING:
     from dout.trace.model.user_source import Site
@@ -149,6 +150,13 @@ class Value:
         return f"<value {self.name or ''} {self.data!r}>"
 
 
+def _picks_rows(part: Node) -> bool:
+    """Whether a part of an array is fewer of its rows, or one."""
+    key, rows = part.static["key"], part.inputs[0].shape[0]
+    first = next(iter(key), Ellipsis) if isinstance(key, tuple) else key
+    return first not in (None, Ellipsis) and (1 if isinstance(first, int) else part.shape[0]) < rows
+
+
 Annotated = tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]
 
 
@@ -219,6 +227,8 @@ class RecordedRun:
         """Nodes outside all layers that depend on no input: `b = np.zeros(4)`, `W = 0.01 * randn(3, 4)`.
 
         Where many steps come before the layers, as those that turn and blur each image of a batch, all of these.
+        So are the steps up to where a batch is picked from an array: `X[i:i+32] / 255` begins with the batch. An array
+        of which several parts go on, as the steps of a sequence, is no set of samples.
         What is computed from what the program's own backward reads is a part of its network: `h = x @ W`, where it
         has `dW = x.T @ dh`.
         """
@@ -233,8 +243,13 @@ class RecordedRun:
         before = [n for n in outside if n not in after]
         if len(before) > _MOST_PREPARED:
             return frozenset(before)
+        parts: dict[Node, list[Node]] = {}
+        for node in outside:
+            if node.primitive is getitem and _picks_rows(node):
+                parts.setdefault(node.inputs[0], []).append(node)
+        batches = [node for node, *others in parts.values() if not others]
         found: set[Node] = set()
         for node in outside:
             if all(i in found or i in self.draws or i.primitive is CONSTANT for i in node.inputs):
                 found.add(node)
-        return frozenset(found)
+        return frozenset(found.union(filter({*before}.__contains__, topological(batches))))

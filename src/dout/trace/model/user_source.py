@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
 import linecache
 import re
@@ -39,7 +40,8 @@ def is_ours(file: str) -> bool:
 
 @cache
 def _is_passed_over(file: str) -> bool:
-    return is_ours(file) or file.startswith((_NUMPY, "<frozen", warnings.__file__))
+    own = (warnings.__file__, copy.__file__)  # what these do is asked of them: an array copies itself
+    return is_ours(file) or file.startswith((_NUMPY, "<frozen", *own))
 
 
 @cache

@@ -32,6 +32,7 @@ from dout.trace.program.drawn_data import (
 
 _IDX = re.compile(r"(?P<part>\w*)-(?P<kind>images|labels)[.-]idx[13]-ubyte(?P<packed>\.gz)?$")
 _CIFAR = re.compile(r"(data_batch_\d|test_batch)(?P<matlab>\.mat)?$")
+_COPY = re.compile(r" ?\(\d+\)(?=\.\w+$)")  # as browsers mark a file that was fetched twice
 _CSV = re.compile(r"^mnist_(?P<part>train|test)\.csv$")
 _PICKLE = re.compile(r"\.(pkl|pickle|p)(\.gz)?$")
 _THREE = re.compile(r"(train|tr|va)\w*, *\w*(va|dev|test|te)\w*, *\w+ *= *[^=]*\bload\(")  # Theano's three parts
@@ -62,7 +63,7 @@ def content(
     with the label first), CIFAR-10's batches (A. Krizhevsky, 2009), images, and text:
     lines of words, or places of letters. An archive is empty. Arrays are what their name or their key says.
     """
-    text = "".join(linecache.getlines(asker))
+    text, name = "".join(linecache.getlines(asker)), _COPY.sub("", name)
     if (known := _known(name, folders, text)) is not None:
         return known
     if name.isdigit() and mentions("read_csv"):

@@ -11,8 +11,9 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from dout.trace.model.user_source import asking_user, is_user_code
@@ -37,13 +38,13 @@ def as_main(path: Path, text: str, arguments: Sequence[str], said: Callable[[str
     main.__file__ = str(path.absolute())
     main.__package__ = home.name.rpartition(".")[0] or None if "from ." in text else None
     own = str(path.resolve().parent)
-    is_part = "from ." in text or re.search(rf"^\s*(from|import) {re.escape(path.stem)}\.", text, re.MULTILINE)
-    folders = [*home.folders, own] if is_part else [own, *home.folders]
+    folders = [*home.folders, own] if "from ." in text else [own, *home.folders]  # a program looks into its own first
+    is_named_so = re.search(rf"^\s*(from|import) {re.escape(path.stem)}\.", text, re.MULTILINE)
     kept = sys.modules.get("__main__"), sys.argv, argparse.ArgumentParser.parse_known_args
     sys.modules["__main__"], sys.argv = main, _Arguments([str(path), *arguments], said)
     argparse.ArgumentParser.parse_known_args = _with_what_it_needs(kept[2], said)  # type: ignore[method-assign]
     try:
-        with importing_from(folders):
+        with importing_from(folders), _package_beside(path) if is_named_so else contextlib.nullcontext():
             yield main
     finally:
         if kept[0] is not None:
@@ -62,6 +63,22 @@ def importing_from(folders: Sequence[str]) -> Iterator[None]:
         for folder in folders:
             if folder in sys.path:
                 sys.path.remove(folder)
+
+
+@contextlib.contextmanager
+def _package_beside(path: Path) -> Iterator[None]:
+    """While it lasts, let `net/net.py` import from the package `net`, and not from itself."""
+
+    def find_spec(name: str, within: Any = None, target: Any = None) -> ModuleSpec | None:
+        elsewhere = [folder for folder in sys.path if Path(folder).resolve() != path.resolve().parent]
+        return PathFinder.find_spec(name, elsewhere) if name == path.stem else None
+
+    finder: Any = SimpleNamespace(find_spec=find_spec)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
 
 
 class _Arguments(list[str]):

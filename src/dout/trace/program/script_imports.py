@@ -105,7 +105,7 @@ class _Finder(Loader):
         top = name.partition(".")[0]
         if top in self.made or name.rpartition(".")[0] in self.made:
             return self._standing(name)
-        frame = asking_user(sys._getframe(1), lambda file: file.startswith("<frozen") or is_ours(file))
+        frame = _importing()
         if frame is None or _is_expected(frame, alone=top in KNOWN - _BACKENDS):
             return None
         if (twin := _in_other_case(name, list(path or folders_above(Path(frame.f_code.co_filename))))) is not None:
@@ -182,7 +182,7 @@ class _StandingModule(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name == "__all__":  # `from PyQt5.QtWidgets import *`
-            return _unbound_names(sys._getframe(1).f_code.co_filename)
+            return [] if (frame := _importing()) is None else _unbound_names(frame.f_code.co_filename)
         if name.startswith("__"):
             raise AttributeError(name)
         whole = f"{self.__name__}.{name}"
@@ -205,6 +205,11 @@ class _StandingModule(ModuleType):
                 self.__dict__["_made"] = stand_in(self.__name__, f"{self.__name__}, which {why_absent(top)}")
             found = getattr(self.__dict__["_made"], name)
         return found
+
+
+def _importing() -> FrameType | None:
+    """The user's frame that imports a module; None where a library imports it."""
+    return asking_user(sys._getframe(1), lambda file: file.startswith("<frozen") or is_ours(file))
 
 
 def _unbound_names(file: str) -> list[str]:

@@ -159,6 +159,8 @@ def finish(
         events.append(Event("replay", message, wrong.where))
     call_of = {node: frozen[call] for node, call in tracer.call_of.items() if call in frozen}
     in_backward = {node for node, call in tracer.call_of.items() if call.in_backward()}
+    for parameter in (p for call in calls for p in call.parameters if p.name):
+        tracer.hints.setdefault(parameter.node, parameter.name)  # it may have been met in the layer's forward alone
     names = ValueNames(tracer, nodes)
     return Trace(
         target=target,

@@ -74,6 +74,21 @@ def _leave_out(tracer: ScriptTracer, gone: Collection[Node]) -> None:
         call.span = kept[call.span[0]], kept[call.span[1]]
 
 
+def leave_out_unfinished(tracer: ScriptTracer) -> None:
+    """Forget the layer in which a program was stopped, if others have run: half of its steps are no layer.
+
+    And the turns of a loop over losses made anew, if what ran before it waited for its backward in vain.
+    """
+    first = [call for call in tracer.calls if call.kind == "forward" and call.span[1] <= tracer.round_end]
+    if tracer.round_end and any(call.match is None and call.parent is None for call in first):
+        tracer.keep_first(tracer.round_end)
+    done = [call for call in tracer.calls if call.done]
+    half = {call for call in tracer.calls if not call.done and not any(one.is_inside(call) for one in done)}
+    if done and half:
+        tracer.calls = [call for call in tracer.calls if call not in half]
+        _leave_out(tracer, {node for node in tracer.nodes if tracer.call_of.get(node) in half})
+
+
 def leave_out_aside(tracer: ScriptTracer) -> None:
     """Forget what no layer's call is computed from, nor anything after one: other data, or their sizes."""
     inside = {node for call in tracer.calls for node in tracer.nodes[slice(*call.span)]}

@@ -146,7 +146,7 @@ class Reach:
             for slot in (slot for slot in slots_of(kind).values() if self.is_users(slot.__objclass__)):
                 if not is_empty(slot, holder):
                     item, put = slot.__get__(holder), partial(slot.__set__, holder)
-                    yield Place(slot.__name__, _unmangled(slot.__name__), item, put)
+                    yield Place(slot.__name__, unmangled(slot.__name__), item, put)
             yield Place("__class__", "", kind, nowhere)
 
 
@@ -203,10 +203,10 @@ def _attributes(
 ) -> Iterator[Place]:
     for key, item in list(attributes.items()):
         if dunder or (isinstance(key, str) and not is_special(key)):
-            yield Place(str(key), _unmangled(str(key)), item, partial(put, key))
+            yield Place(str(key), unmangled(str(key)), item, partial(put, key))
 
 
-def _unmangled(name: str) -> str:
+def unmangled(name: str) -> str:
     """A private name as it is written in the class: `_Layer__W` is `__W`."""
     return name[name.index("__") :] if name.startswith("_") and "__" in name[1:] else name
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dout.graph import Node
+from dout.graph import INPUT, Node
 from dout.ops import PRIMITIVES
 from dout.trace.model.recorded import Parameter
 from dout.trace.session.gradient_dicts import array_of
@@ -41,11 +41,14 @@ def match_forward(tracer: Tracer, backward: OpenCall) -> None:
         read = {i for node in made for i in node.inputs} - made - set(backward.inputs)
 
         def reads(forward: OpenCall) -> int:
-            kept = {*tracer.nodes[slice(*forward.span)], *forward.inputs}
-            return len(read & kept)
+            own = (n for n in tracer.nodes[slice(*forward.span)] if n.primitive is not INPUT or n in tracer.draws)
+            return len(read & {*own, *forward.inputs})  # the first forward met the parameters that all of them read
 
         best = max(map(reads, waiting))
-        waiting = [c for c in waiting if reads(c) == best]
+        chosen = [c for c in waiting if reads(c) == best]
+        taken = {node for c in tracer.calls if c.kind == "forward" and c.match for node in c.inputs}
+        same = [c for c in waiting if not taken.isdisjoint(c.outputs) and _went_alike(tracer, c, chosen[-1])]
+        waiting = same[-1:] or chosen
     forward = waiting[-1] if len(waiting) == 1 else _of_its_loss(waiting, backward)
     if not _gives_local_derivative(tracer, forward, backward):
         backward.match, forward.match = forward, backward
@@ -54,6 +57,22 @@ def match_forward(tracer: Tracer, backward: OpenCall) -> None:
             cached = [i > 0 and out is item and _is_cache(tracer, forward, out) for i, (out, item) in enumerate(given)]
             forward.outputs = tuple(itertools.compress(forward.outputs, map(operator.not_, cached)))
         backward.arriving = tuple(_arriving(tracer, forward, backward))
+
+
+def _went_alike(tracer: Tracer, forward: OpenCall, other: OpenCall) -> bool:
+    """Whether two forwards took and gave the same numbers, as of the loss and of the accuracy for one batch.
+
+    Then the gradient belongs to the one whose output went on to where it comes from, and the layer holds both's values.
+    """
+    mine, others = ((*call.inputs, *call.outputs) for call in (forward, other))
+    return (
+        forward is not other
+        and len(mine) == len(others)
+        and all(
+            one is two or (one is not None and _is_same(tracer, one, two))
+            for one, two in zip(mine, others, strict=True)
+        )
+    )
 
 
 def _of_its_loss(waiting: Sequence[OpenCall], backward: OpenCall) -> OpenCall:
@@ -145,7 +164,7 @@ def is_given_a_step_size(tracer: Tracer, backward: OpenCall, forward: OpenCall) 
     """Whether a backward is given a number of Python's for an array: of an upstream gradient that would be 1."""
     given = next(iter(backward.arriving), None)
     is_number = given is not None and isinstance(given.dtype, type) and tracer.rounds and tracer.data[given] != 1
-    return bool(is_number) and all(node is not None and node.shape != () for node in forward.outputs)
+    return bool(is_number) and all(node is not None and node.shape != () for node in forward.outputs[:1])
 
 
 def _gives_local_derivative(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> bool:

@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 from dout.run import attributes_of
+from dout.trace.session.attribute_swap import unmangled
 
 _COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 _MOST_KEPT = 200  # layers in a list or dict
@@ -37,5 +38,5 @@ def kept_as(site: Any, instance: Any) -> str:
         else:
             place = next((i for i, part in enumerate(item) if part is instance), None)
             if place is not None:
-                return f"{name}[{place}]"
-    return next((name for name, item in own.items() if item is instance and isinstance(name, str)), "")
+                return f"{unmangled(name)}[{place}]"
+    return next((unmangled(name) for name, item in own.items() if item is instance and isinstance(name, str)), "")

@@ -154,7 +154,7 @@ def repeat(tracer: RunRecord, array: Any, repeats: Any, axis: Any = None) -> Any
     """np.repeat of the flattened array, or with a number of its own for each element."""
     array, axis = _along(tracer, array, axis)
     if np.ndim(plain(repeats)) == 0:
-        return np.repeat(array, repeats, axis=axis)
+        return np.repeat(array, int(repeats), axis=axis)  # NumPy cuts off what a float has more, as of `size / 2`
     every = tracer.source(np.arange(array.shape[axis]), made=True)
     return _take(tracer, array, places(np.repeat)(tracer, every, repeats), axis)
 
@@ -168,6 +168,36 @@ def delete(tracer: RunRecord, array: Any, which: Any, axis: Any = None) -> Any:
     left = _take(tracer, array, places(np.delete)(tracer, every, places_of), axis)
     in_columns = array.flags.fnc and isinstance(plain(which), int | np.integer | slice)
     return tracer.emit(PRIMITIVES["copy"], (left,), {"order": "F"}) if in_columns else left
+
+
+@composes(np.insert)
+def insert(tracer: RunRecord, array: Any, which: Any, values: Any, axis: Any = None) -> Any:
+    """np.insert: between what is before and after one place; else the elements of both, in the order that NumPy gives.
+
+    What is inserted before one place has its axis in front.
+    """
+    array, axis = _along(tracer, array, axis)
+    length, is_one = array.shape[axis], np.ndim(plain(which)) == 0 and not isinstance(which, slice)
+    which = tracer.source(np.arange(length)[which], made=True) if isinstance(which, slice) else which
+    shape = list(np.insert(plain(array), plain(which), plain(values), axis).shape)
+    shape[axis] -= length
+    if np.ndim(plain(values)) == 0:
+        static = {"shape": tuple(shape), "dtype": array.dtype, "order": "C"}
+        added = tracer.emit(PRIMITIVES["full"], (tracer.wrap(values),), static)
+    else:
+        added = as_dtype(tracer.array(values), array.dtype)
+        before = added.reshape((1,) * (array.ndim - added.ndim) + added.shape)
+        added = np.broadcast_to(np.moveaxis(before, 0, axis) if is_one else added, tuple(shape))
+    if type(which) is int:
+        place, front = which + length * (which < 0), (slice(None),) * axis
+        before = [array[(*front, slice(place))]] if place else []
+        after = [array[(*front, slice(place, None))] if place else array] if place < length else []
+        result = _concatenate(tracer, [*before, added, *after], axis)
+    else:
+        every, new = (np.arange(*ends) for ends in ((length,), (length, length + shape[axis])))
+        order = places(np.insert)(tracer, tracer.source(every, made=True), which, tracer.source(new, made=True))
+        result = _take(tracer, _concatenate(tracer, [array, added], axis), order, axis)
+    return tracer.emit(PRIMITIVES["copy"], (result,), {"order": "F"}) if array.flags.fnc else result
 
 
 @composes(np.sort)

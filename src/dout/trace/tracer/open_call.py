@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from dout.graph import Node, Where
@@ -47,3 +48,11 @@ class OpenCall:
     def is_inside(self, other: OpenCall) -> bool:
         """Whether this was made inside another, at any depth."""
         return self.parent is not None and (self.parent is other or self.parent.is_inside(other))
+
+
+def waits_for_more(calls: Sequence[OpenCall], forward: OpenCall) -> bool:
+    """Whether a layer that ran before a forward waits for its backward, and has not run again: a trunk of two heads."""
+    place = calls.index(forward)
+    before = [call for call in calls[:place] if call.kind == "forward" and call.parent is None and call.done]
+    again = {id(call.instance) for call in calls[place:] if call.kind == "forward"}
+    return any(call.match is None and id(call.instance) not in again for call in before)

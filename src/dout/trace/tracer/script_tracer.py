@@ -20,7 +20,7 @@ from dout.run import attributes_of, flat, places
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LOSSES, Event
 from dout.trace.model.updates import Updates
-from dout.trace.tracer.open_call import OpenCall
+from dout.trace.tracer.open_call import OpenCall, waits_for_more
 from dout.trace.tracer.traced import TracedArray, plain
 from dout.trace.tracer.tracer import Tracer, attempting
 
@@ -37,6 +37,7 @@ _LONG = "what ran before is not shown: it is long, and no backward is in it"
 _LONG_CALL = "the call that runs here is not shown: it takes more than {:,} operations; record fewer of its turns"
 _MOST_HELD = 10_000  # places in a layer in which arrays are looked for
 _MOST_OPENED = 50
+_MOST_HEADS = 20  # of one trunk
 MOST_INSIDE = 20_000  # nodes of one call of a layer, beside those of layers that it calls: nobody looks at more
 _CLOSED = "a gradient ends here: {}.{} takes more than {:,} operations, which were not recorded"
 
@@ -81,6 +82,7 @@ class ScriptTracer(Tracer):
         self._first: dict[tuple[Any, ...], Any] = {}  # the first layer of a class that was called through these lines
         self._there_before: dict[type, list[Any]] = {}  # the layers of a class that were there at its first call
         self.updates = Updates()
+        self.round_end = 0  # where the round ends, if what waits there for its backward never goes back
 
     def met_layer(self) -> None:
         """Remember that the program has a layer."""
@@ -244,7 +246,17 @@ class ScriptTracer(Tracer):
             return True
         if self._evaluates and any(call.instance is instance for call in self.calls):
             self._forget(_LONG)
-        return self._wait(self._forwards_of(instance) or self._forwards_before(instance)) or self._next_round()
+        own = self._forwards_of(instance)
+        known = own or self._forwards_before(instance)
+        if known and not own and not self._wait(known) and self._is_one_of_several(known[0]):
+            self.round_end = self.round_end or len(self.nodes)
+            return True
+        return self._wait(known) or self._next_round()
+
+    def _is_one_of_several(self, head: OpenCall) -> bool:
+        """Whether a layer in the place of this one may be in its round, as the second loss of one trunk is."""
+        goes_on = not self.round_end or len(self.nodes) < _MOST_HEADS * self.round_end
+        return not self.updates.first and goes_on and waits_for_more(self.calls, head)
 
     def goes_back(self, instance: Any) -> bool:
         """A layer's backward begins. Return whether it is recorded: not where it was found to be a training step."""
