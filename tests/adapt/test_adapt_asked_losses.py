@@ -119,3 +119,16 @@ def test_a_method_that_returns_an_ellipsis_is_not_written():
 
     assert pairs_of(ToBeWritten) == pairs_of(Template) == []
     assert pairs_of(Filled)[0] == ("forward", "backward")
+
+
+def test_a_layer_of_which_nothing_is_judged_says_so():
+    class OfText:
+        def forward(self, x):
+            return "text"
+
+        def backward(self, dout):
+            return "text"
+
+    report = dout.check(OfText(), np.ones((2, 3)))
+    assert not report.verdicts
+    assert [finding.code for finding in report.findings] == ["D002"]

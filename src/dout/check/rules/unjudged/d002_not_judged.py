@@ -184,6 +184,14 @@ def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
     return RULE.about(subject, message)
 
 
+def without_numbers(subject: Subject) -> Finding:
+    """Return the note on a layer of which nothing was judged, and nothing else is said: none is left out in silence."""
+    run = subject.run()
+    given = dict.fromkeys(type(item).__name__ for item in (*flat(run.outputs), *flat(run.gradients)))
+    said = f"forward and backward give {', '.join(given) or 'nothing'}"
+    return RULE.about(subject, f"{subject.name} has no gradient of floats to judge: {said}")
+
+
 @otherwise("")
 def _handed_on(subject: Subject, first: PlainRun) -> str:
     """The label that a loss gives back alone, which is no gradient of it; "" where there is none, or it is right.
