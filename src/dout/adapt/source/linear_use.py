@@ -28,6 +28,23 @@ def only_multiplied(function: Any, name: str) -> bool:
     return bool(mine) and all(map(_is_factor, mine))
 
 
+def only_passed_on(function: Any, name: str) -> bool:
+    """Whether an argument is returned, scaled or with some of its elements replaced: a derivative takes none such."""
+    own = read(function)
+    uses = [(above, n) for above in walk(own.node) for n in ast.iter_child_nodes(above)] if own else []
+    mine = [(above, n) for above, n in uses if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
+    return bool(mine) and all(_is_passed_on(*one) for one in mine)
+
+
+def _is_passed_on(above: ast.AST, node: ast.expr) -> bool:
+    match above:
+        case ast.Return() | ast.BinOp(op=ast.Mult()):
+            return True
+        case ast.Subscript(value=inner, ctx=ast.Store()):
+            return inner is node
+    return False
+
+
 def only_asked(function: Any, name: str) -> bool:
     """Whether all that is done with an argument is to call it, or a method of it, with something: `loss.d(out, y)`.
 
