@@ -175,7 +175,11 @@ def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
         message = f"{subject.name}'s backward returns no numbers: it is no gradient"
     elif any(map(np.size, flat(first.inputs))) and not any(map(np.size, first.outputs)):
         message = f"{subject.name}.forward gives no elements on these inputs: there is nothing to judge"
-    elif subject.ends and any(output is given for output in first.outputs for given in first.inputs):
+    elif (
+        subject.ends
+        and any(output is given for output in first.outputs for given in first.inputs)
+        and not all(np.all(np.equal(gradient, 1)) for gradient in flat(first.gradients))  # right of an identity
+    ):
         message = f"{subject.name}.forward hands its input on, and not the number that its backward is the gradient of"
     elif subject.ends and (label := _handed_on(subject, first)):
         message = f"{subject.backward_name} gives {label} back as it is: it is no gradient of this loss"
