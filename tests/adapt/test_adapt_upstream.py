@@ -160,3 +160,40 @@ class KeepsItsRate:
 def test_a_gradient_by_the_name_of_its_parameter_is_no_step_of_that() -> None:
     report = dout.check(KeepsItsRate)
     assert [(verdict.argument, verdict.word) for verdict in report.verdicts] == [("x", "exact"), ("W", "exact")]
+
+
+class PassesOn:
+    """Its upstream gradient is called as nothing says, beside the input that it is given again."""
+
+    def forward(self, x: Any) -> Any:
+        return np.maximum(0, x)
+
+    def gradient(self, input: Any, previous: Any) -> Any:
+        return previous * (input > 0)
+
+
+class PassesOnTheWrongHalf(PassesOn):
+    def gradient(self, input: Any, previous: Any) -> Any:
+        return previous * (input <= 0)
+
+
+class HasAnOwnSlope:
+    """What it multiplies is a setting that its forward has, too: there is no upstream gradient."""
+
+    def forward(self, x: Any, slope: float = 0.5) -> Any:
+        return np.where(x > 0, x, slope * x)
+
+    def derivative(self, x: Any, slope: float) -> Any:
+        return slope * (x <= 0) + (x > 0)
+
+
+def test_what_backward_passes_on_beside_its_input_is_the_upstream_gradient() -> None:
+    assert dout.check(PassesOn).ok
+    report = dout.check(PassesOnTheWrongHalf)
+    assert [str(verdict.word) for verdict in report.verdicts] == ["refuted"]
+
+
+def test_a_setting_that_backward_multiplies_is_no_upstream_gradient() -> None:
+    report = dout.check(HasAnOwnSlope)
+    assert report.ok
+    assert [str(verdict.word) for verdict in report.verdicts] == ["exact"]

@@ -43,7 +43,7 @@ from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, req
 from dout.adapt.source import kinds_for, may_be_none
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import kept_when_called, read_by
-from dout.adapt.source.linear_use import handed_to, only_multiplied
+from dout.adapt.source.linear_use import handed_to, only_multiplied, only_passed_on
 from dout.adapt.source.returned_names import items_returned
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
@@ -254,7 +254,8 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     arrays = [name for name in taken if kinds_for(behind(getattr(cls, forward)), name)[:1] != ("bool",)]
     loss = names_loss(cls.__qualname__) or names_loss(forward) or looks_like_two(arrays)
     wanted = _wanted(cls, forward, backward, loss)
-    arrives = any(names_plain_upstream(name) for name in wanted if name not in taken)
+    passed = _passed_on(cls, forward, backward, [name for name in wanted if name not in taken]) if not loss else []
+    arrives = len(passed) == 1 or any(names_plain_upstream(name) for name in wanted if name not in taken)
     local = not (_LOCAL.search(backward) or arrives)
     idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
     active = [n for n in wanted if n not in idle]
@@ -286,6 +287,7 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     empty = [n for n in wanted if n not in taken and not names_upstream(n) and may_be_none(getattr(cls, backward), n)]
     choices = [["None", *c] if n in empty else c for n, c in zip(wanted, choices, strict=True)]
     choices = [[taken[0]] if n in again and OUTPUT in c else c for n, c in zip(wanted, choices, strict=True)]
+    choices = [[DOUT] if [n] == passed else c for n, c in zip(wanted, choices, strict=True)]
     choices = _with_left(cls, choices) if loss else _upstream_first(choices, wanted, taken, local)
     allowed = (roles for roles in islice(combined(choices), MOST_COMBINED) if _is_sensible(roles, wanted))
     for roles in islice(allowed, MOST_CANDIDATES):
@@ -293,6 +295,18 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
         yield Interface(forward, backward, roles, context=context, local=is_local)
     if len(wanted) > 1 and wanted == taken and not loss:  # `log_prob(x, a)`, `grad_log_prob(x, a)`: of one number
         yield Interface(forward, backward, tuple(wanted), context=context)
+
+
+def _passed_on(cls: type, forward: str, backward: str, names: Sequence[str]) -> list[str]:
+    """Which of these arguments backward passes on: whatever it is called, beside an input it is the upstream gradient.
+
+    Of several arguments of it alone, and of what is called otherwise none: a label, an output, a setting of forward's.
+    """
+    if len(required_by(cls, backward)) < 2:
+        return []
+    known = optional(getattr(cls, forward))
+    open_ = [n for n in names if n not in known and not (names_label(n) or names_output(n) or setting_role(n, ""))]
+    return [name for name in open_ if only_passed_on(getattr(cls, backward), name)]
 
 
 def _wanted(cls: type, forward: str, backward: str, loss: bool) -> list[str]:

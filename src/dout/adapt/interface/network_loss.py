@@ -39,6 +39,7 @@ from dout.adapt.interface.method_pairs import (
     reads_and_writes,
     required_by,
 )
+from dout.adapt.interface.upstream_calls import given_upstream
 from dout.adapt.repository.written_rounds import written_round
 from dout.adapt.source.linear_use import only_asked
 from dout.adapt.source.returned_names import gives_gradients, gradients_given, items_returned, returned_by
@@ -130,7 +131,7 @@ def loss_of(cls: type) -> NetworkLoss | None:
 def _joined(cls: type) -> type | None:
     network = _network(cls)
     if network is None:
-        return None
+        return _with_upstream(cls)
     if gives_gradients(_function(cls, network.backward)):
         return _class_with(cls, network, {"loss": None})
     for name in loss_names(cls):
@@ -148,9 +149,16 @@ def _joined(cls: type) -> type | None:
             return _class_with(cls, network, {name: loss})
     if (called := loss_call(cls, network.forward, network.target)) is not None:
         return _class_with(cls, network, {called.name: called})
-    if network.handed or has_residual(_function(cls, network.backward), network.target):
+    upstream = _with_upstream(cls)
+    if upstream is None and (network.handed or has_residual(_function(cls, network.backward), network.target)):
         return _class_with(cls, network, _ASSUMED)
-    return None
+    return upstream
+
+
+def _with_upstream(cls: type) -> type | None:
+    """The class with a backward that is given what it asks a loss; None where it asks none."""
+    pairs = [] if hasattr(cls, "dout_interface") or hasattr(cls, PAIR) else pairs_of(cls)
+    return next((made for pair in pairs if (made := given_upstream(cls, *pair)) is not None), None)
 
 
 def _network(cls: type) -> NetworkLoss | None:

@@ -270,6 +270,15 @@ class _Operation:
         makes = any(name_of(getattr(value, "func", None)) == self.holder.__name__ for value in made)
         return makes or bool(asked_of_objects(method, name))
 
+    @cached_property
+    def keeps_objects(self) -> bool:
+        """Whether a gradient stands in an object of the class, too: `x.grad = Tensor(…)`."""
+        own = read(self.function)
+        nodes = [node for node in walk(own.node) if isinstance(node, ast.Assign)] if own is not None else []
+        made = [n.value for n in nodes if isinstance(n.targets[0], ast.Attribute) and n.targets[0].attr == self.slot]
+        calls = [node for one in made for node in walk(one) if isinstance(node, ast.Call)]
+        return any(name_of(call.func) == self.holder.__name__ for call in calls)
+
     def forward(self, layer: Any, *given: Any, **named: Any) -> Any:
         """The numbers of the result of the operation on objects that hold what is given."""
         pairs = [*zip(given, self.on_tape, strict=False)]
@@ -301,7 +310,8 @@ class _Operation:
             setattr(node, self.slot, before)
         if self.takes_objects is None:
             own = next((before for node, before in nodes if node is result), None)  # it hands its operand on
-            setattr(result, self.slot, dout if own is None else own + dout)
+            arrives = wrapped(self.holder, dout) if self.keeps_objects else dout
+            setattr(result, self.slot, arrives if own is None else own + arrives)
             getattr(result, self.way)()
         else:
             getattr(result, self.way)(wrapped(self.holder, dout) if self.takes_objects else dout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import sys
 from collections.abc import Sequence
@@ -13,14 +14,29 @@ from dout.run import names_of
 
 
 def is_unwritten(cls: type, name: str) -> bool:
-    """Whether a method is a stub, or does nothing but call one: `return self.forward(x)`."""
+    """Whether a method is a stub, or calls one whatever it is given: `return self._forward(x)` of a template.
+
+    A stub that does nothing may be there for others to fill, beside code: then it is not called alone.
+    """
     function = getattr(cls, name, None)
     if is_stub(function):
         return True
-    match _body(function):
-        case [ast.Return(value=ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=other)))] if other != name:
-            return is_stub(getattr(cls, other, None))
-    return False
+    body = [statement for statement in _body(function) if not _does_nothing(statement)]
+    own = (getattr(cls, other, None) for statement in body for other in _always_called(statement) - {name})
+    return any(is_stub(one) and (len(body) == 1 or isinstance(_body(one)[-1], ast.Raise)) for one in own)
+
+
+def _always_called(node: ast.AST | None) -> set[str]:
+    """The methods of `self` that are called whenever a statement or an expression runs."""
+    match node:
+        case ast.If(test=test, body=[*one], orelse=[*other]) | ast.IfExp(test=test, body=one, orelse=other):
+            sides = [set[str]().union(*map(_always_called, x if isinstance(x, list) else [x])) for x in (one, other)]
+            return _always_called(test) | (sides[0] & sides[1])
+        case ast.Return(value=inner) | ast.Assign(value=inner) | ast.Expr(value=inner):
+            return _always_called(inner)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name)):
+            return {name}
+    return set()
 
 
 def is_stub(function: Any) -> bool:
@@ -115,7 +131,7 @@ def _body(function: Any) -> list[ast.stmt]:
 
 def _does_nothing(statement: ast.stmt) -> bool:
     match statement:
-        case ast.Pass() | ast.Expr(value=ast.Constant()):
+        case ast.Pass() | ast.Expr(value=ast.Constant()) | ast.Return(value=ast.Constant(value=builtins.Ellipsis)):
             return True
         case ast.Raise(exc=ast.Call(func=ast.Name(id="Exception"), args=[ast.Constant()]) | ast.Name(id="Exception")):
             return True  # `raise Exception("to be written")`: an error of its own says more

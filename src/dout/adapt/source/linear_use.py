@@ -20,12 +20,32 @@ _LINEAR = frozenset({
 
 def only_multiplied(function: Any, name: str) -> bool:
     """Whether each use of an argument is a factor, or a part of it; a target is subtracted, divided, or handed on."""
+    mine = _reads(function, name)
+    return bool(mine) and all(_is_factor(above) for above, _ in mine)
+
+
+def only_passed_on(function: Any, name: str) -> bool:
+    """Whether an argument is returned, scaled or with some of its elements replaced: a derivative takes none such."""
+    mine = _reads(function, name)
+    return bool(mine) and all(_is_passed_on(*one) for one in mine)
+
+
+def _reads(function: Any, name: str) -> list[tuple[ast.AST, ast.AST]]:
+    """Where a function reads a name, each with what stands around it."""
     own = read(function)
-    if own is None:
-        return False
-    uses = [(above, n) for above in walk(own.node) for n in ast.iter_child_nodes(above)]
-    mine = [above for above, n in uses if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
-    return bool(mine) and all(map(_is_factor, mine))
+    uses = [(above, n) for above in walk(own.node) for n in ast.iter_child_nodes(above)] if own else []
+    return [
+        pair for pair in uses if isinstance(n := pair[1], ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
+    ]
+
+
+def _is_passed_on(above: ast.AST, node: ast.AST) -> bool:
+    match above:
+        case ast.Return() | ast.BinOp(op=ast.Mult()):
+            return True
+        case ast.Subscript(value=inner, ctx=ast.Store()):
+            return inner is node
+    return False
 
 
 def only_asked(function: Any, name: str) -> bool:

@@ -52,7 +52,7 @@ class Preparations:
         modes = _closed_modes(held)
         parts = self._parts
         filled: list[Setup] = []
-        if parts and parts in held and isinstance(held[parts], list | tuple | dict) and not held[parts]:
+        if parts and isinstance(held.get(parts, 0), list | tuple | dict | None) and not held[parts]:
             two = two_parts(interface.forward, interface.backward)
             filled = [(parts, (dict(zip("ab", two, strict=True)) if isinstance(held[parts], dict) else two,))]
             yield replace(interface, setup=(*modes, *filled))

@@ -19,6 +19,7 @@ from dout.judge.float_judge import in_float64, outcomes_in_float64
 from dout.judge.judging_points import beyond, generic, mirrored, with_kinks
 from dout.judge.kinks import outcomes_at
 from dout.judge.outcomes import RIGHT, Doubt, NoRuleError, Outcome, Point, Word
+from dout.ops import primitives
 from dout.trace.capture.covered_sides import ConditionPlace, Covered
 from dout.trace.record.trace import Trace
 
@@ -154,7 +155,8 @@ class _Points:
             raise NoRuleError(f"{computed[0]} is computed while the layer runs")
         if not examination.judged:
             return
-        cut_off = [far and self._is_cut_off(outcome) for outcome in outcomes]
+        limited = far or self._is_clipped(balls.values)
+        cut_off = [limited and self._is_cut_off(outcome) for outcome in outcomes]
         outcomes = [replace(o, word=Word.STABILISED) if cut else o for o, cut in zip(outcomes, cut_off, strict=True)]
         if (only_kinks and not kink) or (excused and any(o.word == Word.REFUTED for o in outcomes)):
             return
@@ -166,6 +168,12 @@ class _Points:
                 self.likeness[outcome.judged.node] += [] if cut else [likeness]
         for outcome in outcomes:
             (self.at_kinks if kink else self.outcomes)[outcome.judged.node].append(outcome)
+
+    def _is_clipped(self, values: Mapping[Node, object]) -> bool:
+        """Whether a `clip` changes a value there, unlike in the run."""
+        conditions = self.examination.conditions
+        clips = [node for node in conditions.nodes if node.primitive in primitives("clip")]
+        return bool(clips and conditions.seen_in_the_run().gains(conditions.seen(values, clips)))
 
     def _is_cut_off(self, outcome: Outcome) -> bool:
         """Whether a limit cuts off next to nothing of a gradient: `1 / (1 + exp(-clip(x, -20, 20)))`."""

@@ -27,7 +27,7 @@ from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising, raising_elsewhere
-from dout.check.rules.unjudged.d002_not_judged import called_first, misread, without_gradient
+from dout.check.rules.unjudged.d002_not_judged import called_first, misread, without_gradient, without_numbers
 from dout.check.settings.other_settings import in_training
 from dout.check.settings.settings_sweep import on_usual_numbers, settings_swept
 from dout.check.verb.grounds import Grounds
@@ -130,11 +130,13 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any]) -> Report:
             findings += of_refuted(elsewhere.judgement, elsewhere.subject)
         findings += [raising_elsewhere(subject, *raised)] if raised is not None else []
     findings += [*findings_of(there, judgement), *findings_by_running(subject)]
+    missing = tuple(_missing(judgement))
+    findings += [] if judgement.verdicts or missing or findings else [without_numbers(subject)]
     place = subject.place
     return Report(
         layer=subject.name,
         verdicts=judgement.verdicts,
-        missing=tuple(_missing(judgement)),
+        missing=missing,
         findings=tuple(findings),
         branches=(*judgement.covered.told(), *untried),
         branching=bool(judgement.covered) or bool(untried) or judgement.examination is None,

@@ -175,13 +175,25 @@ def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
         message = f"{subject.name}'s backward returns no numbers: it is no gradient"
     elif any(map(np.size, flat(first.inputs))) and not any(map(np.size, first.outputs)):
         message = f"{subject.name}.forward gives no elements on these inputs: there is nothing to judge"
-    elif subject.ends and any(output is given for output in first.outputs for given in first.inputs):
+    elif (
+        subject.ends
+        and any(output is given for output in first.outputs for given in first.inputs)
+        and not all(np.all(np.equal(gradient, 1)) for gradient in flat(first.gradients))  # right of an identity
+    ):
         message = f"{subject.name}.forward hands its input on, and not the number that its backward is the gradient of"
     elif subject.ends and (label := _handed_on(subject, first)):
         message = f"{subject.backward_name} gives {label} back as it is: it is no gradient of this loss"
     else:
         return None
     return RULE.about(subject, message)
+
+
+def without_numbers(subject: Subject) -> Finding:
+    """Return the note on a layer of which nothing was judged, and nothing else is said: none is left out in silence."""
+    run = subject.run()
+    given = dict.fromkeys(type(item).__name__ for item in (*flat(run.outputs), *flat(run.gradients)))
+    said = f"forward and backward give {', '.join(given) or 'nothing'}"
+    return RULE.about(subject, f"{subject.name} has no gradient of floats to judge: {said}")
 
 
 @otherwise("")

@@ -1,0 +1,36 @@
+"""A clip that guards an exponential cuts off next to nothing of a gradient: that is no mistake of backward."""
+
+import numpy as np
+
+import dout
+
+
+class GuardedSoftmax:
+    def forward(self, x):
+        shifted = x - np.max(x, axis=-1, keepdims=True)
+        e = np.exp(np.clip(shifted, -20, 20))
+        self.s = e / np.sum(e, axis=-1, keepdims=True)
+        return self.s
+
+    def backward(self, dout):
+        return self.s * (dout - np.sum(dout * self.s, axis=-1, keepdims=True))
+
+
+class CutsOffMuch(GuardedSoftmax):
+    """At the other end of the clip a gradient is not small: backward has to know of it."""
+
+    def forward(self, x):
+        shifted = x - np.max(x, axis=-1, keepdims=True)
+        e = np.exp(np.clip(shifted, -2, 20))
+        self.s = e / np.sum(e, axis=-1, keepdims=True)
+        return self.s
+
+
+def test_a_guard_that_cuts_off_next_to_nothing_is_no_mistake():
+    report = dout.check(GuardedSoftmax)
+    assert report.ok
+    assert [str(verdict.word) for verdict in report.verdicts] == ["exact up to a stabiliser"]
+
+
+def test_a_clip_that_cuts_off_much_of_a_gradient_is_one():
+    assert not dout.check(CutsOffMuch).ok
