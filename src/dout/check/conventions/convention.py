@@ -198,10 +198,8 @@ def _penalised(gradient: RefutedGradient) -> Convention | None:
         return None  # it is of another strength there
     value, expected = np.asarray(value, dtype=float), np.asarray(outcome.expected, dtype=float)
     lengths = gradient.samples.lengths
-    shares, exact = (
-        dict.fromkeys((1.0, *(one.at(lengths) for one in averages(lengths)))),
-        gradient.judgement.examination is not None,
-    )
+    shares = dict.fromkeys((1.0, *(one.at(lengths) for one in averages(lengths))))
+    exact = gradient.judgement.examination is not None
     penalty = next(penalties_in(gradient.name, value, np.asarray(outcome.got), expected, shares, exact=exact), None)
     if penalty is None:
         return None
