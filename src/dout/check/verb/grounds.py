@@ -163,7 +163,7 @@ class Grounds:
             return _doubted(report, handed, wrong_here(report))
         if wrong_here(report) and (doubt := self._of_its_roles(report)):
             return _doubted(report, doubt, wrong_here(report))
-        if wrong_here(report) and (self.used is None or self.used.use.of_entropy) and self._is_for_an_entropy():
+        if wrong_here(report) and (self.used is None or self.used.use.back.of_entropy) and self._is_for_an_entropy():
             return _doubted(report, "it is right for the dout of a cross entropy", wrong_here(report))
         if wrong_here(report) and self.example.stand_ins and self._gives_several():
             return _doubted(report, "its parts were chosen here, and it gives several outputs", wrong_here(report))
@@ -383,7 +383,7 @@ def _as_used(report: Report, used: UsedExample) -> Report:
     number is no ground: one side of a condition is right there, or a dout of 1. Nor is one where the numbers of the
     smaller sizes are right, too, and others on another side of a condition alone are wrong.
     """
-    if used.use.turn >= 0 and not used.use.is_asked:
+    if used.use.back.turn >= 0 and not used.use.back.is_asked:
         unasked = f"; nothing asks for it where it is used, {used.place}"
         mine = (NO_GRADIENT.code, "error")
         report = report.with_each(lambda item: item.doubted(unasked) if (item.code, item.severity) == mine else item)
