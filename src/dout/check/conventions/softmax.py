@@ -63,6 +63,13 @@ def is_right_at_a_cross_entropy(subject: Subject) -> bool:
     return any(np.allclose(ratios, share, atol=_CLOSE) for share in (1, 1 / samples))
 
 
+@otherwise(False)
+def is_made_for_a_cross_entropy(subject: Subject) -> bool:
+    """Whether a softmax is right for each `dout` of a cross entropy, and is no multiple of it."""
+    nothing = tuple(np.zeros(np.shape(output)) for output in subject.forward())
+    return is_right_at_a_cross_entropy(subject) and bool(np.any(subject.run(douts=nothing).gradients[0]))
+
+
 def _is_along(axis: int, x: Any, y: Any) -> bool:
     return any(np.allclose(found, softmax(x, axis), atol=_CLOSE) for found in (y, np.exp(y)))
 
