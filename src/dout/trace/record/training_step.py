@@ -79,9 +79,9 @@ def leave_out_unfinished(tracer: ScriptTracer) -> None:
 
     And the turns of a loop over losses made anew, if what ran before it waited for its backward in vain.
     """
-    first = [call for call in tracer.calls if call.kind == "forward" and call.span[1] <= tracer.round_end]
-    if tracer.round_end and any(call.match is None and call.parent is None for call in first):
-        tracer.keep_first(tracer.round_end)
+    first = [call for call in tracer.calls if call.kind == "forward" and call.span[1] <= tracer.round.end]
+    if tracer.round.end and any(call.match is None and call.parent is None for call in first):
+        tracer.keep_first(tracer.round.end)
     done = [call for call in tracer.calls if call.done]
     half = {call for call in tracer.calls if not call.done and not any(one.is_inside(call) for one in done)}
     if done and half:

@@ -1,14 +1,18 @@
-"""A forward or backward of a layer while it runs."""
+"""A forward or backward of a layer while it runs, and the round of a program that it is in."""
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import CodeType, FrameType
 from typing import Any
 
 from dout.graph import Node, Where
 from dout.run import module_of, names_of, qualname_of
 from dout.trace.model.recorded import Parameter
+
+_MOST_HEADS = 20  # of one trunk
 
 
 def _defined(cls: type) -> tuple[str, str]:
@@ -50,9 +54,62 @@ class OpenCall:
         return self.parent is not None and (self.parent is other or self.parent.is_inside(other))
 
 
-def waits_for_more(calls: Sequence[OpenCall], forward: OpenCall) -> bool:
+def forwards_of(instance: Any, calls: Sequence[OpenCall]) -> list[OpenCall]:
+    """The forwards of one layer."""
+    return [call for call in calls if call.instance is instance and call.kind == "forward"]
+
+
+class Round:
+    """Says of each forward that begins whether it is in the round of the calls before it."""
+
+    def __init__(self) -> None:
+        self.end = 0  # where the round ends, if what waits there for its backward never goes back
+        self._first: dict[tuple[Any, ...], Any] = {}  # the first layer of a class that was called through these lines
+        self._there_before: dict[type, list[Any]] = {}  # the layers of a class that were there at its first call
+
+    def takes(self, instance: Any, calls: Sequence[OpenCall], size: int, *, may_have_heads: bool) -> bool:
+        """Whether it is: no backward of this layer, or of one in its place, has run, or it is another head of a trunk.
+
+        `size` is that of the recording so far.
+        """
+        own = forwards_of(instance, calls)
+        known = own or self._forwards_before(instance, calls)
+        if own or _wait(known, calls):
+            return _wait(known, calls)
+        goes_on = not self.end or size < _MOST_HEADS * self.end
+        is_head = may_have_heads and goes_on and _waits_for_more(calls, known[0])
+        self.end = self.end or size * is_head
+        return is_head
+
+    def _forwards_before(self, instance: Any, calls: Sequence[OpenCall]) -> list[OpenCall]:
+        """The forwards of the layer in whose place a program has made a new one, as it may for each round.
+
+        It is of the same class and was called through the same lines. A layer that was there then is none in its place:
+        two losses of one trunk are in one round.
+        """
+        cls = type(instance)
+        if cls not in self._there_before:
+            self._there_before[cls] = [one for one in gc.get_referrers(cls) if type(one) is cls]
+        first = self._first.setdefault((id(cls), *_lines(sys._getframe(1))), instance)
+        return [] if any(one is instance for one in self._there_before[cls]) else forwards_of(first, calls)
+
+
+def _wait(forwards: Sequence[OpenCall], calls: Sequence[OpenCall]) -> bool:
+    """Whether no backward of any of these forwards, or of one inside them, has run."""
+    back = [call for call in calls if call.match is not None]
+    return not any(call is forward or call.is_inside(forward) for call in back for forward in forwards)
+
+
+def _waits_for_more(calls: Sequence[OpenCall], forward: OpenCall) -> bool:
     """Whether a layer that ran before a forward waits for its backward, and has not run again: a trunk of two heads."""
     place = calls.index(forward)
     before = [call for call in calls[:place] if call.kind == "forward" and call.parent is None and call.done]
     again = {id(call.instance) for call in calls[place:] if call.kind == "forward"}
     return any(call.match is None and id(call.instance) not in again for call in before)
+
+
+def _lines(frame: FrameType | None) -> Iterator[tuple[CodeType, int]]:
+    """The lines that run, from a frame outwards."""
+    while frame is not None:
+        yield frame.f_code, frame.f_lineno
+        frame = frame.f_back

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from threading import get_ident
-from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from dout.run import attributes_of, flat, places
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LOSSES, Event
 from dout.trace.model.updates import Updates
-from dout.trace.tracer.open_call import OpenCall, waits_for_more
+from dout.trace.tracer.open_call import OpenCall, Round, forwards_of
 from dout.trace.tracer.traced import TracedArray, plain
 from dout.trace.tracer.tracer import Tracer, attempting
 
@@ -37,7 +35,6 @@ _LONG = "what ran before is not shown: it is long, and no backward is in it"
 _LONG_CALL = "the call that runs here is not shown: it takes more than {:,} operations; record fewer of its turns"
 _MOST_HELD = 10_000  # places in a layer in which arrays are looked for
 _MOST_OPENED = 50
-_MOST_HEADS = 20  # of one trunk
 MOST_INSIDE = 20_000  # nodes of one call of a layer, beside those of layers that it calls: nobody looks at more
 _CLOSED = "a gradient ends here: {}.{} takes more than {:,} operations, which were not recorded"
 
@@ -79,10 +76,8 @@ class ScriptTracer(Tracer):
         super()._begin()
         self.events.update(dict.fromkeys(kept))
         self._bytes = 0
-        self._first: dict[tuple[Any, ...], Any] = {}  # the first layer of a class that was called through these lines
-        self._there_before: dict[type, list[Any]] = {}  # the layers of a class that were there at its first call
         self.updates = Updates()
-        self.round_end = 0  # where the round ends, if what waits there for its backward never goes back
+        self.round = Round()
 
     def met_layer(self) -> None:
         """Remember that the program has a layer."""
@@ -246,17 +241,8 @@ class ScriptTracer(Tracer):
             return True
         if self._evaluates and any(call.instance is instance for call in self.calls):
             self._forget(_LONG)
-        own = self._forwards_of(instance)
-        known = own or self._forwards_before(instance)
-        if known and not own and not self._wait(known) and self._is_one_of_several(known[0]):
-            self.round_end = self.round_end or len(self.nodes)
-            return True
-        return self._wait(known) or self._next_round()
-
-    def _is_one_of_several(self, head: OpenCall) -> bool:
-        """Whether a layer in the place of this one may be in its round, as the second loss of one trunk is."""
-        goes_on = not self.round_end or len(self.nodes) < _MOST_HEADS * self.round_end
-        return not self.updates.first and goes_on and waits_for_more(self.calls, head)
+        heads = not self.updates.first
+        return self.round.takes(instance, self.calls, len(self.nodes), may_have_heads=heads) or self._next_round()
 
     def goes_back(self, instance: Any) -> bool:
         """A layer's backward begins. Return whether it is recorded: not where it was found to be a training step."""
@@ -264,23 +250,8 @@ class ScriptTracer(Tracer):
 
     def _is_awaited(self, backward: OpenCall) -> bool:
         """Whether a forward of its instance, outside of a backward, has none yet."""
-        forwards = self._forwards_of(backward.instance)
+        forwards = forwards_of(backward.instance, self.calls)
         return any(call.done and call.match is None and not call.in_backward() for call in forwards)
-
-    def _forwards_of(self, instance: Any) -> list[OpenCall]:
-        return [call for call in self.calls if call.instance is instance and call.kind == "forward"]
-
-    def _forwards_before(self, instance: Any) -> list[OpenCall]:
-        """The forwards of the layer in whose place a program has made a new one, as it may for each round.
-
-        It is of the same class and was called through the same lines. A layer that was there then is none in its place:
-        two losses of one trunk are in one round.
-        """
-        cls = type(instance)
-        if cls not in self._there_before:
-            self._there_before[cls] = [one for one in gc.get_referrers(cls) if type(one) is cls]
-        first = self._first.setdefault((id(cls), *_lines(sys._getframe(2))), instance)
-        return [] if any(one is instance for one in self._there_before[cls]) else self._forwards_of(first)
 
     def _show_as_step(self, backward: OpenCall) -> None:
         """A backward goes forward, and has no forward of its own: a training step, whose layers are shown instead."""
@@ -288,11 +259,6 @@ class ScriptTracer(Tracer):
         self.calls.remove(backward)
         self.stack.remove(backward)
         self.call_of = {node: call for node, call in self.call_of.items() if call is not backward}
-
-    def _wait(self, forwards: list[OpenCall]) -> bool:
-        """Whether no backward of any of these calls, or of one inside them, has run."""
-        inside = [call for call in self.calls if call.match is not None]
-        return not any(call is forward or call.is_inside(forward) for call in inside for forward in forwards)
 
     def _next_round(self) -> bool:
         """Begin recording anew if a later round was asked for, else stop. Return whether recording goes on."""
@@ -414,13 +380,6 @@ class ScriptTracer(Tracer):
             for array, value in zip(arrays, before, strict=True):
                 if not np.array_equal(value, array.value, equal_nan=value.dtype.kind in "fc"):
                     self.writer.written_unseen(array, value)
-
-
-def _lines(frame: FrameType | None) -> Iterator[tuple[CodeType, int]]:
-    """The lines that run, from a frame outwards."""
-    while frame is not None:
-        yield frame.f_code, frame.f_lineno
-        frame = frame.f_back
 
 
 def _lasting(item: Any) -> Any:
