@@ -9,8 +9,8 @@ import pytest
 from fair_examples import severities
 
 import dout
-from dout.adapt.interface.derivative_switch import derivative_switch
 from dout.adapt.interface.function_pairs import function_pairs
+from dout.adapt.source.switches import derivative_switch
 
 
 def judged(name):

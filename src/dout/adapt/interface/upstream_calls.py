@@ -6,8 +6,7 @@ What the loss gives is the network's upstream gradient, whatever loss it is: the
 from __future__ import annotations
 
 import ast
-import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
@@ -86,8 +85,7 @@ def _given(call: ast.Call) -> list[ast.expr]:
 
 def _with_dout(function: FunctionType, node: ast.AST, asked: _Asked) -> FunctionType:
     """The function with `dout` in place of these calls, in the lines of its file, without what they alone have read."""
-    stands: dict[int, Any] = {id(call): ast.copy_location(_given_there(asked.place), call) for call in asked.calls}
-    new: Any = copy.deepcopy(node, stands)
+    new = _replaced(node, {id(call): _given_there(asked.place) for call in asked.calls})
     own, *others = new.args.args
     new.args.args = [own, ast.arg(_DOUT), *(one for one in others if one.arg not in asked.only)]
     new.args.defaults, new.decorator_list = [], []
@@ -97,6 +95,16 @@ def _with_dout(function: FunctionType, node: ast.AST, asked: _Asked) -> Function
     defaults = {p.name: p.default for p in taken_by(function) if p.default is not p.empty}
     made.__defaults__ = tuple(item for name, item in defaults.items() if name not in asked.only)
     return made
+
+
+def _replaced(node: Any, stands: Mapping[int, ast.expr]) -> Any:
+    """The syntax tree with others in the places of some nodes, and in their lines."""
+    if isinstance(node, list):
+        return [_replaced(item, stands) for item in node]
+    if not isinstance(node, ast.AST):
+        return node
+    inner = {field: _replaced(value, stands) for field, value in ast.iter_fields(node)}
+    return ast.copy_location(stands.get(id(node)) or type(node)(**inner), node)
 
 
 def _given_there(place: int) -> ast.expr:

@@ -295,7 +295,7 @@ class Grounds:
         cls = Target(self.target).cls
         own = required_by(cls, interface.backward)
         inputs = {p.name for p in Target(self.target).inputs(interface)}
-        if len(inputs) == 1 or all(item.fix for item in wrong_here(report)):
+        if len(inputs) == 1:
             return ""
         handed = [name for name, role in zip(own, interface.roles, strict=False) if role in inputs and name != role]
         has_no_shape = any(item.index is None for item in wrong_here(report))
