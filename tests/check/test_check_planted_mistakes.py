@@ -5,7 +5,7 @@ import pytest
 from mended_layers import written_by_fixes
 from report_findings import named_errors
 
-from dout.check.program.observed_layers import LayerUse
+from dout.check.program.layer_use import LayerUse
 from dout.check.program.used_example import used_examples
 from dout.check.verb.check_layer import check, checked_on
 from dout.check.verb.grounds import Grounds

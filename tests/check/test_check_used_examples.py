@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dout.check.program.observed_layers import LayerUse
+from dout.check.program.layer_use import LayerUse
 from dout.check.program.used_example import Closeness, used_examples
 
 RANDOM = np.random.default_rng(0)

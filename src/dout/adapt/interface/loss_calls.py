@@ -1,7 +1,8 @@
 """The loss that a network's own code computes: a call on what its forward gives and on the target.
 
 It may stand in any method, `self.criterion.forward(self.out, labels)` in backward, or `mse(y, self.forward(X))` in
-`train`. What is called is an attribute of the network, or a global of its module.
+`train`. What is called is an attribute of the network, or a global of its module. A backward that asks a loss for its
+gradient, `d = self.loss.prime(y, self.out)`, before its parts, is given that as `dout`, whatever loss it is.
 """
 
 from __future__ import annotations
@@ -9,14 +10,20 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label, names_loss
+from dout.adapt.argument_names import names_label, names_loss, taken_by
 from dout.adapt.interface.method_pairs import names_backward, reads_and_writes
-from dout.adapt.source.syntax import Function, bindings, literal, name_of, read, total, walk
+from dout.adapt.source.contained_parts import parts_in
+from dout.adapt.source.syntax import Function, bindings, items_of, literal, name_of, read, total, walk
+from dout.run import deep_copy, function_copy
+from dout.trace.model.user_source import behind
 from dout.trace.tracer.traced import plain
+
+_DOUT = "dout"
 
 
 @dataclass(frozen=True)
@@ -115,8 +122,7 @@ def _calls(own: Function, forward: str, target: str, kept: set[str]) -> Iterator
                 return ""
         return "" if _runs(node, own.me, forward) else None
 
-    back = [n for n in nodes if isinstance(n, ast.Call) and any(map(names_backward, _path(n.func)[-1:]))]
-    arriving = {name_of(argument) for call in back for argument in call.args}
+    arriving = {name_of(argument) for call in _calls_back(own) for argument in call.args}
     upstream = [value for name, value in bound if name_of(name) in arriving]  # `layer.backward(d)`: d is no loss
     for node in nodes:
         if not (isinstance(node, ast.Call) and len(node.args) == 2) or node in upstream:
@@ -153,3 +159,96 @@ def _path(node: ast.expr) -> tuple[str, ...]:
             above = _path(value)
             return (*above, name) if above else ()
     return ()
+
+
+# --- a backward that asks a loss --------------------------------------------------------------------------------------
+
+
+class _Asked(NamedTuple):
+    """A call of a loss, as it is written, and the arguments of backward that nothing else reads."""
+
+    text: str
+    place: int  # of the gradient in what it returns; -1 where it is all of it
+    only: frozenset[str]
+
+
+@total(lambda: None)
+def given_upstream(cls: type, forward: str, backward: str) -> type | None:
+    """The class with a backward that takes what a loss would give it; None where it does not ask one so."""
+    own = read(getattr(cls, backward))
+    function = behind(getattr(cls, backward))
+    if own is None or not own.me or function.__closure__ or [*own.node.args.args] != own.every_parameter:
+        return None
+    asked = _asked(cls, own, forward)
+    if asked is None or _DOUT in {node.id for node in walk(own.node) if isinstance(node, ast.Name)}:
+        return None
+    made = _with_dout(function, deep_copy(own.node), asked)
+    kept = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    return type(cls)(cls.__name__, (cls,), {**kept, backward: made, "dout_pair": (forward, backward)})
+
+
+def _asked(cls: type, own: Function, forward: str) -> _Asked | None:
+    """The call of a loss in a backward whose gradient goes to parts of the network; None where there is none."""
+    parts = parts_in(cls)
+    handed = {ast.unparse(item) for call in _calls_back(own) for item in call.args if parts}
+    known = reads_and_writes(cls, forward)[0]
+    for node in walk(own.node):
+        value = node.value if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+        if not isinstance(value, ast.Call) or not _is_of_a_loss(value, own, {*known, parts}):
+            continue
+        places = [i for i, target in enumerate(items_of(node.targets[0])) if ast.unparse(target) in handed]
+        if len(places) == 1:
+            text = ast.unparse(value)
+            calls = [n for n in walk(own.node) if isinstance(n, ast.Call) and ast.unparse(n) == text]
+            inside = {id(part) for call in calls for part in walk(call)}
+            others = {n.id for n in walk(own.node) if isinstance(n, ast.Name) and id(n) not in inside}
+            only = frozenset({name_of(item) for item in _given(value)} & {*own.arguments} - others)
+            return _Asked(text, places[0] if isinstance(node.targets[0], ast.Tuple) else -1, only)
+    return None
+
+
+def _calls_back(own: Function) -> Iterator[ast.Call]:
+    """The calls of a backward of another object, or of a function, with something."""
+    for node in walk(own.node):
+        if isinstance(node, ast.Call) and node.args and names_backward(name_of(node.func)):
+            yield node
+
+
+def _is_of_a_loss(call: ast.Call, own: Function, known: set[str]) -> bool:
+    """Whether a call is given a label that backward takes, or is one of a loss; and not of what is known."""
+    held = {n.attr for n in walk(call.func) if isinstance(n, ast.Attribute) and name_of(n.value) == own.me}
+    names = {name_of(n) for n in walk(call.func) if isinstance(n, ast.Name | ast.Attribute)}
+    labels = [item for item in _given(call) if name_of(item) in own.arguments and names_label(name_of(item))]
+    return held.isdisjoint(known) and (bool(labels) or (not _given(call) and any(map(names_loss, names))))
+
+
+def _given(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(keyword.value for keyword in call.keywords)]
+
+
+def _with_dout(function: FunctionType, node: Any, asked: _Asked) -> FunctionType:
+    """The function with `dout` in place of these calls, in the lines of its file, without what they alone have read."""
+    new = _DoutForCalls(asked).visit(node)
+    own, *others = new.args.args
+    new.args.args = [own, ast.arg(_DOUT), *(one for one in others if one.arg not in asked.only)]
+    new.args.defaults, new.decorator_list = [], []
+    code = compile(ast.fix_missing_locations(ast.Module([new], [])), function.__code__.co_filename, "exec")
+    made = function_copy(function)
+    made.__code__ = next(item for item in code.co_consts if isinstance(item, CodeType))
+    defaults = {p.name: p.default for p in taken_by(function) if p.default is not p.empty}
+    made.__defaults__ = tuple(item for name, item in defaults.items() if name not in asked.only)
+    return made
+
+
+class _DoutForCalls(ast.NodeTransformer):
+    """Puts `dout` in the place of calls, at its place among what they return."""
+
+    def __init__(self, asked: _Asked) -> None:
+        self.asked = asked
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if ast.unparse(node) != self.asked.text:
+            return self.generic_visit(node)
+        dout = ast.Name(_DOUT, ast.Load())
+        nothing: list[ast.expr] = [ast.Constant(None)] * max(self.asked.place, 0)
+        return ast.copy_location(dout if self.asked.place < 0 else ast.Tuple([*nothing, dout], ast.Load()), node)

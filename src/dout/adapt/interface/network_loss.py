@@ -28,7 +28,7 @@ from dout.adapt.argument_names import (
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import PENALTY, setting_role
 from dout.adapt.interface.learned_gradients import RESULTS, is_float_array
-from dout.adapt.interface.loss_calls import compared_with, has_residual, loss_call
+from dout.adapt.interface.loss_calls import compared_with, given_upstream, has_residual, loss_call
 from dout.adapt.interface.method_pairs import (
     PAIRS,
     as_static,
@@ -39,7 +39,6 @@ from dout.adapt.interface.method_pairs import (
     reads_and_writes,
     required_by,
 )
-from dout.adapt.interface.upstream_calls import given_upstream
 from dout.adapt.repository.written_rounds import written_round
 from dout.adapt.source.linear_use import only_asked
 from dout.adapt.source.returned_names import gives_gradients, gradients_given, items_returned, returned_by

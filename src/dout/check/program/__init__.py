@@ -1,3 +1,3 @@
 """A program in; what its layers were built with and given, where it uses them, out."""
 
-__all__ = ["layer_names", "observed_layers", "program_choice", "sibling_uses", "use_sizes", "used_example"]
+__all__ = ["layer_names", "layer_use", "observed_layers", "program_choice", "sibling_uses", "use_sizes", "used_example"]

@@ -10,8 +10,9 @@ import contextlib
 import dis
 import inspect
 import os
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import CodeType, FrameType
 from typing import Any, Literal
@@ -22,9 +23,10 @@ from dout.adapt.argument_names import names_label
 from dout.adapt.interface.function_pairs import PAIR, pair_of
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.target import Target
+from dout.check.program.layer_use import BackwardUse, LayerUse
 from dout.errors import EndOfRun, TargetError
 from dout.graph import Where
-from dout.run import attributes_of, copied, deep_copy, is_class, mro_of, otherwise, vars_of
+from dout.run import copied, deep_copy, is_class, mro_of, otherwise, vars_of
 from dout.trace.model.user_source import behind, is_user_code, users_place
 from dout.trace.program.stub_modules import is_dropped
 from dout.trace.session.side_effects import is_small
@@ -34,60 +36,7 @@ MOST_KEPT = 3  # forwards of one layer before its first backward that are kept, 
 MOST_ROUNDS = 3  # of a layer in which nothing new came, while others have had no backward yet
 MOST_FORWARDS = 5_000  # after which nothing new is expected
 _BUILDS, _CALLED = "__init__", "__call__"
-_PLAIN = (bool, str, type(None))
 Kind = Literal["built", "forward", "told", "backward", "both"]  # both: a loss that returns its gradients
-
-
-@dataclass(eq=False)
-class LayerUse:
-    """A layer as a program uses it: what it was built with, and, at a forward, itself and its inputs.
-
-    `init` is None where the constructor was not seen, or takes what cannot be given again by name. `layer` is a copy,
-    None of a pair of functions and where there is no copy. `called_at` is the program's line. `turn` says when a
-    backward of its class was first called: it counts the classes that had theirs before; it is -1 where none was.
-    `came_back` says that a backward of its class returned: one that raises says nothing for the layer.
-    `is_asked` says that the program did something with what a backward of its class returned, and `dout_of` the
-    loss whose forward was given what a forward of its class returned, and whose backward gave each backward its dout.
-    `of_entropy` says that no dout was another one than that of a cross entropy: `-t / y`, or `-t` of a logarithm.
-    `instead_of` is the class that was used, where this one takes the same.
-    """
-
-    target: Any
-    init: dict[str, Any] | None = None
-    layer: Any = None
-    inputs: dict[str, Any] = field(default_factory=dict)
-    forward: str = ""
-    called_at: Where | None = None
-    turn: int = -1
-    came_back: bool = False
-    is_asked: bool = False
-    dout_of: str = ""
-    of_entropy: bool = True
-    instead_of: str = ""
-
-    @property
-    def name(self) -> str:
-        """What the class, or the forward function, is called."""
-        return str(self.target.__qualname__)
-
-    @property
-    def file(self) -> str:
-        """The file it is written in."""
-        return Target(self.target).file or ""
-
-    @property
-    def of_one_sample(self) -> bool:
-        """Whether its first array holds a single sample."""
-        first = next((x for x in self.inputs.values() if isinstance(x, np.ndarray)), None)
-        return first is not None and first.ndim > 1 and len(first) == 1
-
-    @property
-    def manner(self) -> str:
-        """Its settings that are no numbers: flags, words and functions, by which its code may go another way."""
-        items = {**(self.init or {}), **self.inputs, **(attributes_of(self.layer) if self.layer is not None else {})}
-        plain = {k: v for k, v in items.items() if isinstance(v, _PLAIN)}
-        called = {k: getattr(v, "__qualname__", type(v).__qualname__) for k, v in items.items() if callable(v)}
-        return repr(sorted({**plain, **called}.items()))
 
 
 @dataclass(eq=False)
@@ -120,12 +69,9 @@ class Observer:
         self._methods: dict[type, dict[str, Kind]] = {}
         self._functions: dict[CodeType, tuple[type, Kind] | None] = {}
         self._watches: dict[int, _LayerWatch] = {}
-        self._turns: dict[type, int] = {}
-        self._asked: set[type] = set()
+        self._backs: defaultdict[type, BackwardUse] = defaultdict(BackwardUse)
         self._going: dict[FrameType, tuple[_LayerWatch, Kind]] = {}
         self._returned: dict[type, tuple[_LayerWatch, tuple[Any, ...]]] = {}  # the last backward of each class
-        self._givers: dict[type, set[str]] = {}  # the losses that gave a class its dout; "" for anything else
-        self._entropies: dict[type, bool] = {}  # whether each dout of a class was that of a cross entropy
         self._quiet = 0  # forwards since the last new use
 
     def hear(self, frame: FrameType, event: str, argument: Any) -> None:
@@ -148,8 +94,7 @@ class Observer:
             watch.gave = returned
         if kind != "forward":
             self._returned[watch.use.target] = watch, returned
-            for one in self.uses.get(watch.use.target, ()):
-                one.came_back = True
+            watch.use.back.came_back = True
 
     def _giver(self, watch: _LayerWatch, given: Sequence[Any]) -> str:
         """The loss whose backward returned what a backward is given, if its forward was given what that one's gave."""
@@ -209,12 +154,12 @@ class Observer:
 
     def _of_a_layer(self, kind: Kind, layer: Any, frame: FrameType) -> None:
         if kind == "built":
-            self._watches[id(layer)] = _LayerWatch(LayerUse(type(layer), _arguments(frame)), layer)
+            self._watches[id(layer)] = self._watch(type(layer), _arguments(frame), layer)
         elif kind == "both" and any(names_label(n) and item is None for n, item in frame.f_locals.items()):
             return  # it is asked for the scores alone
         elif kind in ("forward", "both"):
             has_none = getattr(type(layer), _BUILDS) is object.__init__
-            unseen = _LayerWatch(LayerUse(type(layer), {} if has_none else None), layer)
+            unseen = self._watch(type(layer), {} if has_none else None, layer)
             self._goes(self._watches.setdefault(id(layer), unseen), kind, frame)
         elif id(layer) in self._watches:
             if kind == "told":
@@ -223,7 +168,10 @@ class Observer:
                 self._goes(self._watches[id(layer)], kind, frame)
 
     def _of_a_pair(self, cls: type, kind: Kind, frame: FrameType) -> None:
-        self._goes(self._watches.setdefault(id(cls), _LayerWatch(LayerUse(cls, {}))), kind, frame)
+        self._goes(self._watches.setdefault(id(cls), self._watch(cls, {})), kind, frame)
+
+    def _watch(self, cls: type, init: dict[str, Any] | None, layer: Any = None) -> _LayerWatch:
+        return _LayerWatch(LayerUse(cls, init, back=self._backs[cls]), layer)
 
     def _goes(self, watch: _LayerWatch, kind: Kind, frame: FrameType) -> None:
         self._going[frame] = watch, kind
@@ -252,8 +200,6 @@ class Observer:
         is_new = not is_known and use.manner not in [other.manner for other in others]
         use.layer = _copy(watch.layer) if is_new or is_known else None  # of many layers of one manner, the first alone
         if is_new:
-            use.turn, use.is_asked = self._turns.get(use.target, -1), use.target in self._asked
-            use.came_back = use.target in self._returned
             others.append(use)
             self._quiet = 0
 
@@ -262,17 +208,12 @@ class Observer:
         use = watch.use
         _take_target(watch, frame)
         _take_shapes(watch, frame)
-        turn = self._turns.setdefault(use.target, len(self._turns))
-        if frame.f_back is None or not is_dropped(frame.f_back):
-            self._asked.add(use.target)
-        givers = self._givers.setdefault(use.target, set())
-        givers.add(self._giver(watch, _arrays_in(frame)))
-        of_entropy = self._entropies.get(use.target, True) and _is_of_entropy(watch.gave, _arrays_in(frame))
-        self._entropies[use.target] = of_entropy
-        for one in self.uses.get(use.target, ()):
-            one.turn, one.is_asked = turn, use.target in self._asked
-            one.dout_of = next(iter(givers)) if len(givers) == 1 else ""
-            one.of_entropy = of_entropy
+        back, given = use.back, _arrays_in(frame)
+        if back.turn < 0:
+            back.turn = self._number_back
+        back.is_asked |= frame.f_back is None or not is_dropped(frame.f_back)
+        back.givers.add(self._giver(watch, given))
+        back.of_entropy &= _is_of_entropy(watch.gave, given)
         if not watch.went_back and watch.forwards > watch.kept_at:
             use.forward = ""  # it is kept anew at the next one
         watch.went_back = watch.rests = True
@@ -287,17 +228,22 @@ class Observer:
             watch.rests = False
             before, watch.news = watch.news, news
             watch.rounds = watch.rounds + 1 if before == news and watch.use.forward else 0
-            waits = any(use.target not in self._turns for uses in self.uses.values() for use in uses)
+            waits = any(use.back.turn < 0 for uses in self.uses.values() for use in uses)
             if watch.rounds >= (MOST_ROUNDS if waits else 1) or self._has_all_asked():
                 raise EndOfRun
-        if self._quiet > MOST_FORWARDS and self._turns:
+        if self._quiet > MOST_FORWARDS and self._number_back:
             raise EndOfRun
+
+    @property
+    def _number_back(self) -> int:
+        """How many classes had a backward."""
+        return sum(back.turn >= 0 for back in self._backs.values())
 
     def _has_all_asked(self) -> bool:
         """Whether all layers that are asked for have had a backward, and nothing else is."""
         if not self.asked:
             return False
-        seen = [use for uses in self.uses.values() for use in uses if use.turn >= 0]
+        seen = [use for uses in self.uses.values() for use in uses if use.back.turn >= 0]
         return {f"{os.path.realpath(use.file)}:{use.name}" for use in seen}.issuperset(self.asked)
 
     def _keep(self, use: LayerUse, frame: FrameType) -> bool:
@@ -338,11 +284,11 @@ def _shares(some: Sequence[Any], others: Sequence[Any]) -> bool:
 
 @otherwise(False)
 def _is_of_entropy(outputs: Sequence[Any], given: Sequence[Any]) -> bool:
-    """Whether a backward is given `-t / y`, or `-t`, times a number, of the only output and targets with one 1."""
+    """Whether a backward is given `-t / y`, or `-t`, of the only output and targets with one 1: not averaged."""
     (y,), (dout,) = outputs, given
     picked = (dout * y if np.all(y > 0) else dout)[dout != 0]
     has_one = any(np.all(np.count_nonzero(dout, axis=axis) == 1) for axis in range(np.ndim(dout)))
-    return has_one and bool(np.all(picked < 0)) and np.allclose(picked, picked[0])
+    return has_one and np.allclose(picked, -1)
 
 
 def _take_target(watch: _LayerWatch, frame: FrameType) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.target import Target
-from dout.check.program.observed_layers import LayerUse
+from dout.check.program.layer_use import LayerUse
 from dout.run import is_class, names_of
 from dout.trace.model.user_source import TAUGHT
 from dout.trace.session.user_modules import user_modules
@@ -47,7 +47,8 @@ def _with_siblings(uses: Mapping[type, Sequence[LayerUse]]) -> Iterator[LayerUse
             if not is_class(cls) or cls in uses or cls.__module__ != module.__name__ or not Target(cls).has_both:
                 continue
             if (alike := known.get(_names(cls))) is not None:
-                yield replace(alike, target=cls, layer=None, turn=-1, instead_of=alike.name)
+                back = replace(alike.back, turn=-1)
+                yield replace(alike, target=cls, layer=None, back=back, instead_of=alike.name)
 
 
 def _names(cls: type) -> tuple[tuple[str, ...], tuple[str, ...]]:

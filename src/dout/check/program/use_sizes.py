@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.program.observed_layers import LayerUse
+from dout.check.program.layer_use import LayerUse
 from dout.judge.judged_run import is_one_hot
 from dout.run import attributes_of, copied
 

@@ -23,7 +23,7 @@ from dout.adapt.interface.method_pairs import optional
 from dout.adapt.search.example import Example
 from dout.adapt.target import Target
 from dout.adapt.trial.trial import Fit, Trials
-from dout.check.program.observed_layers import LayerUse
+from dout.check.program.layer_use import LayerUse
 from dout.check.program.use_sizes import SAMPLES, UseSizes, arrays_in, is_permutation
 from dout.files import near
 from dout.run import attributes_of, flat

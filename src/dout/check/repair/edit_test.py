@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.exact_route import Examination
+from dout.check.exact.ratio import ratio_of_floats
 from dout.check.repair.edits.expression_places import ExpressionPlace
 from dout.check.repair.edits.seen_values import Seen
 from dout.check.repair.edits.source_edit import Edit
@@ -24,6 +25,7 @@ from dout.graph import Node
 from dout.run import deep_copy, objects_in
 
 _AN_EDIT = 0.1e-3  # seconds to compute its line
+_EXACTLY = 1e-9
 RETURNED = "return"
 
 
@@ -123,6 +125,11 @@ class EditTest:
     def leaves(self, names: Collection[str]) -> bool:
         """Whether these gradients were in the last run what they are without an edit."""
         return all(near(self.got.get(name), self.stand.got[name], 1e-12) for name in names if name in self.stand.got)
+
+    def only_scales(self) -> bool:
+        """Whether each wrong gradient was in the last run so many times what it is without an edit."""
+        pairs = ((self.stand.got[name], self.got.get(name)) for name in self.wrong)
+        return all((ratio_of_floats(before, now, _EXACTLY) or 0) > 0 for before, now in pairs)
 
     def overwrote(self) -> bool:
         """Whether backward wrote into the upstream gradient in the last run."""

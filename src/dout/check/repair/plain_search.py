@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.difference_route import Slopes, judge_numerically, slopes
+from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.repair.repair_proof import Repair
+from dout.check.repair.repair_proof import Elsewhere, Repair, elsewhere
 from dout.check.repair.repair_search import RepairSearch
 from dout.check.repair.scratch_functions import OF_TRIED_CODE
 from dout.check.repair.suspected_cause import MOST_SECONDS, said_of
@@ -21,7 +22,7 @@ from dout.check.report.verdicts import Cause
 from dout.clock import WorkBudget
 from dout.graph import Where
 from dout.judge.outcomes import Word
-from dout.run import PlainRun
+from dout.run import PlainRun, otherwise
 from dout.trace.model.replay import same_bits_deep
 
 _NEAR = 1e-5  # of a slope
@@ -59,7 +60,7 @@ def plain_cause(subject: Subject, wrong: Collection[str], *, ignores_dout: bool)
     search = RepairSearch(stands, stands[0].wrong(stands[0].got), frozenset(), None, [], WorkBudget(MOST_SECONDS))
     for repair in sorted(search.repairs_of_backward(), key=lambda repair: (repair.cost, repair.longer)):
         with suppress(*OF_TRIED_CODE):
-            if all(_agrees(repair, stand) for stand in stands):
+            if all(_agrees(repair, stand) for stand in stands) and _holds_elsewhere(repair, search):
                 edit = repair.edit
                 where = Where(edit.place.function.source.file, edit.place.node.lineno)
                 return Cause(
@@ -110,12 +111,25 @@ def _agrees(repair: Repair, stand: Stand) -> bool:
     runs = stand.after_forward(repair.prepare)
     if not same_bits_deep(runs.outputs, stand.outputs):
         return False
-    prepared = replace(stand.subject, make=partial(_prepared, stand.subject, repair))
-    judgement = judge_numerically(prepared, prepared.run(douts=stand.douts))
-    return bool(judgement.verdicts) and not any(verdict.word in _WRONG for verdict in judgement.verdicts)
+    verdicts = _judged(stand.subject, repair.prepare, stand.douts).verdicts
+    return bool(verdicts) and not any(verdict.word in _WRONG for verdict in verdicts)
 
 
-def _prepared(subject: Subject, repair: Repair) -> Any:
+def _holds_elsewhere(repair: Repair, search: RepairSearch) -> bool:
+    """Whether a repair is right on a second example, too: of 4 columns 0.25 is 1 / 4, and the root of 4 is 2."""
+    there = elsewhere(
+        repair, search.stands[0].subject, search.wrong, search.others, search.functions, otherwise(None)(_judged)
+    )
+    return there is Elsewhere.HOLDS
+
+
+def _judged(subject: Subject, prepare: Callable[[Any], None], douts: tuple[Any, ...] | None = None) -> Judgement:
+    """The judgement by differences on a layer that was prepared."""
+    prepared = replace(subject, make=partial(_prepared, subject, prepare))
+    return judge_numerically(prepared, prepared.run(douts=douts))
+
+
+def _prepared(subject: Subject, prepare: Callable[[Any], None]) -> Any:
     layer = subject.again()
-    repair.prepare(layer)
+    prepare(layer)
     return layer

@@ -25,6 +25,7 @@ from dout.check.repair.edits.source_edit import Edit
 from dout.check.repair.scratch_functions import Scratch, code_of, patched
 from dout.check.repair.test_stand import Stand, near, shorter
 from dout.clock import WorkBudget, count
+from dout.judge.judged_run import is_label, is_one_hot
 from dout.judge.outcomes import CLOSE, RIGHT, Word
 from dout.run import arrays as held_arrays
 from dout.run import attributes_of, flat, objects_in, one_or_all, otherwise, quiet, upstream
@@ -159,12 +160,13 @@ def elsewhere(
     mended: frozenset[str],
     others: frozenset[str],
     functions: Iterable[ScratchFunction],
+    judged_on: Callable[[Subject, Callable[[Any], None]], Judgement | None],
 ) -> Elsewhere:
     """What the `mended` gradients are on a second example: with other lengths or numbers in the layer, or a run later.
 
     Where a length, or the stride, is 2, what is added to itself is multiplied by it. An example on which more than
     these and `others` are wrong is none for this layer: two columns for a network that takes one. A number that is a
-    length in all of them tells nothing: `* 5` beside `x.shape[1]`.
+    length in all of them tells nothing: `* 5` beside `x.shape[1]`. `judged_on` judges a layer that it has prepared.
     """
     is_safe = not any("as_strided" in f.function.__code__.co_names for f in functions)  # it reads beyond an array
     settings = _with_other_numbers(subject) if is_safe else ()
@@ -175,7 +177,8 @@ def elsewhere(
         if budget.is_over():
             break
         count(_A_JUDGEMENT * subject.seconds)
-        judged = ((one, found) for one in subjects if (found := _judged_on(one, repair.prepare)) is not None)
+        labelled = (one for one in subjects if _keeps_labels(subject.inputs, one.inputs))
+        judged = ((one, found) for one in labelled if (found := judged_on(one, repair.prepare)) is not None)
         first = next(judged, None)
         if first is None:
             continue
@@ -185,7 +188,7 @@ def elsewhere(
             for name in _refuted_in(found) - others
             if not (name in repair.scaled and (found.likeness[name].ratio or 0) > 0)
         )
-        if not wrong <= mended and wrong - mended <= _refuted_in(_judged_on(given, lambda layer: None)):
+        if not wrong <= mended and wrong - mended <= _refuted_in(judged_on(given, lambda layer: None)):
             continue
         ratios = [found.likeness[name].ratio for name in wrong]
         if any(ratio is not None and abs(ratio - 1) > _OFF for ratio in ratios):
@@ -195,6 +198,13 @@ def elsewhere(
     brought = _numbers_in(edit.written) - _numbers_in(edit.old)
     brought |= _numbers_in(ast.unparse(edit.place.statement)) if edit.word == "factor" else set()
     return Elsewhere.UNTRIED if fixed & brought and here is Elsewhere.HOLDS else here
+
+
+def _keeps_labels(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
+    """Whether what had one 1 along an axis still has it: of a sample without a class no gradient of a loss is right."""
+    pairs = [(one, other) for one, other in zip(before, after, strict=True) if isinstance(one, np.ndarray)]
+    pairs += [(one.T, other.T) for one, other in pairs]
+    return all(is_one_hot(other) for one, other in pairs if is_one_hot(one))
 
 
 def _lengths(subject: Subject) -> set[int]:
@@ -237,7 +247,11 @@ def _with_longer(subject: Subject, axis: int) -> Iterator[Subject]:
         if at is None:
             return item
         more = np.take(item, range(extra), axis=at)
-        return np.concatenate([item, 0.7 * more + 0.1 if item.dtype.kind == "f" else more], axis=at)
+        if not is_label(item):
+            more = 0.7 * more + 0.1
+        elif np.all(item.sum(axis=at) == 1):  # of classes: nobody is in the new one
+            more = 0 * more
+        return np.concatenate([item, more], axis=at)
 
     for extra in (1, length) if length else ():
         yield replace(subject, inputs=tuple(longer(item, extra) for item in subject.inputs))
@@ -297,7 +311,8 @@ def _refuted_in(judgement: Judgement | None) -> frozenset[str]:
 
 
 @otherwise(None)
-def _judged_on(subject: Subject, prepare: Callable[[Any], None]) -> Judgement | None:
+def recorded_on(subject: Subject, prepare: Callable[[Any], None]) -> Judgement | None:
+    """The judgement on a layer that was prepared, by a recording; None where there is none."""
     layer, first = subject.again(), subject.again()
     prepare(layer)
     prepare(first)

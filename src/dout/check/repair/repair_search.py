@@ -170,11 +170,13 @@ class RepairSearch:
     def _constant_of(self, edit: Edit, code: CodeType, tests: Sequence[EditTest], outputs: bool) -> int | None:
         """The number of the constant up to which every gradient is right with an edit, the same at each stand.
 
-        0 is that of no constant, None that it is right up to none. An edit of a factor says nothing up to a constant.
+        0 is that of no constant, None that it is right up to none. Of an edit that only scales that says nothing.
         """
-        left = {0} if edit.said == "factor" else {*range(len(self.constants[0]))}
+        left = set(range(len(self.constants[0])))
         for test, numbers in zip(tests, self.constants, strict=True):
             left &= test.right(edit, code, outputs, numbers)
+            if left - {0} and test.only_scales():
+                left &= {0}
             if left and self.is_scaled and not test.leaves(self.others):
                 return None  # the place where a length is missing is that gradient's own
             if not left:

@@ -15,7 +15,7 @@ from dout.check.repair.edits.other_users import users_beside
 from dout.check.repair.edits.repair_table import sentence_of
 from dout.check.repair.edits.source_edit import Edit
 from dout.check.repair.first_wrong import NamedGradient, first_unknown, named_gradients
-from dout.check.repair.repair_proof import Elsewhere, ProvenRepair, Repair, elsewhere, proven, stays_right
+from dout.check.repair.repair_proof import Elsewhere, ProvenRepair, Repair, elsewhere, proven, recorded_on, stays_right
 from dout.check.repair.repair_search import RepairSearch
 from dout.check.repair.scratch_functions import OF_TRIED_CODE
 from dout.check.repair.test_stand import KIND_ALONE, stands
@@ -145,7 +145,7 @@ class CauseSearch:
             is_factor = repair.edit.word == "factor"
             if KIND_ALONE.get() and not is_factor:
                 return found
-            there = elsewhere(repair, self.stands[0].subject, search.wrong, others, search.functions)
+            there = elsewhere(repair, self.stands[0].subject, search.wrong, others, search.functions, recorded_on)
             found, is_known = replace(found, elsewhere=there), there in _KNOWN
             if is_known and not found.another_forward:
                 return found
@@ -175,7 +175,7 @@ class CauseSearch:
         if proof.another_forward and is_constant and not _is_number(edit.old):
             sentence = f"backward takes `{edit.shown}` (line {line}) for a constant: the gradient through it is missing"
             return Cause("missing term", sentence, where=self._start(outcome), first_wrong=_said(first))
-        if proof.another_forward and edit.drops_a_step:
+        if proof.another_forward and edit.drops_a_step and not _is_number(edit.old):
             word = "missing term" if edit.drops_a_term else "factor"
             lost = "gradient through a term" if edit.drops_a_term else "local derivative"
             sentence = f"the {lost} of `{edit.shown}` ({function.name}, line {line}) is missing"
@@ -261,4 +261,4 @@ def _said(first: NamedGradient | None) -> str | None:
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).isdigit()
+    return text.removeprefix("-").replace(".", "", 1).isdigit()

@@ -26,9 +26,10 @@ from dout.adapt.search.unset_attributes import lacks_attribute
 from dout.adapt.source import axes_for, kinds_for
 from dout.adapt.source.empty_methods import replaced_by
 from dout.adapt.target import Target
-from dout.check.conventions.softmax import is_right_at_a_cross_entropy
+from dout.check.conventions.softmax import is_made_for_a_cross_entropy, is_right_at_a_cross_entropy
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.conventions.stop_gradient import has_steps
+from dout.check.exact.subject import Subject
 from dout.check.lab.example_doubts import of_sequences
 from dout.check.program.used_example import Closeness, UsedExample
 from dout.check.project.foreign_gradients import foreign_layer
@@ -85,12 +86,16 @@ class Grounds:
             raise TargetError(f"{what.name}.forward takes {told}")
         return cls(target, *as_found(target, chosen), chosen, is_told=how is not None)._of_sequences()
 
+    @property
+    def _subject(self) -> Subject:
+        return subject_of(self.layer, self.ordered, self.example.init)
+
     def _of_sequences(self) -> Grounds:
         """The same on two sequences where one was chosen, and the layer is right for several alone."""
         inputs = self.example.inputs
         if len(self.ordered) != 1 or {*inputs} != {*self.example.chosen_inputs}:
             return self
-        several = of_sequences(subject_of(self.layer, self.ordered, self.example.init))
+        several = of_sequences(self._subject)
         if several is None:
             return self
         return replace(self, ordered=[several], example=replace(self.example, inputs=dict.fromkeys(inputs, several)))
@@ -163,7 +168,8 @@ class Grounds:
             return _doubted(report, handed, wrong_here(report))
         if wrong_here(report) and (doubt := self._of_its_roles(report)):
             return _doubted(report, doubt, wrong_here(report))
-        if wrong_here(report) and (self.used is None or self.used.use.of_entropy) and self._is_for_an_entropy():
+        may_be_entropy = self.used is None or self.used.use.back.of_entropy
+        if wrong_here(report) and may_be_entropy and is_made_for_a_cross_entropy(self._subject):
             return _doubted(report, "it is right for the dout of a cross entropy", wrong_here(report))
         if wrong_here(report) and self.example.stand_ins and self._gives_several():
             return _doubted(report, "its parts were chosen here, and it gives several outputs", wrong_here(report))
@@ -212,9 +218,9 @@ class Grounds:
 
         Codes, places and comparisons are whole numbers.
         """
-        subject = subject_of(self.layer, self.ordered, self.example.init)
-        here = subject.forward()
-        return (bool(here) and all(np.asarray(output).dtype.kind in "biu" for output in here)) or has_steps(subject)
+        here = self._subject.forward()
+        is_whole = bool(here) and all(np.asarray(output).dtype.kind in "biu" for output in here)
+        return is_whole or has_steps(self._subject)
 
     def _has_chosen_parts(self) -> bool:
         """Whether the layers in it are ours."""
@@ -249,31 +255,23 @@ class Grounds:
         return is_right_at_a_cross_entropy(subject_of(self.layer, [table], self.example.init))
 
     @otherwise(False)
-    def _is_for_an_entropy(self) -> bool:
-        """Whether backward is right for what a cross entropy gives, and is no multiple of dout."""
-        subject = subject_of(self.layer, self.ordered, self.example.init)
-        nothing = tuple(np.zeros(np.shape(output)) for output in subject.forward())
-        return is_right_at_a_cross_entropy(subject) and bool(np.any(subject.run(douts=nothing).gradients[0]))
-
-    @otherwise(False)
     def _gives_several(self) -> bool:
-        return len(subject_of(self.layer, self.ordered, self.example.init).forward()) > 1
+        return len(self._subject.forward()) > 1
 
     @otherwise(False)
     def _reads_more_axes(self) -> bool:
         """Whether backward reads more axes of its upstream gradient than forward gives: another layer adds them."""
         cls, interface = Target(self.target).cls, self.example.interface or Interface()
-        (output,) = subject_of(self.layer, self.ordered, self.example.init).forward()
+        (output,) = self._subject.forward()
         axes = [axes_for(getattr(cls, interface.backward), name, cls) for name in self._handed()]
         return any(number is not None and number > np.ndim(output) for number in axes)
 
     def _is_handed_by_name(self) -> bool:
         """Whether a name says which argument of backward is the upstream gradient, or there is no other."""
         interface = self.example.interface
-        if interface is None or interface.is_plain or DOUT not in interface.roles:
+        if interface is None or interface.is_plain or DOUT not in interface.roles or len(interface.roles) < 2:
             return True
-        asked = required_by(Target(self.target).cls, interface.backward)
-        return len(asked) < 2 or any(map(names_upstream, self._handed()))
+        return any(map(names_upstream, self._handed()))
 
     def _handed(self) -> list[str]:
         """The arguments of backward that are taken for upstream gradients."""
@@ -288,17 +286,21 @@ class Grounds:
         return replace(item, reason=replace(item.reason, guessed=guessed)) if isinstance(item.reason, Refuted) else item
 
     def _of_its_roles(self, report: Report) -> str:
-        """What to say where no gradient fits, and backward was handed inputs under names that it gives to others."""
+        """What to say where no gradient fits, and backward was handed inputs under names that it gives to others.
+
+        One change that mends all gradients confirms what it was handed; a line derived anew for each does not.
+        """
         interface = self.example.interface
         if interface is None or self.is_told or {v.word for v in report.verdicts} != {Word.REFUTED}:
             return ""
         cls = Target(self.target).cls
         own = required_by(cls, interface.backward)
         inputs = {p.name for p in Target(self.target).inputs(interface)}
-        if len(inputs) == 1:
+        wrong = wrong_here(report)
+        if len(inputs) == 1 or all(item.fix and item.fix == wrong[0].fix for item in wrong):
             return ""
         handed = [name for name, role in zip(own, interface.roles, strict=False) if role in inputs and name != role]
-        has_no_shape = any(item.index is None for item in wrong_here(report))
+        has_no_shape = any(item.index is None for item in wrong)
         return f"what {interface.backward} means by {handed[0]} is a guess" if handed and has_no_shape else ""
 
     def _of_its_shapes(self, item: Finding) -> Finding:
@@ -358,9 +360,7 @@ def _is_meant_otherwise(report: Report, network: NetworkLoss) -> bool:
     Of a loss that is only assumed one has to be right as it is: a factor and a penalty make much out of another loss.
     """
     words = {v.word for v in report.verdicts} - {Word.INCONCLUSIVE}
-    if Word.REFUTED not in words:
-        return False
-    return words == {Word.REFUTED} or (network.assumed and words.isdisjoint(RIGHT | CLOSE))
+    return words == {Word.REFUTED} or (network.assumed and Word.REFUTED in words and words.isdisjoint(RIGHT | CLOSE))
 
 
 def _of_network(report: Report, network: NetworkLoss | None) -> Report:
@@ -383,7 +383,7 @@ def _as_used(report: Report, used: UsedExample) -> Report:
     number is no ground: one side of a condition is right there, or a dout of 1. Nor is one where the numbers of the
     smaller sizes are right, too, and others on another side of a condition alone are wrong.
     """
-    if used.use.turn >= 0 and not used.use.is_asked:
+    if used.use.back.turn >= 0 and not used.use.back.is_asked:
         unasked = f"; nothing asks for it where it is used, {used.place}"
         mine = (NO_GRADIENT.code, "error")
         report = report.with_each(lambda item: item.doubted(unasked) if (item.code, item.severity) == mine else item)

@@ -25,7 +25,8 @@ from dout.adapt.search.example import example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.written_builds import written_builds
 from dout.adapt.target import Target
-from dout.check.program.observed_layers import LayerUse, Observer
+from dout.check.program.layer_use import LayerUse
+from dout.check.program.observed_layers import Observer
 from dout.check.program.sibling_uses import uses_by_layer
 from dout.check.program.used_example import UsedExample, place_of, used_examples
 from dout.check.project.discover import Job, layers_in, named
@@ -104,7 +105,7 @@ def _as_used(loading: Loading, seen: Observer, given: GivenArguments, skipped: f
         use, examples = uses[key][0], _examples_of(uses[key])
         check = partial(_check_one, loading, use.name, given=given, old_names=old_names)
         checked = _first_wrong_of(examples, check) if examples else None
-        if use.came_back:
+        if use.back.came_back:
             send("went_back", key)
         if checked is not None and (given.unjudged or checked.report.verdicts or not checked.report.ok):
             send("done", checked)
@@ -151,7 +152,7 @@ def _send_alone(use: LayerUse, alone: Checked, send: Any) -> None:
     """Tell what was found of a layer whose use gives no example, on inputs that were chosen."""
     said = f"used in {place_of(use)}, and judged on inputs that were chosen"
     if alone.report.ok or alone.report.verdicts:
-        send("done", replace(alone, used=said, turn=use.turn, file=use.file))
+        send("done", replace(alone, used=said, turn=use.back.turn, file=use.file))
     else:
         send("remark", f"{use.name}, {said.partition(',')[0]}, was not judged: it runs on no small inputs")
 
@@ -268,9 +269,9 @@ def _checked_as_it_is(
     checked = Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
     if used is None:
         return checked
-    use = used.use
+    use, back = used.use, used.use.back
     return replace(
-        checked, used=used.said, turn=use.turn, dout_of=use.dout_of, file=use.file, of_one_sample=use.of_one_sample
+        checked, used=used.said, turn=back.turn, dout_of=back.dout_of, file=use.file, of_one_sample=use.of_one_sample
     )
 
 

@@ -102,7 +102,7 @@ _IN_SCOPE: dict[str, Callable[[RepairKind, ExpressionPlace, Seen, Mapping[TermNe
 def _conditions(place: ExpressionPlace, terms: Mapping[TermNeed, Terms]) -> Iterator[tuple[str, Any]]:
     """Conditions on each element: masks by their names, and other arrays compared with 0."""
     yield from terms[TermNeed.MASK]
-    arrays = ((text, value) for text, value in terms[TermNeed.ALIKE] if text != _upstream(place) and np.ndim(value))
+    arrays = ((text, value) for text, value in terms[TermNeed.ALIKE] if text != _upstream(place) and _is_signed(value))
     yield from ((f"{text} > 0", value) for text, value in arrays)
 
 
@@ -196,6 +196,8 @@ def _applies(kind: RepairKind, place: ExpressionPlace, seen: Seen) -> bool:
         return seen.ndim > 2
     if kind.needs is TermNeed.MATRIX:
         return seen.ndim == 2 and not place.is_transposed
+    if kind.needs is TermNeed.SIGNED and "t" not in kind.slots:
+        return _is_signed(seen.value)
     return not (kind.meant == "-{p}" and isinstance(place.node, ast.UnaryOp))
 
 
@@ -214,6 +216,7 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
             TermNeed.UNREAD: alike and not mask and text in place.function.unread,
             TermNeed.MASK: fits and mask,
             TermNeed.ARRAY: isinstance(value, np.ndarray) and not mask,
+            TermNeed.SIGNED: _is_signed(value),
             TermNeed.COUNTING: type(value) is int and "." not in text.removeprefix("self."),
             TermNeed.SCALAR: not shape and not mask and abs(value) not in (0, 1),
             TermNeed.SAME_KIND: alike and mask == holds_booleans and tells,
@@ -225,6 +228,12 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
         for need in needs if text != place.text else ():
             found[need] += [(text, value)] if needs[need] else []
     return found
+
+
+def _is_signed(value: Any) -> bool:
+    """Whether an array has numbers above 0 and others: what tells the one from the other is a mask."""
+    is_array = isinstance(value, np.ndarray) and value.dtype.kind in "iuf"
+    return is_array and bool(np.any(value > 0)) and not bool(np.all(value > 0))
 
 
 def _is_of_rows(value: Any, shape: tuple[int, ...] | None) -> bool:

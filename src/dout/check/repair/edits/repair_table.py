@@ -46,6 +46,7 @@ class TermNeed(Enum):
     ALIKE = "numbers of the same shape"
     MASK = "booleans that broadcast with the expression"
     ARRAY = "an array of numbers"
+    SIGNED = "an array some of whose numbers are above 0, and some are not; without a slot {t} that is the expression"
     SCALAR = "one number, not 0 or 1, which many names hold"
     COUNTING = "a whole number by its name"
     SAME_KIND = "another value of the same shape, both of them numbers or both of them booleans"
@@ -186,8 +187,8 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.8, "mask", CONDITION, "{x} & {t}", MASK),
     RepairKind(1.9, "mask", CONDITION, "{x} | {t}", MASK),
     *_comparisons(),
-    *_each(1.5, "mask", EditedSpot.FLOATS, "{x} > 0", "{x} < 0"),
-    *_each(1.5, "mask", NUMBER, "{t} > 0", "{t} < 0", needs=ARRAY),
+    *_each(1.5, "mask", EditedSpot.FLOATS, "{x} > 0", "{x} < 0", needs=TermNeed.SIGNED),
+    *_each(1.7, "mask", NUMBER, "{t} > 0", "{t} < 0", needs=TermNeed.SIGNED),
     RepairKind(1.0, "mask", "a & b", "{a} | {b}"),
     RepairKind(1.0, "mask", "a | b", "{a} & {b}"),
     *_each(1.3, "mask", "a & b", "{a}", "{b}"),
