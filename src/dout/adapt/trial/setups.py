@@ -10,8 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.adapt.argument_names import names_optimizer, names_random_state, names_size, stands_for
-from dout.adapt.interface.collaborators import Collaborator, two_parts
+from dout.adapt.argument_names import (
+    names_optimizer,
+    names_penalty,
+    names_random_state,
+    names_rate,
+    names_size,
+    stands_for,
+)
+from dout.adapt.interface.collaborators import RATE, Collaborator, two_parts
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.method_pairs import attributes_used, required, setups_of, writers_for
 from dout.adapt.source import asked_of_objects, attributes_read, kinds_for, parts_in
@@ -162,6 +169,8 @@ def _call(
             found.append(np.random.RandomState(0))
         elif kind == "dtype":
             found.append(np.float64)
+        elif names_rate(lower) or names_penalty(lower):
+            found.append(RATE if names_rate(lower) else 0.0)
         elif "opt" in lower or of_objects:
             found.append(Collaborator(shape, dimension))
         elif name == "__call__":

@@ -174,10 +174,15 @@ def _is_refusal(other: OtherSubject, error: Exception) -> bool:
 
 
 def _always_raises(other: OtherSubject, given: Subject, judgement: Judgement) -> bool:
-    """Whether backward raises at a setting that changes no parameter's shape, and does so on larger inputs, too."""
+    """Whether backward raises at a setting that changes no parameter's shape, and does so on larger inputs, too.
+
+    A word may be meant for the vectors that forward takes as well: a softmax of one sample.
+    """
     shapes = [{path: x.shape for path, x in arrays(one.again()).items()} for one in (given, other.subject)]
     larger = larger_inputs(other.subject)
     if other.of_inputs or larger is None or shapes[0] != shapes[1]:
+        return False
+    if other.of_a_word and _is_right_on_a_vector(other, judgement):
         return False
     try:
         _is_suspicious(replace(other, subject=replace(other.subject, inputs=larger)), judgement)
@@ -187,6 +192,14 @@ def _always_raises(other: OtherSubject, given: Subject, judgement: Judgement) ->
     except Exception:  # the layer's own
         return False
     return False
+
+
+@otherwise(False)
+def _is_right_on_a_vector(other: OtherSubject, judgement: Judgement) -> bool:
+    """Whether a layer goes forward and back on a line of the only input that it is given, and nothing is wrong."""
+    (x,) = other.subject.inputs
+    line = replace(other.subject, inputs=(x[(0,) * (np.ndim(x) - 1)],))
+    return np.ndim(x) > 1 and not _is_suspicious(replace(other, subject=line), judgement)
 
 
 @otherwise(None)
