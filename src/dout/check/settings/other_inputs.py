@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -100,7 +99,7 @@ def of_lengths(subject: Subject) -> Iterator[OtherSubject]:
                 if is_alone or (group, axis) in tried:
                     continue
                 tried.add((group, axis))
-                size = next(n for n in count(max(length + 1, 3)) if n not in taken)
+                size = min({*range(max(length + 1, 3), length + len(taken) + 4)} - taken)
                 inputs = tuple(
                     lengthened(item, axis, length, size) if j in group else item
                     for j, item in enumerate(subject.fresh_inputs())
