@@ -28,6 +28,7 @@ from dout.check.lab.other_values import same
 from dout.check.lab.plain_suspicion import BackwardError, is_moved, is_suspicious
 from dout.check.lab.probe import CrashError
 from dout.check.settings.declared_size import DeclaredSizes
+from dout.check.settings.fitting_numbers import FittingNumbers
 from dout.check.settings.other_inputs import OtherSubject, larger_inputs
 from dout.check.settings.other_settings import in_training, other_subjects
 from dout.clock import WorkBudget
@@ -60,12 +61,14 @@ class RaisedElsewhere(NamedTuple):
     """What backward raised at a setting at which forward runs, the words for that setting, and the layer `there`.
 
     It `always` does so there if it is of no shape by chance: on larger inputs, and with parameters of the same shapes.
+    It `is_meant` for that setting, unless it is right there where other numbers fit it.
     """
 
     error: Exception
     words: str
     always: bool
     there: Subject
+    is_meant: bool
 
 
 class Sweep(NamedTuple):
@@ -87,11 +90,12 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     raised: RaisedElsewhere | None = None
     usual = on_usual_numbers(subject, judgement)
     subject = subject if usual is None else usual.subject
+    numbers = FittingNumbers(subject, Target(target), init)
     larger = _on_larger(subject)
     room = larger is not None and _takes(larger, judgement)
     first = [*([usual] if usual else []), *([larger] if larger is not None and not room else [])]
-    for number, other in enumerate(chain(first, other_subjects(subject, target, init, room))):
-        if number == MOST_SETTINGS or budget.is_over():
+    for tried, other in enumerate(chain(first, other_subjects(subject, target, init, room))):
+        if tried == MOST_SETTINGS or budget.is_over():
             untried = f"{other.words}, and at other settings that are not tried: there are too many"
             return Sweep(penalised or doubtful, raised, (untried,))
         other = _with_axes_it_makes(_of_two_classes(other) if other.of_a_word else other, subject)
@@ -105,8 +109,10 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
                 if of_lengths and any(isinstance(item, tuple) for item in other.changed.values()):
                     continue  # it takes tuples of one length
                 of_axes = other.of_a_word and of_lengths  # a word for tables alone
-                always = not of_axes and _always_raises(other, subject, judgement)
-                raised = raised or RaisedElsewhere(error.__cause__, other.words, always, other.subject)
+                is_wrong = partial(_is_wrong, given=subject, judgement=judgement)
+                fits = numbers.make_it_right(other, is_wrong)
+                always = not (of_axes or fits) and _always_raises(other, subject, judgement)
+                raised = raised or RaisedElsewhere(error.__cause__, other.words, always, other.subject, not fits)
             continue
         except (Exception, NeedsError):  # the layer's own: it does not take this, or needs for it what is not there
             continue
@@ -125,7 +131,8 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         if _is_of_the_inputs(other, found, subject, judgement) or told.explain(other, found, is_wrong):
             continue
         forgotten = _is_read_by_backward_alone(other, subject)
-        if _is_meant(other, found) and (not forgotten or told.is_forgotten_step(other, found)):
+        is_meant = _is_meant(other, found) and (not forgotten or told.is_forgotten_step(other, found))
+        if is_meant and not numbers.make_it_right(other, is_wrong):
             return Sweep(WrongElsewhere(_forgotten(other, found) if forgotten else found, other.subject), raised)
         knows_one = other.meant and other.of_inputs and not forgotten and _ranks(other.subject) == _ranks(subject)
         doubtful = doubtful or WrongElsewhere(replace(found, not_meant=True, of_one_size=knows_one), other.subject)
@@ -174,15 +181,10 @@ def _is_refusal(other: OtherSubject, error: Exception) -> bool:
 
 
 def _always_raises(other: OtherSubject, given: Subject, judgement: Judgement) -> bool:
-    """Whether backward raises at a setting that changes no parameter's shape, and does so on larger inputs, too.
-
-    A word may be meant for the vectors that forward takes as well: a softmax of one sample.
-    """
+    """Whether backward raises at a setting that changes no parameter's shape, and does so on larger inputs, too."""
     shapes = [{path: x.shape for path, x in arrays(one.again()).items()} for one in (given, other.subject)]
     larger = larger_inputs(other.subject)
     if other.of_inputs or larger is None or shapes[0] != shapes[1]:
-        return False
-    if other.of_a_word and _is_right_on_a_vector(other, judgement):
         return False
     try:
         _is_suspicious(replace(other, subject=replace(other.subject, inputs=larger)), judgement)
@@ -192,14 +194,6 @@ def _always_raises(other: OtherSubject, given: Subject, judgement: Judgement) ->
     except Exception:  # the layer's own
         return False
     return False
-
-
-@otherwise(False)
-def _is_right_on_a_vector(other: OtherSubject, judgement: Judgement) -> bool:
-    """Whether a layer goes forward and back on a line of the only input that it is given, and nothing is wrong."""
-    (x,) = other.subject.inputs
-    line = replace(other.subject, inputs=(x[(0,) * (np.ndim(x) - 1)],))
-    return np.ndim(x) > 1 and not _is_suspicious(replace(other, subject=line), judgement)
 
 
 @otherwise(None)
