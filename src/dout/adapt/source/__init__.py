@@ -37,6 +37,7 @@ from dout.adapt.source.string_keys import (
     keys_for,
     may_be_none,
     strings_for,
+    words_of_attribute,
 )
 
 __all__ = [
@@ -74,4 +75,5 @@ __all__ = [
     "strings_for",
     "switches_for",
     "syntax",
+    "words_of_attribute",
 ]
