@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_upstream
+from dout.adapt.argument_names import names_double, names_upstream
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.function_pairs import pair_of
 from dout.adapt.interface.interface import DOUT, Interface
@@ -155,6 +155,8 @@ class Grounds:
         if wrong_here(report) and not any(item.expected for item in wrong_here(report)) and self._has_steps():
             steps = "forward has steps, whose derivative is 0: it may be meant so"
             return _doubted(report, steps, wrong_here(report))
+        if wrong_here(report) and names_double(what.name):
+            return _doubted(report, "it is called as what stands for a layer in a test", wrong_here(report))
         backward = self.example.interface.backward if self.example.interface else "backward"
         if self.used is None and wrong_here(report) and (other := replaced_by(what.cls, backward)):
             handed = (
