@@ -43,7 +43,7 @@ class FittingNumbers(NamedTuple):
         changes = [
             (a, b) for n, now in other.changed.items() for a, b in numbers_changed(numbers.get(n), now) if a != b
         ]
-        if not changes or min(b for _, b in changes) < 2:
+        if not changes or min(b for _, b in changes) < 1:
             return
         alike = {n: _with(item, dict(changes)) for n, item in numbers.items() if n not in other.changed}
         alike = {n: item for n, item in alike.items() if item != numbers[n]}

@@ -100,7 +100,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
             return Sweep(penalised or doubtful, raised, (untried,))
         other = _with_axes_it_makes(_of_two_classes(other) if other.of_a_word else other, subject)
         try:
-            is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
+            is_asked = not _may_fit_by_accident(subject, other) and _is_suspicious(other, judgement)
             found = _judged(other, subject, judgement) if is_asked else None
         except BackwardError as error:
             is_taken = not (other.of_inputs and _reads_no_more(other, subject))
@@ -227,9 +227,14 @@ def _takes(larger: OtherSubject, judgement: Judgement) -> bool:
     return not _is_suspicious(larger, judgement)
 
 
-def _may_broadcast(subject: Subject, other: OtherSubject) -> bool:
-    """Whether an array of the layer has an axis of 1 there alone: then it may fit its inputs by accident."""
+def _may_fit_by_accident(subject: Subject, other: OtherSubject) -> bool:
+    """Whether an array of the layer has an axis of 1 there alone: then it may fit its inputs by accident.
+
+    Nor is known whose a returned gradient is where the layer has another number of arrays, whose gradients have places.
+    """
     mine, theirs = arrays(subject.runner.layer), arrays(other.subject.runner.layer)
+    if subject.interface is not None and len(subject.interface.order) > len(subject.names) and len(mine) != len(theirs):
+        return True
     pairs = [
         (x.shape, theirs[path].shape) for path, x in mine.items() if path in theirs and x.ndim == theirs[path].ndim
     ]
