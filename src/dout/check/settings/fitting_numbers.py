@@ -23,9 +23,8 @@ _MOST_ELEMENTS = 20_000  # of an input
 
 
 class FittingNumbers(NamedTuple):
-    """A layer as it was given, and the arguments of its constructor, some of which may have to fit others."""
+    """A layer, and the arguments of its constructor, some of which may have to fit others."""
 
-    given: Subject
     what: Target
     init: Mapping[str, Any]
 
@@ -33,28 +32,25 @@ class FittingNumbers(NamedTuple):
         """Whether nothing is wrong at a setting where what equalled it is changed alike, or where it divides lengths.
 
         A window of 3 with a stride of 2 overlaps, or ends beyond the image: a layer may be meant for others alone. By a
-        word it may be meant for one sample, a vector: a softmax.
+        word it may be meant for fewer axes: a softmax of one sample, a vector.
         """
-        fitting = _on_a_vector(other) if other.of_a_word else self._fitting(other)
-        return any(is_right_there(one, is_wrong) for one in fitting)
+        fitting = _on_fewer_axes(other.subject) if other.of_a_word else self._fitting(other)
+        return any(is_right_there(replace(other, subject=subject), is_wrong) for subject in fitting)
 
-    def _fitting(self, other: OtherSubject) -> Iterator[OtherSubject]:
+    def _fitting(self, other: OtherSubject) -> Iterator[Subject]:
         numbers = {p.name: self.init.get(p.name, p.default) for p in self.what.constructor}
-        changes = [
-            (a, b) for n, now in other.changed.items() for a, b in numbers_changed(numbers.get(n), now) if a != b
-        ]
-        if not changes or min(b for _, b in changes) < 1:
+        pairs = [pair for n, now in other.changed.items() for pair in numbers_changed(numbers.get(n), now)]
+        changes = {a: b for a, b in pairs if a != b}
+        together = other.alike
+        if together is None and changes:
+            alike = {n: _with(item, changes) for n, item in numbers.items() if n not in other.changed}
+            alike = {n: item for n, item in alike.items() if item != numbers[n]} | dict(other.changed)
+            together = replace(other.subject, make=partial(self.what.fresh, {**self.init, **alike}))
+        if together is None or min(changes.values(), default=1) < 1:
             return
-        alike = {n: _with(item, dict(changes)) for n, item in numbers.items() if n not in other.changed}
-        alike = {n: item for n, item in alike.items() if item != numbers[n]}
-        together = {**self.init, **alike, **other.changed}
-        ways = [other.subject]
-        if alike:
-            ways.append(replace(self.given, make=partial(self.what.fresh, together), inputs=other.subject.inputs))
-        for subject in reversed(ways):
-            for inputs in (subject.inputs, _in_multiples(subject, max(b for _, b in changes))):
-                if inputs is not other.subject.inputs or subject is not other.subject:
-                    yield replace(other, subject=replace(subject, inputs=inputs))
+        for subject in (together, other.subject):
+            for number in (1, *{*changes.values()}):
+                yield replace(subject, inputs=_in_multiples(subject, number))
 
 
 def numbers_changed(before: Any, now: Any) -> Iterator[tuple[int, int]]:
@@ -83,11 +79,11 @@ def _in_multiples(subject: Subject, number: int) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _on_a_vector(other: OtherSubject) -> Iterator[OtherSubject]:
-    """The layer on a line of the only input that it is given."""
-    x = other.subject.inputs[0] if len(other.subject.inputs) == 1 else None
-    if isinstance(x, np.ndarray) and x.ndim > 1:
-        yield replace(other, subject=replace(other.subject, inputs=(x[(0,) * (x.ndim - 1)],)))
+def _on_fewer_axes(subject: Subject) -> Iterator[Subject]:
+    """The layer on a part of the only input that it is given: a line, a table of an image."""
+    x = subject.inputs[0] if len(subject.inputs) == 1 else None
+    for axes in range(1, x.ndim if isinstance(x, np.ndarray) else 0):
+        yield replace(subject, inputs=(x[(0,) * (x.ndim - axes)],))
 
 
 @otherwise(False)

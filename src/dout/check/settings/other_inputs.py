@@ -36,6 +36,7 @@ class OtherSubject:
     of_a_word: bool = False
     of_nothing: bool = False  # instead of None: what the layer makes of it may be a parameter, which fits by chance
     changed: Mapping[str, Any] = field(default_factory=dict)  # an argument of the constructor, and its value here
+    alike: Subject | None = None  # with all of the numbers of forward that equalled the changed one
 
 
 def forward_of(subject: Subject) -> tuple[Callable[..., Any], type]:

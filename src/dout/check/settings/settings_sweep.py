@@ -90,7 +90,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     raised: RaisedElsewhere | None = None
     usual = on_usual_numbers(subject, judgement)
     subject = subject if usual is None else usual.subject
-    numbers = FittingNumbers(subject, Target(target), init)
+    numbers = FittingNumbers(Target(target), init)
     larger = _on_larger(subject)
     room = larger is not None and _takes(larger, judgement)
     first = [*([usual] if usual else []), *([larger] if larger is not None and not room else [])]
