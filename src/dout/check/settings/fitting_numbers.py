@@ -82,8 +82,8 @@ def _in_multiples(subject: Subject, number: int) -> tuple[Any, ...]:
 def _on_fewer_axes(subject: Subject) -> Iterator[Subject]:
     """The layer on a part of the only input that it is given: a line, a table of an image."""
     x = subject.inputs[0] if len(subject.inputs) == 1 else None
-    for axes in range(1, x.ndim if isinstance(x, np.ndarray) else 0):
-        yield replace(subject, inputs=(x[(0,) * (x.ndim - axes)],))
+    if isinstance(x, np.ndarray):
+        yield from (replace(subject, inputs=(x[(0,) * (x.ndim - axes)],)) for axes in range(1, x.ndim))
 
 
 @otherwise(False)
