@@ -113,7 +113,7 @@ class DividedByAll(DividedByRows):
 
 def test_one_column_is_no_example_of_a_loss():
     (finding,) = errors(check(DividedByRows(), X[:, :1], X[:, 1:2]))
-    assert "on prediction (3, 3), target (3, 3)" in finding.message
+    assert "on prediction (3, 4), target (3, 4)" in finding.message
     assert not errors(check(DividedByAll(), X[:, :1], X[:, 1:2]))
 
 

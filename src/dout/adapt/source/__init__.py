@@ -36,6 +36,7 @@ from dout.adapt.source.string_keys import (
     keys_for,
     may_be_none,
     strings_for,
+    words_of_attribute,
 )
 from dout.adapt.source.switches import switches_for
 
@@ -74,4 +75,5 @@ __all__ = [
     "strings_for",
     "switches_for",
     "syntax",
+    "words_of_attribute",
 ]
