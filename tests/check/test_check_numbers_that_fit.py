@@ -1,7 +1,10 @@
 """A setting that fits no other is a condition, not a mistake; sizes that are alike by chance decide nothing."""
 
+import inspect
+
 import numpy as np
 import pytest
+from check_commands import document, layers, write
 from fair_examples import severities, table
 
 import dout
@@ -12,7 +15,7 @@ from dout.check.verb.grounds import Grounds
 
 
 class Pool:
-    """Its windows touch each other: where they overlap, one of two gradients is lost."""
+    """Where windows overlap, one of two gradients is lost."""
 
     def __init__(self, window=2, stride=2):
         self.window, self.stride = window, stride
@@ -41,8 +44,8 @@ class PoolOfTwo(Pool):
         return super().backward(dout)
 
 
-def test_windows_that_overlap_are_a_warning():
-    assert severities(dout.check(Pool, table(3, 12))) == ["warning"]
+def test_windows_that_overlap_are_no_excuse_for_a_lost_gradient():
+    assert severities(dout.check(Pool, table(3, 12))) == ["error"]
     report = dout.check(PoolOfTwo, table(3, 12))
     assert "error" in [f.severity for f in report.findings if f.code in ("D001", "D101")]
 
@@ -154,3 +157,10 @@ class Layer(DummyLayer):
 def test_what_stands_for_a_layer_in_a_test_is_no_error():
     assert severities(dout.check(DummyLayer)) == ["warning"]
     assert severities(dout.check(Layer)) == ["error"]
+
+
+def test_what_is_called_so_outside_of_tests_is_a_layer(tmp_path):
+    for name, severity in ("layers.py", "error"), ("test_layers.py", "warning"):
+        write(tmp_path, inspect.getsource(DummyLayer), name)
+        found = layers(document(name, cwd=tmp_path))["DummyLayer"]["findings"]
+        assert [f["severity"] for f in found if f["code"] == "D101"] == [severity]

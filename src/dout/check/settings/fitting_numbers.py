@@ -1,6 +1,6 @@
 """Numbers of a constructor that go together: a stride with its window, and both with the lengths that they divide.
 
-A setting at which a layer is wrong alone, and right once the others fit it, is no mistake of backward's formula.
+A setting at which backward raises alone, and is right once the others fit it, may not be meant.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class FittingNumbers(NamedTuple):
     def make_it_right(self, other: OtherSubject, is_wrong: Callable[[OtherSubject], bool]) -> bool:
         """Whether nothing is wrong at a setting where what equalled it is changed alike, or where it divides lengths.
 
-        A window of 3 with a stride of 2 overlaps, or ends beyond the image: a layer may be meant for others alone. By a
-        word it may be meant for fewer axes: a softmax of one sample, a vector.
+        A window of 3 with a stride of 2 may end beyond the image: a layer may be meant for others alone. By a word it
+        may be meant for fewer axes: a softmax of one sample, a vector.
         """
         fitting = _on_fewer_axes(other.subject) if other.of_a_word else self._fitting(other)
         return any(is_right_there(replace(other, subject=subject), is_wrong) for subject in fitting)

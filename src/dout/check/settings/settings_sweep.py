@@ -131,8 +131,7 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
         if _is_of_the_inputs(other, found, subject, judgement) or told.explain(other, found, is_wrong):
             continue
         forgotten = _is_read_by_backward_alone(other, subject)
-        is_meant = _is_meant(other, found) and (not forgotten or told.is_forgotten_step(other, found))
-        if is_meant and not numbers.make_it_right(other, is_wrong):
+        if _is_meant(other, found) and (not forgotten or told.is_forgotten_step(other, found)):
             return Sweep(WrongElsewhere(_forgotten(other, found) if forgotten else found, other.subject), raised)
         knows_one = other.meant and other.of_inputs and not forgotten and _ranks(other.subject) == _ranks(subject)
         doubtful = doubtful or WrongElsewhere(replace(found, not_meant=True, of_one_size=knows_one), other.subject)

@@ -6,9 +6,11 @@ was chosen, and the loss of a network whose own code computes none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -160,7 +162,8 @@ class Grounds:
         if wrong_here(report) and not any(item.expected for item in wrong_here(report)) and self._has_steps():
             steps = "forward has steps, whose derivative is 0: it may be meant so"
             return _doubted(report, steps, wrong_here(report))
-        if wrong_here(report) and names_double(what.name):
+        is_of_a_test = re.match(r"tests?_|.*_tests?$", Path(what.file or "").stem)
+        if wrong_here(report) and is_of_a_test and names_double(what.name):
             return _doubted(report, "it is called as what stands for a layer in a test", wrong_here(report))
         backward = self.example.interface.backward if self.example.interface else "backward"
         if self.used is None and wrong_here(report) and (other := replaced_by(what.cls, backward)):
