@@ -9,8 +9,8 @@ import pytest
 from fair_examples import severities
 
 import dout
-from dout.adapt.interface.derivative_switch import derivative_switch
 from dout.adapt.interface.function_pairs import function_pairs
+from dout.adapt.source.switches import derivative_switch
 
 
 def judged(name):
@@ -54,6 +54,7 @@ class Activation:
         return 1 - np.tanh(x) ** 2 if prime else np.tanh(x)
 
 
+@pytest.mark.long
 def test_a_bag_of_functions_with_switches_has_a_layer_each():
     from dout.adapt.interface.method_pairs import pair_classes
 

@@ -28,3 +28,31 @@ def test_a_removed_name_is_answered_and_told_with_its_line(command, tmp_path, mo
     assert result.exit_code == 0, result.output
     assert "old.py:7 uses np.float, which NumPy has removed: write float" in result.stderr
     assert not hasattr(np, "float")
+
+
+RESHAPED = """
+import numpy as np
+
+
+class Flatten:
+    def forward(self, x):
+        self.shape = x.shape
+        return np.reshape(x, newshape=(len(x), -1))
+
+    def backward(self, dout):
+        return FACTOR * np.reshape(dout, newshape=self.shape)
+"""
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.4.0", reason="np.reshape takes newshape")
+@pytest.mark.parametrize(("factor", "code"), [("1", 0), ("2", 1)])
+def test_a_removed_name_of_an_argument_is_answered_and_told_with_its_line(factor, code, tmp_path, monkeypatch):
+    (tmp_path / "older.py").write_text(RESHAPED.replace("FACTOR", factor), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(commands, ["check", "older.py:Flatten", "--input", "x=array(3,2,4)"])
+    assert result.exit_code == code, result.output
+    assert "np.reshape(x, shape=…)" in result.output.replace("\n", " ")
+    assert ("D101" in result.output) is bool(code)
+    with pytest.raises(TypeError):
+        np.reshape(np.ones(2), newshape=(2, 1))
+    assert np.reshape(np.ones(2), shape=(2, 1)).shape == (2, 1)

@@ -89,6 +89,11 @@ print(x.dtype, x_test.shape[1:], t.shape, to_categorical(t, 10).shape)
             "a, b = d.data.values[:9], d.target.astype(int).values[:9]",
             [(9, 784), (9,)],
         ),
+        (
+            "from sklearn.datasets import fetch_openml\nd = fetch_openml('mnist_784')\n"
+            "a, b = d.data.reshape(-1, 1, 28, 28)[:9], d.target[:9]",
+            [(9, 1, 28, 28), (9,)],
+        ),
         ("import mnist\na, b = mnist.train_images(), mnist.train_labels()", [(1024, 28, 28), (1024,)]),
         ("from mnist import MNIST\na, b = map(np.array, MNIST('d').load_testing())", [(1024, 784), (1024,)]),
         ("from mnist import MNIST\na, b = MNIST('d', return_type='numpy').load_testing()", [(1024, 784), (1024,)]),

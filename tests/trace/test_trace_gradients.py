@@ -249,6 +249,19 @@ def test_a_gradient_too_many_is_said():
     assert "Doubles.backward returns 2 gradients, forward takes 1 input" in messages(trace)[0]
 
 
+def test_a_dict_of_gradients_of_parameters_is_no_gradient_too_many():
+    class Doubles:
+        def forward(self, x):
+            return x * 2.0
+
+        def backward(self, dout):
+            return dout * 2.0, {}
+
+    trace = dout.trace(Doubles(), 3.0)
+    assert kinds(trace) == []
+    assert trace["x"].gradient.value == 2.0
+
+
 @pytest.mark.parametrize("layer", [MulLayer(), Sigmoid()], ids=["two inputs", "an inside"])
 def test_each_gradient_says_which_node_computes_it(layer):
     given = (3.0, 4.0) if isinstance(layer, MulLayer) else (0.5,)

@@ -85,6 +85,7 @@ names_loss = _names(
     r".*(loss|entropy|error|hinge|cost|criterion|objective|likelihood|divergence|"
     r"(?-i:MSE|MAE|SSE|NLL|BCE)|(^|_)(mse|mae|rmse|sse|nll|bce|ce)($|_|\d)).*"
 )  # a class or a function
+names_double = _names(r"_*(dummy|mock|fake|stub)\w*")  # a class that stands for a layer in a test
 
 _STANDS_FOR = (  # the first that matches
     ("Wh", _names(r"(?-i:W)_?(h|hh|rec|r)|Whh|Uh?")),

@@ -115,9 +115,15 @@ def _ordered(x: Any, order: str = "C", **static: Any) -> tuple[tuple[Any], dict[
     return (x,), static if order == "C" else {**static, "order": order}
 
 
-def _reshape_function(x: Any, shape: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
-    # The -1 is worked out, so that a node says what it is.
-    whole = np.broadcast_to(False, shape_of(x)).reshape(asked_shape(shape), order=order).shape  # type: ignore[call-overload]
+def _reshape_function(
+    x: Any, shape: Any = None, order: str = "C", newshape: Any = None
+) -> tuple[tuple[Any], dict[str, Any]]:
+    # The -1 is worked out, so that a node says what it is. NumPy is asked by the name that the user gives the shape.
+    like = np.broadcast_to(False, shape_of(x))
+    if newshape is not None:
+        whole = np.reshape(like, newshape=asked_shape(newshape), order=order).shape  # type: ignore[call-overload]
+    else:
+        whole = like.reshape(asked_shape(shape), order=order).shape  # type: ignore[call-overload]
     return _ordered(x, order, shape=whole)
 
 

@@ -4,7 +4,6 @@ __all__ = [
     "adapted_layer",
     "array_holders",
     "collaborators",
-    "derivative_switch",
     "function_pairs",
     "held_values",
     "interface",

@@ -84,10 +84,12 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
     return new  # type: ignore[no-any-return]
 
 
-@lru_cache(maxsize=1000)  # asked at each recording
 def _methods_of_parts(own: type, cls: type) -> LayerMethods | None:
     """The methods of a part of an adapted layer, in whatever manner; the class made here has the layer's `own`."""
-    return plain_methods(cls) if issubclass(own, cls) else methods_of(cls)
+    return plain_methods(cls) if issubclass(own, cls) else _methods_of(cls)
+
+
+_methods_of = lru_cache(maxsize=1000)(methods_of)  # asked at each recording, of many an `own`
 
 
 def is_adapted(cls: type) -> bool:

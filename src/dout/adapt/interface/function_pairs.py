@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_loss, taken_by
-from dout.adapt.interface.derivative_switch import derivative_switch, switched
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
 from dout.adapt.source.returned_names import gives_gradients, returned_by
+from dout.adapt.source.switches import derivative_switch, switched
 from dout.adapt.source.syntax import bindings, name_of, read, total, walk
 from dout.run import attributes_of, copied, deep_copy, filled_cells, function_copy, names_of
 from dout.run.reached_functions import codes_in, reached_functions

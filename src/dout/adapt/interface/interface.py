@@ -41,10 +41,10 @@ from dout.adapt.combinations import combined
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.method_pairs import is_static, optional, pairs_of, required, required_by
 from dout.adapt.source import kinds_for, may_be_none
-from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import kept_when_called, read_by
 from dout.adapt.source.linear_use import handed_to, only_multiplied, only_passed_on
 from dout.adapt.source.returned_names import items_returned
+from dout.adapt.source.switches import switches_for
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
 from dout.trace.model.user_source import behind, class_source

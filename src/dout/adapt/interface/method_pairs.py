@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_loss, names_upstream, taken_by
-from dout.adapt.interface.derivative_switch import derivative_switch, switched
 from dout.adapt.interface.function_pairs import forward_names
 from dout.adapt.source.attribute_reads import own_attributes
-from dout.adapt.source.empty_methods import is_unwritten
+from dout.adapt.source.empty_methods import is_template, is_unwritten
 from dout.adapt.source.returned_names import gives_gradients, has_no_return, returned_by
+from dout.adapt.source.switches import derivative_switch, switched
 from dout.adapt.source.syntax import name_of, read, total, walk
 from dout.run import is_class, mro_of, names_of, vars_of
 from dout.trace.model.user_source import behind
@@ -56,7 +56,8 @@ def methods(cls: type, patterns: Sequence[str]) -> list[str]:
         fitting = [name for name in names if re.fullmatch(rf"(?!test)({pattern})", name, re.IGNORECASE)]
         ranks = {n: (not required(getattr(cls, n), bound=True), _is_private(n), order[n]) for n in fitting}
         found.update(dict.fromkeys(sorted(fitting, key=ranks.__getitem__)))
-    return [name for name in found if not is_unwritten(cls, name)]
+    written = [name for name in found if not is_unwritten(cls, name)]
+    return [name for name in written if patterns is not _FORWARD or not is_template(cls, name)]
 
 
 def _is_private(name: str) -> bool:

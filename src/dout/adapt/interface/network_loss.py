@@ -40,6 +40,7 @@ from dout.adapt.interface.method_pairs import (
     required_by,
 )
 from dout.adapt.repository.written_rounds import written_round
+from dout.adapt.source.empty_methods import read_by
 from dout.adapt.source.linear_use import only_asked
 from dout.adapt.source.returned_names import gives_gradients, gradients_given, items_returned, returned_by
 from dout.run import attributes_of
@@ -186,7 +187,9 @@ def _network(cls: type) -> NetworkLoss | None:
     written = written_round(_file(cls, back), cls, ahead, back, taken, asked, len(settings)) if is_open else None
     if written is not None:  # what neither went into forward nor came out of it
         targets = [name for name in asked if name not in (*written, *settings)]
-    if len(targets) != 1:
+    if len(targets) != 1 or {*targets} & {*asked} - read_by(
+        _function(cls, back), targets
+    ):  # as all layers are given it
         return None
     others = [name for name in asked if name not in (*taken, *targets, *settings)]
     handed = _handed(others, results, _function(cls, ahead))

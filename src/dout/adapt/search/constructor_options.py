@@ -160,8 +160,8 @@ class ClassSettings:
                 return numbers_named(name)[:1]
             if kinds[:1] == ("list",) and not items:  # of widths
                 return _OF_KIND["list"](name)
-            is_size = re.search(r"channels|features|filters|units|n_|num|dim$|^axis$", lower) and "shape" not in lower
-            plain = (is_size and not items) or {"int", "tuple"} <= {*kinds}
+            is_size = re.search(r"channels|features|filters|units|n_|num|dim$|(^|_)dim_|^axis$", lower)
+            plain = (is_size and "shape" not in lower and not items) or {"int", "tuple"} <= {*kinds}
             return [*(numbers_named(name)[:1] if plain else ()), *tuples_of(lower, items)]
         if re.search(r"init", lower) and not _OF_A_DRAW.search(lower) and first in ("", "callable"):
             return [_drawn]

@@ -14,7 +14,6 @@ from dout.adapt.source.attribute_reads import (
     keeps_for,
     own_attributes,
 )
-from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.contained_parts import fills_parts, parts_in
 from dout.adapt.source.divided_arguments import divided_by
 from dout.adapt.source.linear_use import only_multiplied
@@ -37,7 +36,9 @@ from dout.adapt.source.string_keys import (
     keys_for,
     may_be_none,
     strings_for,
+    words_of_attribute,
 )
+from dout.adapt.source.switches import switches_for
 
 __all__ = [
     "COMPUTED",
@@ -74,4 +75,5 @@ __all__ = [
     "strings_for",
     "switches_for",
     "syntax",
+    "words_of_attribute",
 ]

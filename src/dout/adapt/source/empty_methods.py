@@ -14,16 +14,27 @@ from dout.run import names_of
 
 
 def is_unwritten(cls: type, name: str) -> bool:
-    """Whether a method is a stub, or calls one whatever it is given: `return self._forward(x)` of a template.
+    """Whether a method is a stub, or does nothing but call one, whatever it is given: `return self._forward(x)`."""
+    body = _what_it_does(getattr(cls, name, None))
+    return is_stub(getattr(cls, name, None)) or (len(body) == 1 and any(map(is_stub, _own_called(cls, name))))
 
-    A stub that does nothing may be there for others to fill, beside code: then it is not called alone.
+
+def is_template(cls: type, name: str) -> bool:
+    """Whether a method always calls one that raises as not written: only a class that writes that can be run.
+
+    A stub that does nothing may be there for others to fill, beside code.
     """
-    function = getattr(cls, name, None)
-    if is_stub(function):
-        return True
-    body = [statement for statement in _body(function) if not _does_nothing(statement)]
-    own = (getattr(cls, other, None) for statement in body for other in _always_called(statement) - {name})
-    return any(is_stub(one) and (len(body) == 1 or isinstance(_body(one)[-1], ast.Raise)) for one in own)
+    return any(is_stub(one) and isinstance(_body(one)[-1], ast.Raise) for one in _own_called(cls, name))
+
+
+def _what_it_does(function: Any) -> list[ast.stmt]:
+    return [statement for statement in _body(function) if not _does_nothing(statement)]
+
+
+def _own_called(cls: type, name: str) -> list[Any]:
+    """The methods of its class that a method calls whenever it runs."""
+    body = _what_it_does(getattr(cls, name, None))
+    return [getattr(cls, other, None) for statement in body for other in _always_called(statement) - {name}]
 
 
 def _always_called(node: ast.AST | None) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from dout.adapt.source.documents import annotation_of, head_of, told
 from dout.adapt.source.scopes import Scope, nodes_with
-from dout.adapt.source.syntax import bindings, literal, text_of, total, walk
+from dout.adapt.source.syntax import bindings, literal, read, text_of, total, walk
 
 _MOST_ITEMS = 64  # of a table
 _QUOTED = re.compile(r"""(?<!\w)["'`]{1,2}([A-Za-z][\w-]{1,30})["'`]{1,2}(?!\w)""")
@@ -41,6 +41,15 @@ def strings_for(function: Any, name: str, cls: type | None = None, *, key: str |
         if not re.search(r"array|vector|matrix|tensor|\bdict", document):
             found |= dict.fromkeys(_QUOTED.findall(document))
     return tuple(found)
+
+
+@total(tuple)
+def words_of_attribute(method: Any, name: str) -> tuple[str, ...]:
+    """The strings that a method compares an attribute of its instance with: `if self.kind == "max"`."""
+    own = read(method)
+    tests = [node for node in walk(own.node) if isinstance(node, ast.Compare)] if own is not None else []
+    mine = [test for test in tests if text_of(test.left) == f"self.{name}"]
+    return tuple(dict.fromkeys(word for test in mine for side in test.comparators for word in _strings_in(side)))
 
 
 @total(tuple)

@@ -72,6 +72,8 @@ def gradients_left(
             n for n, g in left.items() if np.shape(g) == np.shape(value) and n not in found and is_float_array(value)
         ]
         likely = [n for n in fitting if stem(n) in (stem(name), "x", "in", "input", "inputs")]
+        if network is not None and np.shape(inputs.get(network.target, ())) == np.shape(value):
+            fitting = []  # as the gradient of its output has, which every backward of a network begins with
         likely = likely or [n for n in fitting if not (is_named_as_gradient(n) and (stem(n), np.shape(value)) in own)]
         if not likely and is_float_array(value):  # of another shape: a wrong one
             likely = [n for n in left if is_named_as_gradient(n) and stem(n) == stem(name) and n not in found]

@@ -10,11 +10,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.adapt.argument_names import names_optimizer, names_random_state, names_size, stands_for
-from dout.adapt.interface.collaborators import Collaborator, two_parts
+from dout.adapt.argument_names import (
+    names_optimizer,
+    names_penalty,
+    names_random_state,
+    names_rate,
+    names_size,
+    stands_for,
+)
+from dout.adapt.interface.collaborators import RATE, Collaborator, two_parts
 from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.method_pairs import attributes_used, required, setups_of, writers_for
-from dout.adapt.source import asked_of_objects, attributes_read, kinds_for, parts_in
+from dout.adapt.source import asked_of_objects, attributes_read, kinds_for, parts_in, words_of_attribute
 from dout.run import attributes_of, flat
 
 _MODES = ("is_training", "training", "train_mode")  # attributes that a network sets on its layers
@@ -62,6 +69,7 @@ class Preparations:
         known = [*modes, *_open_attributes(held, shape)]
         names = [name for name in self._calls if name != interface.forward]
         yield from self._with_calls(interface, names, known, inputs)
+        yield from (replace(interface, setup=(*known, word)) for word in self._words(interface, failures))
         drawn = [(name, (np.random.RandomState(0),)) for name in _lacking(failures) if names_random_state(name)]
         if drawn:
             yield from self._with_calls(interface, names, [*known, *drawn], inputs)
@@ -71,6 +79,14 @@ class Preparations:
             yield from self._with_calls(interface, [*names, *more], known, inputs)
         if any(name in failure for name in _MODES for failure in failures):
             yield replace(interface, setup=tuple((name, (True,)) for name in _MODES if name not in dir(cls)))
+
+    def _words(self, interface: Interface, failures: Sequence[str]) -> Iterator[Setup]:
+        """Attributes that a layer lacks and another method sets, with a word that forward compares them with."""
+        others = self._used(interface.forward, interface.backward)
+        for name in _lacking(failures):
+            words = words_of_attribute(getattr(self.cls, interface.forward), name)
+            if words and any(name in writes for _, writes in others.values()):
+                yield name, words[:1]
 
     def _with_calls(
         self, interface: Interface, names: Sequence[str], known: Sequence[Setup], inputs: Mapping[str, Any]
@@ -162,6 +178,8 @@ def _call(
             found.append(np.random.RandomState(0))
         elif kind == "dtype":
             found.append(np.float64)
+        elif names_rate(lower) or names_penalty(lower):
+            found.append(RATE if names_rate(lower) else 0.0)
         elif "opt" in lower or of_objects:
             found.append(Collaborator(shape, dimension))
         elif name == "__call__":

@@ -160,7 +160,7 @@ class Trials:
             elif best.interface is None:
                 best = replace(best, error=best.error or tried.error)
             if best.fit >= Fit.INPUTS or (
-                best.fit > Fit.NOTHING and not isinstance(best.error, AttributeError | TypeError)
+                best.fit > Fit.NOTHING and not isinstance(best.error, AttributeError | TypeError | KeyError)
             ):
                 break
             failures.append(str(tried.error))

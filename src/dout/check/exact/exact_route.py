@@ -10,7 +10,7 @@ import numpy as np
 
 from dout.check.exact.condition_sides import Conditions
 from dout.grad import backpropagate
-from dout.graph import Node, topological
+from dout.graph import INPUT, Node, topological
 from dout.judge.ball_numbers import middle
 from dout.judge.exact_judge import ExactJudge
 from dout.judge.float_judge import in_float64
@@ -104,7 +104,12 @@ def _judged(trace: Trace, call: LayerCall, derived: Mapping[Node, Node]) -> tupl
     for name, parameter in _of_parts(trace, call):
         mine = Judged(name, parameter.node, parameter.gradient, True, derived.get(parameter.node))
         found.setdefault(parameter.node, mine)
-    return tuple(found.values())
+    return tuple(judged for judged in found.values() if not _is_untouched(judged))
+
+
+def _is_untouched(judged: Judged) -> bool:
+    """Whether forward makes no use of a parameter, and nothing computes what is named as its gradient."""
+    return judged.parameter and judged.is_unused and judged.gradient.primitive is INPUT
 
 
 def _of_parts(trace: Trace, call: LayerCall) -> Iterator[tuple[str, Parameter]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Sequence
 
-from dout.adapt.interface.derivative_switch import has_derivative_switch
 from dout.adapt.interface.function_pairs import forward_names
 from dout.adapt.interface.method_pairs import may_be_backward
 from dout.adapt.interface.tape_operations import closure_in, may_keep_a_tape
 from dout.adapt.source.returned_names import returns_gradients
+from dout.adapt.source.switches import has_derivative_switch
 
 
 def layer_names(statements: Sequence[ast.stmt], is_base: Callable[[str], bool] = lambda name: True) -> frozenset[str]:

@@ -14,9 +14,10 @@ from dout.adapt.target import Target
 from dout.check.exact.judge import Judgement
 from dout.check.exact.ratio import Likeness
 from dout.check.exact.subject import Subject
+from dout.check.settings.fitting_numbers import is_right_there, numbers_changed
 from dout.check.settings.other_inputs import OtherSubject
 from dout.judge.judged_run import is_label
-from dout.run import arrays, otherwise
+from dout.run import arrays
 
 
 class DeclaredSizes(NamedTuple):
@@ -38,7 +39,7 @@ class DeclaredSizes(NamedTuple):
                 returned = self._told(other, shape)
             if returned != shape and not outcome.judged.parameter and len(shape) == len(returned):
                 agreed = self._agreed(other, shape, returned)
-                if any(_is_right(replace(other, subject=subject), is_wrong) for subject in agreed):
+                if any(is_right_there(replace(other, subject=subject), is_wrong) for subject in agreed):
                     return True
         return False
 
@@ -65,7 +66,7 @@ class DeclaredSizes(NamedTuple):
 
     def _changed(self, other: OtherSubject) -> set[tuple[int, int]]:
         told = {p.name: self.init.get(p.name, p.default) for p in self.what.constructor}
-        return {(a, b) for name, now in other.changed.items() for a, b in _pairs(told.get(name), now)}
+        return {(a, b) for name, now in other.changed.items() for a, b in numbers_changed(told.get(name), now)}
 
     def _agreed(self, other: OtherSubject, shape: tuple[int, ...], returned: tuple[int, ...]) -> Iterator[Subject]:
         """The layer with inputs and constructor of one size: that of the inputs, or that of the setting."""
@@ -86,13 +87,6 @@ class DeclaredSizes(NamedTuple):
                     yield replace(other.subject, make=make)
 
 
-def _pairs(before: Any, now: Any) -> Iterator[tuple[int, int]]:
-    """A whole number before and now, and those of a tuple that has as many."""
-    both = [item if isinstance(item, tuple | list) else (item,) for item in (before, now)]
-    if len(both[0]) == len(both[1]):
-        yield from ((a, b) for a, b in zip(*both, strict=True) if type(a) is type(b) is int)
-
-
 def _told_anew(told: Mapping[str, Any], before: tuple[int, ...], now: tuple[int, ...]) -> Iterator[dict[str, Any]]:
     """Arguments of the constructor that name lengths of an input, with those of a longer one.
 
@@ -108,11 +102,6 @@ def _told_anew(told: Mapping[str, Any], before: tuple[int, ...], now: tuple[int,
     numbers = {name: lengths[value] for name, value in told.items() if type(value) is int and value in lengths}
     if numbers:
         yield numbers
-
-
-@otherwise(False)
-def _is_right(agreed: OtherSubject, is_wrong: Callable[[OtherSubject], bool]) -> bool:
-    return not is_wrong(agreed)
 
 
 def _has_one_place(before: tuple[int, ...], after: tuple[int, ...]) -> bool:

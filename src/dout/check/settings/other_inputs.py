@@ -36,6 +36,7 @@ class OtherSubject:
     of_a_word: bool = False
     of_nothing: bool = False  # instead of None: what the layer makes of it may be a parameter, which fits by chance
     changed: Mapping[str, Any] = field(default_factory=dict)  # an argument of the constructor, and its value here
+    alike: Subject | None = None  # with all of the numbers of forward that equalled the changed one
 
 
 def forward_of(subject: Subject) -> tuple[Callable[..., Any], type]:
@@ -80,6 +81,7 @@ def of_lengths(subject: Subject) -> Iterator[OtherSubject]:
     """With one element more along an axis: of each input by itself, and of all that have the same length there.
 
     The first axis is one of samples, and has a rule of its own. A layer is not meant for more where its text says 1.
+    What was no length before it is: of two that are alike by chance nothing tells which one a constant counts.
     """
     forward, cls = forward_of(subject)
     said = source.shapes_for(forward, cls)
@@ -87,6 +89,7 @@ def of_lengths(subject: Subject) -> Iterator[OtherSubject]:
     arrays = {i: x for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray)}
     tried = set()
     labels = {x.shape for x in arrays.values() if _is_of_classes(x)}  # of scores that have as many columns
+    taken = {length for x in arrays.values() for length in x.shape}
     for i, x in arrays.items():
         for axis in range(1, x.ndim if not _is_of_classes(x) else 0):
             length = x.shape[axis]
@@ -97,7 +100,7 @@ def of_lengths(subject: Subject) -> Iterator[OtherSubject]:
                 if is_alone or (group, axis) in tried:
                     continue
                 tried.add((group, axis))
-                size = max(length + 1, 3)
+                size = min({*range(max(length + 1, 3), length + len(taken) + 4)} - taken)
                 inputs = tuple(
                     lengthened(item, axis, length, size) if j in group else item
                     for j, item in enumerate(subject.fresh_inputs())

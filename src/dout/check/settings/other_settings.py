@@ -241,7 +241,9 @@ def _of_forward(subject: Subject) -> Iterator[OtherSubject]:
         for key, value in item.items():
             for other in () if _is_of_training(str(key), value) else _others(value):
                 changed = {**fixed, name: {**item, key: other}}
-                yield _at(f"{name}[{key!r}] = {other!r}", _fixed_to(subject, changed), value)
+                alone = _at(f"{name}[{key!r}] = {other!r}", _fixed_to(subject, changed), value)
+                every = {k: other if type(v) is type(value) and v == value else v for k, v in item.items()}
+                yield replace(alone, alike=_fixed_to(subject, {**fixed, name: every}))
     together: list[OtherSubject] = []
     for place, parameter in enumerate(taken_in(subject, "forward")):
         name, default = parameter.name, parameter.default

@@ -28,6 +28,7 @@ from dout.check.lab.other_values import same
 from dout.check.lab.plain_suspicion import BackwardError, is_moved, is_suspicious
 from dout.check.lab.probe import CrashError
 from dout.check.settings.declared_size import DeclaredSizes
+from dout.check.settings.fitting_numbers import FittingNumbers
 from dout.check.settings.other_inputs import OtherSubject, larger_inputs
 from dout.check.settings.other_settings import in_training, other_subjects
 from dout.clock import WorkBudget
@@ -60,12 +61,14 @@ class RaisedElsewhere(NamedTuple):
     """What backward raised at a setting at which forward runs, the words for that setting, and the layer `there`.
 
     It `always` does so there if it is of no shape by chance: on larger inputs, and with parameters of the same shapes.
+    It `is_meant` for that setting, unless it is right there where other numbers fit it.
     """
 
     error: Exception
     words: str
     always: bool
     there: Subject
+    is_meant: bool
 
 
 class Sweep(NamedTuple):
@@ -87,16 +90,17 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
     raised: RaisedElsewhere | None = None
     usual = on_usual_numbers(subject, judgement)
     subject = subject if usual is None else usual.subject
+    numbers = FittingNumbers(Target(target), init)
     larger = _on_larger(subject)
     room = larger is not None and _takes(larger, judgement)
     first = [*([usual] if usual else []), *([larger] if larger is not None and not room else [])]
-    for number, other in enumerate(chain(first, other_subjects(subject, target, init, room))):
-        if number == MOST_SETTINGS or budget.is_over():
+    for tried, other in enumerate(chain(first, other_subjects(subject, target, init, room))):
+        if tried == MOST_SETTINGS or budget.is_over():
             untried = f"{other.words}, and at other settings that are not tried: there are too many"
             return Sweep(penalised or doubtful, raised, (untried,))
         other = _with_axes_it_makes(_of_two_classes(other) if other.of_a_word else other, subject)
         try:
-            is_asked = not _may_broadcast(subject, other) and _is_suspicious(other, judgement)
+            is_asked = not _may_fit_by_accident(subject, other) and _is_suspicious(other, judgement)
             found = _judged(other, subject, judgement) if is_asked else None
         except BackwardError as error:
             is_taken = not (other.of_inputs and _reads_no_more(other, subject))
@@ -105,8 +109,10 @@ def settings_swept(subject: Subject, judgement: Judgement, target: Any, init: Ma
                 if of_lengths and any(isinstance(item, tuple) for item in other.changed.values()):
                     continue  # it takes tuples of one length
                 of_axes = other.of_a_word and of_lengths  # a word for tables alone
-                always = not of_axes and _always_raises(other, subject, judgement)
-                raised = raised or RaisedElsewhere(error.__cause__, other.words, always, other.subject)
+                is_wrong = partial(_is_wrong, given=subject, judgement=judgement)
+                fits = numbers.make_it_right(other, is_wrong)
+                always = not (of_axes or fits) and _always_raises(other, subject, judgement)
+                raised = raised or RaisedElsewhere(error.__cause__, other.words, always, other.subject, not fits)
             continue
         except (Exception, NeedsError):  # the layer's own: it does not take this, or needs for it what is not there
             continue
@@ -220,9 +226,14 @@ def _takes(larger: OtherSubject, judgement: Judgement) -> bool:
     return not _is_suspicious(larger, judgement)
 
 
-def _may_broadcast(subject: Subject, other: OtherSubject) -> bool:
-    """Whether an array of the layer has an axis of 1 there alone: then it may fit its inputs by accident."""
+def _may_fit_by_accident(subject: Subject, other: OtherSubject) -> bool:
+    """Whether an array of the layer has an axis of 1 there alone: then it may fit its inputs by accident.
+
+    Nor is known whose a returned gradient is where the layer has another number of arrays, whose gradients have places.
+    """
     mine, theirs = arrays(subject.runner.layer), arrays(other.subject.runner.layer)
+    if subject.interface is not None and len(subject.interface.order) > len(subject.names) and len(mine) != len(theirs):
+        return True
     pairs = [
         (x.shape, theirs[path].shape) for path, x in mine.items() if path in theirs and x.ndim == theirs[path].ndim
     ]

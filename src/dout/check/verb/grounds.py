@@ -6,14 +6,16 @@ was chosen, and the loss of a network whose own code computes none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_upstream
+from dout.adapt.argument_names import names_double, names_upstream
 from dout.adapt.interface.collaborators import ContainedPart
 from dout.adapt.interface.function_pairs import pair_of
 from dout.adapt.interface.interface import DOUT, Interface
@@ -31,23 +33,23 @@ from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.conventions.stop_gradient import has_steps
 from dout.check.exact.subject import Subject
 from dout.check.lab.example_doubts import of_sequences
-from dout.check.program.used_example import Closeness, UsedExample
+from dout.check.program.used_example import UsedExample
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.repair.line_search import lines_that_run
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Raised, Refuted
-from dout.check.rules.formula.d105_no_gradient import RULE as NO_GRADIENT
 from dout.check.rules.shapes.d506_other_rows import RULE as FIXED_SIZE
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d001_raises import refusing
-from dout.check.verb.judged_layer import agrees, is_right, subject_of
+from dout.check.verb.as_used import as_used
+from dout.check.verb.judged_layer import is_right, subject_of
 from dout.check.verb.missing_dependency import lacks_target
 from dout.check.verb.other_meanings import OtherMeanings, wrong_here
 from dout.check.verb.second_example import second_example, shapes_of
 from dout.check.verb.unjudged_reports import OWN
 from dout.errors import TargetError, UnknownLossError
 from dout.judge.outcomes import CLOSE, RIGHT, Word
-from dout.run import arrays, flat, otherwise
+from dout.run import flat, otherwise
 
 _IMAGES = 4  # axes
 
@@ -160,6 +162,9 @@ class Grounds:
         if wrong_here(report) and not any(item.expected for item in wrong_here(report)) and self._has_steps():
             steps = "forward has steps, whose derivative is 0: it may be meant so"
             return _doubted(report, steps, wrong_here(report))
+        is_of_a_test = re.match(r"tests?_|.*_tests?$", Path(what.file or "").stem)
+        if wrong_here(report) and is_of_a_test and names_double(what.name):
+            return _doubted(report, "it is called as what stands for a layer in a test", wrong_here(report))
         backward = self.example.interface.backward if self.example.interface else "backward"
         if self.used is None and wrong_here(report) and (other := replaced_by(what.cls, backward)):
             handed = (
@@ -192,7 +197,7 @@ class Grounds:
         if told is not report:
             return told
         if self.used is not None:
-            return _as_used(told, self.used)
+            return as_used(told, self.used)
         doubts = () if is_sure else meanings.doubts(report)
         report = _doubted(report, *next(((why, errors) for why, errors in doubts if why and errors), ("", ())))
         return self._confirmed(report)
@@ -374,27 +379,3 @@ def _of_network(report: Report, network: NetworkLoss | None) -> Report:
         other = f"; it may be meant for another loss than {network.loss}"
         return report.with_each(lambda item: item.doubted(other) if isinstance(item.reason, Refuted) else item)
     return report
-
-
-def _as_used(report: Report, used: UsedExample) -> Report:
-    """A warning for what is wrong at smaller sizes alone, and right as it was used: it may not be meant for others.
-
-    So for a gradient that backward does not return, where the program does nothing with what that returns. A use on one
-    number is no ground: one side of a condition is right there, or a dout of 1. Nor is one where the numbers of the
-    smaller sizes are right, too, and others on another side of a condition alone are wrong.
-    """
-    if used.use.back.turn >= 0 and not used.use.back.is_asked:
-        unasked = f"; nothing asks for it where it is used, {used.place}"
-        mine = (NO_GRADIENT.code, "error")
-        report = report.with_each(lambda item: item.doubted(unasked) if (item.code, item.severity) == mine else item)
-    wrong = {id(f): str(f.argument) for f in wrong_here(report)}
-    if not wrong or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
-        return report
-    layer, ordered = as_found(itself.target, itself.example)
-    if all(array.size == 1 for array in arrays(ordered).values()):
-        return report
-    smaller = (*as_found(used.target, used.example), used.example.init, wrong.values())
-    if agrees(*smaller) or not agrees(layer, ordered, itself.example.init, wrong.values()):
-        return report
-    doubt = f"; {itself.said} it is right: it may not be meant for other numbers"
-    return report.with_each(lambda item: item.doubted(doubt) if id(item) in wrong else item)

@@ -6,12 +6,13 @@ it names what to write instead.
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ INSTEAD = {
     "in1d": "np.isin", "row_stack": "np.vstack", "trapz": "np.trapezoid", "msort": "np.sort(x, axis=0)",
     "mat": "np.asmatrix", "rank": "np.ndim", "alen": "len", "find_common_type": "np.result_type",
     "issubclass_": "issubclass",
+    "reshape(x, newshape=…)": "np.reshape(x, shape=…)",
 }  # fmt: skip
 
 
@@ -86,11 +88,25 @@ class Removed:
         vars(np)["__getattr__"] = self._answer
         vars(np)["fromstring"] = self._of_bytes
         vars(np.lib)["__getattr__"] = self._answer_of_lib
+        if "newshape" not in inspect.signature(np.reshape).parameters:
+            for function in _parts(np.reshape):
+                function.__kwdefaults__ = {"real": _copy(function), "said": self._renamed}
+                function.__code__, function.__defaults__ = _renaming.__code__, None
 
     def remove(self) -> None:
         """Be asked no more."""
         vars(np)["__getattr__"], vars(np.lib)["__getattr__"] = self._before, self._before_of_lib
         vars(np)["fromstring"] = self._fromstring
+        for function in _parts(np.reshape):
+            if function.__code__ is _renaming.__code__:
+                real = (function.__kwdefaults__ or {})["real"]
+                function.__code__, function.__defaults__ = real.__code__, real.__defaults__
+                function.__kwdefaults__ = real.__kwdefaults__
+
+    def _renamed(self) -> None:
+        """Someone gives np.reshape its argument by the name that it had."""
+        if (frame := _users_frame()) is not None:
+            self._note("reshape(x, newshape=…)", frame)
 
     def _of_bytes(self, string: Any, dtype: Any = float, count: int = -1, *, sep: str = "", **options: Any) -> Any:
         """`np.fromstring`, which reads bytes no more; it did if nothing was said to stand between numbers."""
@@ -105,10 +121,14 @@ class Removed:
         where = _place(frame)
         if "hasattr(" in (line := linecache.getline(where.file, where.line)) or "getattr(" in line:
             return self._before(name)
+        self._note(name, frame)
+        return self._meant(name)
+
+    def _note(self, name: str, frame: FrameType) -> None:
+        where = _place(frame)
         if (where.file, name) not in self._seen:
             self._seen.add((where.file, name))
             self.used.append(OldNameUse(name, where, _callers(frame)))
-        return self._meant(name)
 
     def _answer_of_lib(self, name: str) -> Any:
         """Once `np.lib` had many of NumPy's functions, too."""
@@ -129,6 +149,26 @@ class Removed:
         taken, self.used = self.used, []
         self._seen.clear()
         return taken
+
+
+def _renaming(*args: Any, real: Any, said: Callable[[], object], **options: Any) -> Any:
+    """np.reshape with the old name of its argument. It lends its code: tables know np.reshape by identity."""
+    if "newshape" in options:
+        said()
+        options["shape"] = options.pop("newshape")
+    return real(*args, **options)
+
+
+def _parts(function: Any) -> tuple[FunctionType, FunctionType]:
+    """What NumPy calls to find who answers a call of its function, and to answer it."""
+    answer = function._implementation
+    return answer.__globals__[f"_{function.__name__}_dispatcher"], answer
+
+
+def _copy(function: FunctionType) -> FunctionType:
+    copy = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
 
 
 def _users_frame() -> FrameType | None:

@@ -115,9 +115,11 @@ class Table:
         return name in self._columns
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name not in self._columns:
-            raise AttributeError(f"{name}: pandas is not installed, and what stands for it has no column or method so")
-        return self._columns[name]
+        if not name.startswith("__") and name in self._columns:
+            return self._columns[name]
+        if not name.startswith("_") and hasattr(np.ndarray, name):  # in code from before loaders gave tables
+            return getattr(self.values, name)
+        raise AttributeError(f"{name}: pandas is not installed, and what stands for it has no column or method so")
 
     def __setattr__(self, name: str, item: Any) -> None:
         if name == "columns":

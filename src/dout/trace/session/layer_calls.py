@@ -251,7 +251,8 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
             call.outputs = tuple(n for n in call.outputs if n not in theirs) if called else call.outputs
             if len(call.outputs) > given:  # the others are gradients of what it holds
                 inputs = f"{given} input{'s' * (given != 1)}"
-                tracer.note("count", f"{call.cls}.backward returns {returned} gradients, forward takes {inputs}")
+                if any(call.outputs[given:]):  # and no dict of what it holds, empty in a layer that holds nothing
+                    tracer.note("count", f"{call.cls}.backward returns {returned} gradients, forward takes {inputs}")
                 shapes = [node.shape for node in call.match.inputs if node is not None]
                 call.outputs = tuple(n for n in call.outputs if n is None or n.shape in shapes)
             then = call.match.held_nodes  # whatever was written into its memory since

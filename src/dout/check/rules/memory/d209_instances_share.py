@@ -66,7 +66,8 @@ def _meets(lab: Lab, make: Callable[[], Any]) -> str | None:
     before = dict(attributes_of(one))
     alone = _ran(lab, one)
     lab.run(other(lab.subject.inputs), layer=two)
-    if not same(learned(before, one), alone.learned):
+    left = learned(before, one)
+    if not same({name: left[name] for name in alone.learned if name in left}, alone.learned):
         return "one backward overwrites the parameter gradients of another instance"
     for others in (other(lab.subject.inputs), opposite(lab.subject.inputs)):
         one, two = _made(lab, make), _made(lab, make)
@@ -84,13 +85,18 @@ def _meets(lab: Lab, make: Callable[[], Any]) -> str | None:
 
 
 def _ran(lab: Lab, layer: Any, between: Callable[[], Any] = lambda: None) -> Ran:
-    """Copies of the gradients of a run, in which something else runs between forward and backward."""
+    """Copies of the gradients of a run, in which something else runs between forward and backward.
+
+    What the run leaves as it was made, `np.empty(n)`, is none.
+    """
     before = dict(attributes_of(layer))
+    made = {name: x.copy() for name, x in learned(before, layer).items()}
     douts = lab.douts(lab.forward(layer, lab.inputs()))
     with suppress(CrashError):  # of the neighbour
         between()
     gradients = [*map(copied, lab.backward(layer, douts))]
     left = {name: gradient.copy() for name, gradient in learned(before, layer).items()}
+    left = {name: x for name, x in left.items() if name not in made or x.tobytes() != made[name].tobytes()}
     return Ran(layer, (), douts, [], gradients, learned=left)
 
 

@@ -20,7 +20,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         )
         yield RULE.about(subject, f"{message}: {taken}")
     if examination is not None and examination.judged:
-        given, inputs = len(examination.call.gradients or ()), len(examination.call.inputs)
+        gradients, inputs = examination.call.gradients or (), len(examination.call.inputs)
+        given = max((i for i, gradient in enumerate(gradients, 1) if gradient is not None), default=0)
         if given > inputs:
             message = f"{subject.name}.backward returns {given} gradients, forward has {inputs} inputs"
             yield RULE.about(subject, f"{message}: the rest is not judged")

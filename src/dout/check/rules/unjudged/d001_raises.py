@@ -68,17 +68,19 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
     )  # fmt: skip
 
 
-def raising_elsewhere(subject: Subject, error: Exception, words: str, always: bool, there: Subject) -> Finding:
+def raising_elsewhere(
+    subject: Subject, error: Exception, words: str, always: bool, there: Subject, is_meant: bool = True
+) -> Finding:
     """Return the finding on an exception of backward at a setting, which the words say, where forward runs.
 
     `there` is the layer at that setting. It is a warning, since the setting may not go with the inputs; an error if it
-    `always` raises there, is at fault whatever it is given, or is right there after a change of its lines. For inputs
-    with another number of axes than those that it was judged on a layer may not be meant.
+    `always` raises there, is at fault whatever it is given, or is right there after a change of its lines, and
+    `is_meant` for that. For inputs with another number of axes than those that it was judged on it may not be.
     """
     message = f"{subject.name}.backward raises {type(error).__name__}: {error}; {words}, where forward runs"
     always = always or is_own_fault(error)
     mended = lines_that_run(there, error, subject)
-    is_meant = [*map(np.ndim, subject.inputs)] == [*map(np.ndim, there.inputs)]
+    is_meant = is_meant and [*map(np.ndim, subject.inputs)] == [*map(np.ndim, there.inputs)]
     is_own = always or (mended is not None and is_meant)
     severity, reason = RULE.severity if is_own else "warning", Raised.of(error, always=is_own)
     found = RULE.finding(message, raised_at(error), layer=subject.name, severity=severity, reason=reason)
