@@ -13,7 +13,7 @@ from check_commands import document, layers
 
 import dout
 from dout.adapt.interface.function_pairs import function_pairs
-from dout.adapt.interface.interface import candidates
+from dout.adapt.interface.interface_candidates import candidates
 from dout.judge.outcomes import Word
 
 

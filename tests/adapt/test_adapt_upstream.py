@@ -7,7 +7,7 @@ import pytest
 
 import dout
 from dout.adapt import record_example
-from dout.adapt.interface.interface import method_names
+from dout.adapt.interface.interface_candidates import method_names
 
 
 class OfTheFirstRow:

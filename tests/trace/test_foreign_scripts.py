@@ -353,7 +353,7 @@ def test_layers_under_other_names_have_their_rounds_too(tmp_path):
         "def backward_propagation(self, output_error, learning_rate)").replace("dout *", "output_error *")  # fmt: skip
     text += "layer = Scale(np.ones(4))\nfor turn in range(9):\n    y = layer.forward_propagation(np.ones((3, 4)))\n"
     text += "    layer.backward_propagation(np.ones((3, 4)), 0.1)\n    print(turn)\n"
-    from dout.adapt.interface.interface import method_names
+    from dout.adapt.interface.interface_candidates import method_names
 
     names = method_names
     run = run_script(written(tmp_path, train=text), methods_of=lambda cls: names(cls) and LayerMethods(*names(cls)))

@@ -12,7 +12,8 @@ from dout.adapt.argument_names import any_number_of, is_named, taken_by
 from dout.adapt.interface.adapted_layer import as_layer
 from dout.adapt.interface.function_pairs import pair_of
 from dout.adapt.interface.held_values import argument_name
-from dout.adapt.interface.interface import Interface, meant_pairs
+from dout.adapt.interface.interface import Interface
+from dout.adapt.interface.interface_candidates import meant_pairs
 from dout.adapt.interface.method_pairs import forwards_of, is_static, pair_in_class
 from dout.adapt.interface.network_loss import loss_of, with_loss
 from dout.adapt.source import switches_for

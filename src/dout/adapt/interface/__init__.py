@@ -7,6 +7,7 @@ __all__ = [
     "function_pairs",
     "held_values",
     "interface",
+    "interface_candidates",
     "learned_gradients",
     "method_pairs",
     "network_loss",

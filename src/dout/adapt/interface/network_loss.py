@@ -26,7 +26,8 @@ from dout.adapt.argument_names import (
     taken_by,
 )
 from dout.adapt.interface.function_pairs import PAIR
-from dout.adapt.interface.interface import PENALTY, setting_role
+from dout.adapt.interface.interface import PENALTY
+from dout.adapt.interface.interface_candidates import setting_role
 from dout.adapt.interface.learned_gradients import RESULTS, is_float_array
 from dout.adapt.interface.loss_calls import compared_with, given_upstream, has_residual, loss_call
 from dout.adapt.interface.method_pairs import (

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dout.adapt.interface.function_pairs import PAIR, function_pairs
-from dout.adapt.interface.interface import method_names
+from dout.adapt.interface.interface_candidates import method_names
 from dout.trace.session.function_layers import PairedFunctions
 from dout.trace.session.layer_calls import LayerMethods, plain_methods
 

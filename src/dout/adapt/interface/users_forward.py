@@ -23,8 +23,8 @@ from dout.adapt.interface.interface import (
     ROWS,
     SLOPE,
     Interface,
-    cache_place,
 )
+from dout.adapt.interface.interface_candidates import cache_place
 from dout.adapt.interface.learned_gradients import KEPT, is_float_array
 from dout.adapt.interface.method_pairs import required
 from dout.adapt.source import asked_of_objects, attributes_read

@@ -18,7 +18,8 @@ import numpy as np
 from dout.adapt.argument_names import names_label, names_loss, names_upstream, stands_for, taken_by
 from dout.adapt.interface.adapted_layer import layer_class, set_up
 from dout.adapt.interface.held_values import argument_name, places_of, put_at
-from dout.adapt.interface.interface import DOUT, RATE_ROLE, Interface, setting_role
+from dout.adapt.interface.interface import DOUT, RATE_ROLE, Interface
+from dout.adapt.interface.interface_candidates import setting_role
 from dout.adapt.interface.learned_gradients import is_float_array
 from dout.adapt.interface.method_pairs import pairs_of, reads_and_writes, required
 from dout.adapt.sizes.axis_sizes import OF_AXES, AxisSizes

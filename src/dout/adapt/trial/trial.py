@@ -25,10 +25,8 @@ from dout.adapt.interface.interface import (
     OUTPUT,
     RATE_ROLE,
     Interface,
-    candidates,
-    given_again,
-    unproven_candidates,
 )
+from dout.adapt.interface.interface_candidates import candidates, given_again, unproven_candidates
 from dout.adapt.interface.learned_gradients import (
     arrays_in,
     is_float_array,
