@@ -164,3 +164,33 @@ class NetWrongly(Net):
 def test_the_gradient_of_an_output_is_not_that_of_its_input():
     assert words(dout.check(Net)) == {"W": "exact"}
     assert words(dout.check(NetWrongly)) == {"W": "refuted"}
+
+
+class Reader:
+    """A place for each word of its vocabulary, and no loss at the empty one."""
+
+    def __init__(self, word_to_idx, dim=4):
+        self.null = word_to_idx["<NULL>"]
+        self.params = {"W": np.random.default_rng(0).normal(size=(dim, len(word_to_idx)))}
+
+    def loss(self, x, y):
+        W, grads = self.params["W"], {}
+        e = np.exp(x @ W)
+        p = e / e.sum(axis=1, keepdims=True)
+        seen = y != self.null
+        loss = -np.sum(seen * np.log(p[np.arange(len(y)), y]))
+        p[np.arange(len(y)), y] -= 1
+        grads["W"] = x.T @ (p * seen[:, None])
+        return loss, grads
+
+
+class ReaderWrongly(Reader):
+    def loss(self, x, y):
+        loss, grads = super().loss(x, y)
+        grads["W"] = grads["W"] * grads["W"]
+        return loss, grads
+
+
+def test_a_vocabulary_has_several_words():
+    assert words(dout.check(Reader)) == {"W": "exact"}
+    assert words(dout.check(ReaderWrongly)) == {"W": "refuted"}
