@@ -68,6 +68,7 @@ _OF_KIND: Mapping[str, Callable[[str], list[Any]]] = {
     "generator": lambda name: [np.random.default_rng(0), np.random.RandomState(0)],
     "float": lambda name: [real_named(name)],
 }
+_WORDS = 5  # of a vocabulary, at the least
 _KINDS = frozenset({"int", "tuple", "callable", *_OF_KIND})
 
 
@@ -103,6 +104,9 @@ class ClassSettings:
         needed = [key for key, default in keys.items() if default is MISSING]
         if name in SETTINGS and set(needed) <= set(SETTINGS[name]):
             return [dict(SETTINGS[name])]
+        if needed and not parts and source.is_counted(function, name, self.owner):  # a place for each word
+            words = [*keys, *(f"word{i}" for i in range(_WORDS - len(keys)))]
+            return [{word: place for place, word in enumerate(words)}]
         if keys:
             choices = alike_first(
                 [[parts[k]] if parts and k in parts else self._key(function, name, k) for k in needed]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from dout.adapt.source.documents import annotation_of, head_of, told
 from dout.adapt.source.scopes import Scope, nodes_with
-from dout.adapt.source.syntax import bindings, literal, read, text_of, total, walk
+from dout.adapt.source.syntax import bindings, literal, name_of, read, text_of, total, walk
 
 _MOST_ITEMS = 64  # of a table
 _QUOTED = re.compile(r"""(?<!\w)["'`]{1,2}([A-Za-z][\w-]{1,30})["'`]{1,2}(?!\w)""")
@@ -61,6 +61,13 @@ def comparisons_of(function: Any, name: str, cls: type | None = None) -> tuple[s
             case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
                 found |= {ast.unparse(node): None for one in (left, right) if scope.holds(one)}
     return tuple(found)
+
+
+@total(bool)
+def is_counted(function: Any, name: str, cls: type | None = None) -> bool:
+    """Whether a length is that of an argument: `len(word_to_idx)` words."""
+    calls = ((node, scope) for node, scope in nodes_with(function, name, cls) if isinstance(node, ast.Call))
+    return any(name_of(call.func) == "len" and any(map(scope.holds, call.args)) for call, scope in calls)
 
 
 @total(bool)
