@@ -32,6 +32,7 @@ from dout.trace.program.script_imports import script_imports
 from dout.trace.program.stub_modules import NeedsError
 from dout.trace.record.module_statements import needed, statements
 from dout.trace.record.record import finish
+from dout.trace.record.round_loss import loss_of_round
 from dout.trace.record.script_builtins import script_builtins
 from dout.trace.record.trace import Trace
 from dout.trace.record.training_step import leave_out_aside, leave_out_unfinished, take_updates
@@ -94,6 +95,8 @@ class ScriptRun:
             message = f"the {what} {size:,} numbers: gradients were not compared with derived ones"
             tracer.events.setdefault(Event("limit", message))
         ends = [*losses] if losses else _loss_of(tracer)
+        if not ends and size <= MOST_COMPARED and (loss := loss_of_round(tracer)) is not None:
+            ends = [loss]
         return finish(tracer, str(self.path), ends=ends, seeds=dict(losses or {}), compare=size <= MOST_COMPARED)
 
 
