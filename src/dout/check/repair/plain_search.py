@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dout.check.exact.difference_route import Slopes, judge_numerically, slopes
+from dout.check.exact.difference_route import Slopes, slopes
+from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.repair.repair_proof import Repair
+from dout.check.repair.repair_proof import Elsewhere, Repair, elsewhere, judged_repaired
 from dout.check.repair.repair_search import RepairSearch
 from dout.check.repair.scratch_functions import OF_TRIED_CODE
 from dout.check.repair.suspected_cause import MOST_SECONDS, said_of
@@ -20,7 +20,7 @@ from dout.check.repair.test_stand import CLOSE, Stand, shorter
 from dout.check.report.verdicts import Cause
 from dout.clock import WorkBudget
 from dout.graph import Where
-from dout.judge.outcomes import Word
+from dout.judge.outcomes import RIGHT, Word
 from dout.run import PlainRun
 from dout.trace.model.replay import same_bits_deep
 
@@ -59,11 +59,11 @@ def plain_cause(subject: Subject, wrong: Collection[str], *, ignores_dout: bool)
     search = RepairSearch(stands, stands[0].wrong(stands[0].got), frozenset(), None, [], WorkBudget(MOST_SECONDS))
     for repair in sorted(search.repairs_of_backward(), key=lambda repair: (repair.cost, repair.longer)):
         with suppress(*OF_TRIED_CODE):
-            if all(_agrees(repair, stand) for stand in stands):
+            if (unsafe := _proven(repair, stands, search)) is not None:
                 edit = repair.edit
                 where = Where(edit.place.function.source.file, edit.place.node.lineno)
                 return Cause(
-                    edit.said, said_of(edit, edit.said), edit.place.function.source.fix(repair.text, _UNSAFE), where
+                    edit.said, said_of(edit, edit.said), edit.place.function.source.fix(repair.text, unsafe), where
                 )
     return None
 
@@ -105,17 +105,23 @@ def _run(subject: Subject, ignores_dout: bool) -> PlainRun:
     return subject.run(douts=tuple(np.ones(np.shape(output))[()] for output in first.outputs))
 
 
-def _agrees(repair: Repair, stand: Stand) -> bool:
-    """Whether differences refute nothing of the repaired layer, and forward gives the same bits as before."""
-    runs = stand.after_forward(repair.prepare)
-    if not same_bits_deep(runs.outputs, stand.outputs):
-        return False
-    prepared = replace(stand.subject, make=partial(_prepared, stand.subject, repair))
-    judgement = judge_numerically(prepared, prepared.run(douts=stand.douts))
-    return bool(judgement.verdicts) and not any(verdict.word in _WRONG for verdict in judgement.verdicts)
+def _proven(repair: Repair, stands: Sequence[PlainStand], search: RepairSearch) -> str | None:
+    """Why a person has to look at a repair that the judge of the layer itself passes, "" if not; None if it is none.
+
+    It is judged at every point, as the layer was: exactly, where the repaired layer can be recorded.
+    """
+    judgements = [_judged(repair, stand) for stand in stands]
+    words = {verdict.word for found in judgements for verdict in found.verdicts}
+    if not all(found.verdicts for found in judgements) or words & _WRONG:
+        return None
+    there = elsewhere(repair, stands[0].subject, search.wrong, search.others, search.functions)
+    if there in (Elsewhere.FAILS, Elsewhere.CONSTANT):
+        return None
+    return "" if words <= RIGHT and there is Elsewhere.HOLDS else _UNSAFE
 
 
-def _prepared(subject: Subject, repair: Repair) -> Any:
-    layer = subject.again()
-    repair.prepare(layer)
-    return layer
+def _judged(repair: Repair, stand: PlainStand) -> Judgement:
+    """The judgement on the repaired layer at one point. Raises ValueError where forward gives other bits."""
+    if not same_bits_deep(stand.after_forward(repair.prepare).outputs, stand.outputs):
+        raise ValueError("the repair changes what forward returns")
+    return judged_repaired(stand.subject, repair.prepare, stand.douts)

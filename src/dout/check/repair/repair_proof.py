@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject, axis_with, kept
@@ -298,14 +299,27 @@ def _refuted_in(judgement: Judgement | None) -> frozenset[str]:
 
 @otherwise(None)
 def _judged_on(subject: Subject, prepare: Callable[[Any], None]) -> Judgement | None:
-    layer, first = subject.again(), subject.again()
-    prepare(layer)
+    first = subject.again()
     prepare(first)
     with quiet():
         outputs = list(flat(first.forward(*subject.fresh_inputs())))
         at_one = (d if np.ndim(d) else np.ones_like(d)[()] for d in upstream(outputs))  # a loss may ignore it
-        douts = one_or_all(tuple(at_one))
-        return judge(record(layer, *subject.fresh_inputs(), dout=douts), ends=subject.ends)
+        return judged_repaired(subject, prepare, tuple(at_one))
+
+
+def judged_repaired(subject: Subject, prepare: Callable[[Any], None], douts: tuple[Any, ...]) -> Judgement:
+    """The judgement on a repaired layer, as on the layer itself: by differences where it cannot be recorded."""
+    repaired = replace(subject, make=partial(_prepared, subject, prepare))
+    try:
+        return judge(repaired.recorded(douts), ends=subject.ends)
+    except Exception:  # the recording, or the exact arithmetic: the layer itself runs, or it raises below
+        return judge_numerically(repaired, repaired.run(douts=douts))
+
+
+def _prepared(subject: Subject, prepare: Callable[[Any], None]) -> Any:
+    layer = subject.again()
+    prepare(layer)
+    return layer
 
 
 # --- forward's output -------------------------------------------------------------------------------------------------
