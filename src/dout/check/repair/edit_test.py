@@ -257,7 +257,7 @@ class LineEffects:
 
     def __init__(self, stand: Stand, wrong: Collection[str], times: Sequence[float]) -> None:
         self.times, self.data = times, {}
-        self.nodes: Sequence[Node] = ()
+        self.nodes: Collection[Node] = ()
         self.missing: tuple[float, ...] = ()
         self.effects: Mapping[Node, Node] = {}
         if stand.examination is None:
