@@ -278,7 +278,10 @@ _WORDS = {ast.Add: "missing term", ast.Sub: "missing term", ast.Mult: "factor", 
 
 
 def echoes(functions: Iterable[ScratchFunction]) -> Echoes:
-    """The sums, products and calls of these functions, by each of their operands, written without `self.`."""
+    """The sums, products and calls of these functions, by each of their operands, written without `self.`.
+
+    And what a name is given, by the name.
+    """
     found: Echoes = {}
     for function in functions:
         source = function.source
@@ -293,6 +296,8 @@ def echoes(functions: Iterable[ScratchFunction]) -> Echoes:
                 others.append((_ANYTHING, inner, _WORDS_OF_CALLS.get(called, "formula")))
             for text, operand, why in others:
                 found.setdefault(_key(text), {})[*_around(source, node, operand), why] = None
+            if (name := _given_to(node)) and isinstance(node, ast.Assign):
+                found.setdefault(name, {})[source.segment(node.value), "", "formula"] = None
     return found
 
 
@@ -339,7 +344,19 @@ def echoed(place: ExpressionPlace, known: Echoes) -> Iterator[tuple[float, str, 
             if (before, after) == own:
                 continue  # it is that already: `a + b` is not `a + b + b`
             cost = 1.45 + more * (word != "broadcast")  # a sum along axes by their name is meant for several
-            yield cost, word, "{x}".join(text.replace("{", "{{").replace("}", "}}") for text in (before, after))
+            yield cost, word, "{x}".join(map(_literally, (before, after)))
+    given = known.get(_given_to(place.statement), {}) if place.node is getattr(place.statement, "value", None) else {}
+    yield from ((1.2, word, _literally(text)) for text, _, word in given if text != place.text)
+
+
+def _given_to(node: ast.AST) -> str:
+    """The only name that a statement gives a value, as `name =`; empty if there is none."""
+    target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+    return f"{target.id} =" if isinstance(target, ast.Name) else ""
+
+
+def _literally(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _key(text: str) -> str:
