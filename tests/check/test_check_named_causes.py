@@ -218,6 +218,13 @@ def test_a_layer_that_cannot_be_recorded_gets_a_repair_that_differences_confirm(
     assert found.fix.unsafe == "it was compared with differences alone"
 
 
+def test_a_repair_with_which_a_layer_can_be_recorded_is_proven_exactly():
+    text = HIDDEN.replace("hidden(x))", "x)").replace("hidden(self.y)", "self.y").replace("hidden(dout) * ", "dout * ")
+    found = error_of(text.replace("(1 - self.y**2)", "(1 - self.y**2) * hidden(self.y)"), X)
+    assert added(found) == ["return dout * (1 - self.y**2)"]
+    assert found.fix.unsafe == ""
+
+
 # --- where no repair is known -----------------------------------------------------------------------------------------
 
 LOGARITHM = """

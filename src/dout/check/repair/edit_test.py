@@ -21,7 +21,8 @@ from dout.check.repair.first_wrong import NamedGradient
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch
 from dout.check.repair.test_stand import BackwardRuns, Stand, near, values_of
 from dout.clock import WorkBudget, count
-from dout.graph import Node
+from dout.grad import backpropagate
+from dout.graph import INPUT, Node, evaluate
 from dout.run import deep_copy, objects_in
 
 _AN_EDIT = 0.1e-3  # seconds to compute its line
@@ -42,6 +43,7 @@ class EditTest:
         self.got: dict[str, Any] = {}
         self.outputs = stand.outputs
         self.wrong = stand.wrong(stand.got) - others
+        self.scaled = up_to_constants(stand, self.wrong)
         self.unused = in_forward and any(not np.any(stand.expected[name]) for name in self.wrong)  # forward ignores it
 
     @property
@@ -110,7 +112,7 @@ class EditTest:
                 return {0} if alike and self.stand.fits(gradients, self._prepare) else set()
             if self.unused:
                 return set()
-            wrong = (self.stand.wrong(gradients, number, self.wrong) for number in constants)
+            wrong = (self.stand.wrong(gradients, number, self.scaled) for number in constants)
             return {which for which, names in enumerate(wrong) if not names - self.others}
         except OF_TRIED_CODE:
             return set()
@@ -173,47 +175,63 @@ def constants(stand: Stand, wrong: Collection[str]) -> tuple[float, ...]:
 
     That is a convention of a loss, also of one that gives a number a sample, and of parameters.
     """
-    shape = max(map(np.shape, stand.inputs), key=len, default=())  # labels may come first
-    lengths = (*shape[:1], math.prod(shape[1:]), math.prod(shape)) if shape else ()
+    shape = _longest_shape(stand)
+    lengths = (*shape[:1], math.prod(shape[1:]), math.prod(shape)) if shape and up_to_constants(stand, wrong) else ()
+    return (1.0, *(1 / n for n in lengths if n), *(float(n) for n in lengths if _is_loss(stand)))
+
+
+def up_to_constants(stand: Stand, wrong: Collection[str]) -> frozenset[str]:
+    """Those of wrong gradients that may be right up to a constant: of a loss all, else those of parameters."""
+    return frozenset(name for name in wrong if _is_loss(stand) or stand.wanted.get(name, 0) is None)
+
+
+def _longest_shape(stand: Stand) -> tuple[int, ...]:
+    return max(map(np.shape, stand.inputs), key=len, default=())  # labels may come first
+
+
+def _is_loss(stand: Stand) -> bool:
+    shape = _longest_shape(stand)
     sizes = {1, *shape[:1]} if len(shape) > 1 else {1}
-    is_loss = all(np.size(output) in sizes for output in stand.outputs)
-    if not (is_loss or all(stand.wanted[name] is None for name in wrong)):
-        return (1.0,)
-    return (1.0, *(1 / n for n in lengths if n), *(float(n) for n in lengths if is_loss))
+    return all(np.size(output) in sizes for output in stand.outputs)
 
 
 def computing(
     ordered: Sequence[tuple[float, Edit]],
     seen: Mapping[int, Seen],
     right: Mapping[str, Any],
-    times: Sequence[float],
+    effects: LineEffects,
     budget: WorkBudget,
 ) -> Iterator[tuple[float, Edit]]:
-    """The edits with which their line computes what it should, or one of so many `times` that."""
-    lines: dict[int, tuple[ast.expr, Any] | None] = {}
+    """The edits with which their line computes what it should, or one of some times that."""
+    lines: dict[int, tuple[ast.expr, Callable[[Any], bool]] | None] = {}
     for cost, edit in ordered:
         place = edit.place
         if place.i not in lines:
-            lines[place.i] = _line_of(place, right)
+            lines[place.i] = _line_of(place, right, effects, seen[place.i])
         line = lines[place.i]
         if line is None:
             continue
         if budget.is_over():
             return
         count(_AN_EDIT)
-        root, value = line
-        text = (
-            edit.text if root is place.node else place.function.source.with_parts(root, {place.node: f"({edit.text})"})
-        )
-        space = {**place.function.function.__globals__, **seen[place.i].names}
+        root, is_right = line
         with suppress(*OF_TRIED_CODE), np.errstate(all="ignore"):
-            found = eval(f"({text}\n)", space)  # the user's own names
-            if any(near(found, number * value, 1e-7) for number in times):
+            if is_right(_value_of(root, place, seen[place.i], edit.text)):
                 yield cost, edit
 
 
-def _line_of(place: ExpressionPlace, right: Mapping[str, Any]) -> tuple[ast.expr, Any] | None:
-    """The whole expression that a place is a part of, with its right value; None where that is not known.
+def _value_of(root: ast.expr, place: ExpressionPlace, seen: Seen, text: str) -> Any:
+    """The value of an expression with a text in a place of it."""
+    if root is not place.node:
+        text = place.function.source.with_parts(root, {place.node: f"({text})"})
+    space = {**place.function.function.__globals__, **seen.names}
+    return eval(f"({text}\n)", space)  # the user's own names
+
+
+def _line_of(
+    place: ExpressionPlace, right: Mapping[str, Any], effects: LineEffects, seen: Seen
+) -> tuple[ast.expr, Callable[[Any], bool]] | None:
+    """The whole expression that a place is a part of, with what tells its right value; None where nothing does.
 
     A call of the user's own functions would do more than to compute.
     """
@@ -226,9 +244,63 @@ def _line_of(place: ExpressionPlace, right: Mapping[str, Any]) -> tuple[ast.expr
         name = f"{RETURNED} {several.index(root) if several else 0}"
     elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         name = ast.unparse(statement.targets[0])
-    if name not in right or not isinstance(root, ast.expr) or not _only_computes(root, place):
+    if not isinstance(root, ast.expr) or not _only_computes(root, place):
         return None
-    return root, right[name]
+    if name in right:
+        value = right[name]
+        return root, lambda found: any(near(found, number * value, 1e-7) for number in effects.times)
+    with suppress(*OF_TRIED_CODE):
+        told = effects.of(statement, place.function.source.file, _value_of(root, place, seen, place.text))
+        return (root, told) if told is not None else None
+    return None
+
+
+class LineEffects:
+    """How much the wrong gradients change with the value of a line of backward, by a derivative of backward itself.
+
+    Of most lines they are a linear function. What a line has to give is not known; but whether a value of it would make
+    all gradients right is, without a run: along random directions, their change has to be what is missing.
+    """
+
+    def __init__(self, stand: Stand, wrong: Collection[str], times: Sequence[float]) -> None:
+        self.times, self.data = times, {}
+        self.nodes: Collection[Node] = ()
+        self.missing: tuple[float, ...] = ()
+        self.effects: Mapping[Node, Node] = {}
+        if stand.examination is None:
+            return
+        generator, trace = np.random.default_rng(8), stand.examination.trace
+        judged = [j for j in stand.examination.judged if j.name in wrong]
+        if any(np.shape(stand.got[j.name]) != np.shape(stand.expected[j.name]) for j in judged):
+            return
+        seeds = {j.gradient: Node(INPUT, (), {}, j.gradient.shape, j.gradient.dtype) for j in judged}
+        self.data = {**trace.data, **{seed: generator.normal(size=seed.shape) for seed in seeds.values()}}
+        self.nodes, self.effects = trace.backward, backpropagate(seeds).of
+        ways, scaled = {j.name: self.data[seeds[j.gradient]] for j in judged}, up_to_constants(stand, wrong)
+        self.missing = tuple(
+            sum(
+                float(np.sum(way * ((number if n in scaled else 1) * stand.expected[n] - stand.got[n])))
+                for n, way in ways.items()
+            )
+            for number in times
+        )
+
+    def of(self, statement: ast.stmt, file: str, before: Any) -> Callable[[Any], bool] | None:
+        """What tells whether another value than this one of a statement makes all right; None where it is not known."""
+        lines = range(statement.lineno, (statement.end_lineno or 0) + 1)
+        own = (n for n in self.nodes if n.where and n.where.file == file and n.where.line in lines and n in self.data)
+        alike = [n for n in own if n in self.effects and np.shape(before) == n.shape]
+        node = next((n for n in reversed(alike) if near(self.data[n], before, 1e-12)), None)
+        if node is None:
+            return None
+        effect = evaluate([self.effects[node]], self.data)[self.effects[node]]
+
+        def is_right(found: Any) -> bool:
+            change = effect * (np.broadcast_to(found, np.shape(before)) - before)
+            moved, size = float(np.sum(change)), float(np.sum(np.abs(change)))
+            return any(abs(moved - missing) <= 1e-7 * size for missing in self.missing)
+
+        return is_right if np.any(effect) else None
 
 
 def _only_computes(root: ast.expr, place: ExpressionPlace) -> bool:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dout.check.exact.difference_route import Slopes, judge_numerically, slopes
+from dout.check.exact.difference_route import Slopes, slopes
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.repair.repair_proof import Elsewhere, Repair, elsewhere
+from dout.check.repair.repair_proof import Elsewhere, Repair, elsewhere, judged_repaired
 from dout.check.repair.repair_search import RepairSearch
 from dout.check.repair.scratch_functions import OF_TRIED_CODE
 from dout.check.repair.suspected_cause import MOST_SECONDS, said_of
@@ -21,8 +20,8 @@ from dout.check.repair.test_stand import CLOSE, Stand, shorter
 from dout.check.report.verdicts import Cause
 from dout.clock import WorkBudget
 from dout.graph import Where
-from dout.judge.outcomes import Word
-from dout.run import PlainRun, otherwise
+from dout.judge.outcomes import RIGHT, Word
+from dout.run import PlainRun
 from dout.trace.model.replay import same_bits_deep
 
 _NEAR = 1e-5  # of a slope
@@ -60,11 +59,11 @@ def plain_cause(subject: Subject, wrong: Collection[str], *, ignores_dout: bool)
     search = RepairSearch(stands, stands[0].wrong(stands[0].got), frozenset(), None, [], WorkBudget(MOST_SECONDS))
     for repair in sorted(search.repairs_of_backward(), key=lambda repair: (repair.cost, repair.longer)):
         with suppress(*OF_TRIED_CODE):
-            if all(_agrees(repair, stand) for stand in stands) and _holds_elsewhere(repair, search):
+            if (unsafe := _proven(repair, stands, search)) is not None:
                 edit = repair.edit
                 where = Where(edit.place.function.source.file, edit.place.node.lineno)
                 return Cause(
-                    edit.said, said_of(edit, edit.said), edit.place.function.source.fix(repair.text, _UNSAFE), where
+                    edit.said, said_of(edit, edit.said), edit.place.function.source.fix(repair.text, unsafe), where
                 )
     return None
 
@@ -106,30 +105,23 @@ def _run(subject: Subject, ignores_dout: bool) -> PlainRun:
     return subject.run(douts=tuple(np.ones(np.shape(output))[()] for output in first.outputs))
 
 
-def _agrees(repair: Repair, stand: Stand) -> bool:
-    """Whether differences refute nothing of the repaired layer, and forward gives the same bits as before."""
-    runs = stand.after_forward(repair.prepare)
-    if not same_bits_deep(runs.outputs, stand.outputs):
-        return False
-    verdicts = _judged(stand.subject, repair.prepare, stand.douts).verdicts
-    return bool(verdicts) and not any(verdict.word in _WRONG for verdict in verdicts)
+def _proven(repair: Repair, stands: Sequence[PlainStand], search: RepairSearch) -> str | None:
+    """Why a person has to look at a repair that the judge of the layer itself passes, "" if not; None if it is none.
+
+    It is judged at every point, as the layer was: exactly, where the repaired layer can be recorded.
+    """
+    judgements = [_judged(repair, stand) for stand in stands]
+    words = {verdict.word for found in judgements for verdict in found.verdicts}
+    if not all(found.verdicts for found in judgements) or words & _WRONG:
+        return None
+    there = elsewhere(repair, stands[0].subject, search.wrong, search.others, search.functions)
+    if there in (Elsewhere.FAILS, Elsewhere.CONSTANT):
+        return None
+    return "" if words <= RIGHT and there is Elsewhere.HOLDS else _UNSAFE
 
 
-def _holds_elsewhere(repair: Repair, search: RepairSearch) -> bool:
-    """Whether a repair is right on a second example, too: of 4 columns 0.25 is 1 / 4, and the root of 4 is 2."""
-    there = elsewhere(
-        repair, search.stands[0].subject, search.wrong, search.others, search.functions, otherwise(None)(_judged)
-    )
-    return there is Elsewhere.HOLDS
-
-
-def _judged(subject: Subject, prepare: Callable[[Any], None], douts: tuple[Any, ...] | None = None) -> Judgement:
-    """The judgement by differences on a layer that was prepared."""
-    prepared = replace(subject, make=partial(_prepared, subject, prepare))
-    return judge_numerically(prepared, prepared.run(douts=douts))
-
-
-def _prepared(subject: Subject, prepare: Callable[[Any], None]) -> Any:
-    layer = subject.again()
-    prepare(layer)
-    return layer
+def _judged(repair: Repair, stand: PlainStand) -> Judgement:
+    """The judgement on the repaired layer at one point. Raises ValueError where forward gives other bits."""
+    if not same_bits_deep(stand.after_forward(repair.prepare).outputs, stand.outputs):
+        raise ValueError("the repair changes what forward returns")
+    return judged_repaired(stand.subject, repair.prepare, stand.douts)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject, axis_with, kept
@@ -160,13 +161,12 @@ def elsewhere(
     mended: frozenset[str],
     others: frozenset[str],
     functions: Iterable[ScratchFunction],
-    judged_on: Callable[[Subject, Callable[[Any], None]], Judgement | None],
 ) -> Elsewhere:
     """What the `mended` gradients are on a second example: with other lengths or numbers in the layer, or a run later.
 
     Where a length, or the stride, is 2, what is added to itself is multiplied by it. An example on which more than
     these and `others` are wrong is none for this layer: two columns for a network that takes one. A number that is a
-    length in all of them tells nothing: `* 5` beside `x.shape[1]`. `judged_on` judges a layer that it has prepared.
+    length in all of them tells nothing: `* 5` beside `x.shape[1]`.
     """
     is_safe = not any("as_strided" in f.function.__code__.co_names for f in functions)  # it reads beyond an array
     settings = _with_other_numbers(subject) if is_safe else ()
@@ -178,7 +178,7 @@ def elsewhere(
             break
         count(_A_JUDGEMENT * subject.seconds)
         labelled = (one for one in subjects if _keeps_labels(subject.inputs, one.inputs))
-        judged = ((one, found) for one in labelled if (found := judged_on(one, repair.prepare)) is not None)
+        judged = ((one, found) for one in labelled if (found := _judged_on(one, repair.prepare)) is not None)
         first = next(judged, None)
         if first is None:
             continue
@@ -188,7 +188,7 @@ def elsewhere(
             for name in _refuted_in(found) - others
             if not (name in repair.scaled and (found.likeness[name].ratio or 0) > 0)
         )
-        if not wrong <= mended and wrong - mended <= _refuted_in(judged_on(given, lambda layer: None)):
+        if not wrong <= mended and wrong - mended <= _refuted_in(_judged_on(given, lambda layer: None)):
             continue
         ratios = [found.likeness[name].ratio for name in wrong]
         if any(ratio is not None and abs(ratio - 1) > _OFF for ratio in ratios):
@@ -311,16 +311,33 @@ def _refuted_in(judgement: Judgement | None) -> frozenset[str]:
 
 
 @otherwise(None)
-def recorded_on(subject: Subject, prepare: Callable[[Any], None]) -> Judgement | None:
-    """The judgement on a layer that was prepared, by a recording; None where there is none."""
-    layer, first = subject.again(), subject.again()
-    prepare(layer)
+def _judged_on(subject: Subject, prepare: Callable[[Any], None]) -> Judgement | None:
+    first = subject.again()
     prepare(first)
     with quiet():
         outputs = list(flat(first.forward(*subject.fresh_inputs())))
         at_one = (d if np.ndim(d) else np.ones_like(d)[()] for d in upstream(outputs))  # a loss may ignore it
-        douts = one_or_all(tuple(at_one))
-        return judge(record(layer, *subject.fresh_inputs(), dout=douts), ends=subject.ends)
+        return judged_repaired(subject, prepare, tuple(at_one))
+
+
+def judged_repaired(subject: Subject, prepare: Callable[[Any], None], douts: tuple[Any, ...]) -> Judgement:
+    """The judgement on a repaired layer, as on the layer itself: by differences where it cannot be recorded."""
+    mended = repaired(subject, prepare)
+    try:
+        return judge(mended.recorded(douts), ends=subject.ends)
+    except Exception:  # the recording, or the exact arithmetic: the layer itself runs, or it raises below
+        return judge_numerically(mended, mended.run(douts=douts))
+
+
+def repaired(subject: Subject, prepare: Callable[[Any], None]) -> Subject:
+    """The layer with a repair in it."""
+    return replace(subject, make=partial(_prepared, subject, prepare))
+
+
+def _prepared(subject: Subject, prepare: Callable[[Any], None]) -> Any:
+    layer = subject.again()
+    prepare(layer)
+    return layer
 
 
 # --- forward's output -------------------------------------------------------------------------------------------------

@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.exact_route import Examination
-from dout.check.repair.edit_test import EditTest, compiled, computing, constants, right_values
+from dout.check.repair.edit_test import (
+    EditTest,
+    LineEffects,
+    compiled,
+    computing,
+    constants,
+    right_values,
+    up_to_constants,
+)
 from dout.check.repair.edits.candidate_edits import candidates
 from dout.check.repair.edits.computed_edits import echoes
 from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction, functions_at, places
@@ -124,9 +132,10 @@ class RepairSearch:
 
         Up to a constant, if that is a convention.
         """
-        right, times = right_values(self.stands[0], self.named), constants(self.stands[0], self.wrong)
-        budget = WorkBudget(min(SECONDS, self.budget.left))
-        return self.tried(functions, False, numbered, seen, [*computing(ordered, seen, right, times, budget)])
+        stand = self.stands[0]
+        right, effects = right_values(stand, self.named), LineEffects(stand, self.wrong, constants(stand, self.wrong))
+        budget = WorkBudget(min(2 * SECONDS, 0.75 * self.budget.left))  # to run what is found takes time, too
+        return self.tried(functions, False, numbered, seen, [*computing(ordered, seen, right, effects, budget)])
 
     def tried(
         self,
@@ -146,6 +155,7 @@ class RepairSearch:
         best, most = FARTHEST, ENOUGH_IN_FORWARD if in_forward else ENOUGH
         interface = self.stands[0].subject.interface
         is_one = interface is not None and interface.gives  # forward and backward are one function
+        scaled = up_to_constants(self.stands[0], self.wrong)
         outputs = not (self.hits or is_one)  # beside a repair of backward none that changes what forward returns
         tried = set(self.by_chance)
         for cost, edit in ordered:
@@ -161,7 +171,7 @@ class RepairSearch:
                 continue
             more = OTHER_OUTPUT * tests[0].moves() + BY_CHANCE * edit.fits_by_chance(seen[edit.place.i])
             more += UP_TO_A_CONSTANT * bool(constant) + OVERWRITING * tests[0].overwrote()
-            repair = written(edit, self.functions, edit.cost + more, self.wrong if constant else self.stands[0].negated)
+            repair = written(edit, self.functions, edit.cost + more, scaled if constant else self.stands[0].negated)
             if repair is not None:
                 found.setdefault(repair.text, repair)
                 best = min(best, cost + more)

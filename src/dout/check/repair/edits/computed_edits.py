@@ -271,13 +271,17 @@ _BY_SYNTAX: dict[type[ast.expr], tuple[Callable[[ExpressionPlace, Any, int], Fou
 # --- written elsewhere ------------------------------------------------------------------------------------------------
 
 Echoes = dict[str, dict[tuple[str, str, str], None]]  # an operand → what stands before and after it elsewhere, a word
-_TURNS = ("transpose", "swapaxes")
+_TURNS, _REDUCTIONS = ("transpose", "swapaxes"), ("sum", "mean")
+_WORDS_OF_CALLS = {**dict.fromkeys(_TURNS, "transpose"), **dict.fromkeys(_REDUCTIONS, "broadcast")}
 _ANYTHING = ""  # in the place of an operand: what a function of the user's or an order of axes may be for, too
 _WORDS = {ast.Add: "missing term", ast.Sub: "missing term", ast.Mult: "factor", ast.Div: "factor"}
 
 
 def echoes(functions: Iterable[ScratchFunction]) -> Echoes:
-    """The sums, products and calls of these functions, by each of their operands, written without `self.`."""
+    """The sums, products and calls of these functions, by each of their operands, written without `self.`.
+
+    And what a name is given, by the name.
+    """
     found: Echoes = {}
     for function in functions:
         source = function.source
@@ -288,10 +292,12 @@ def echoes(functions: Iterable[ScratchFunction]) -> Echoes:
             word = _WORDS.get(type(node.op), "") if isinstance(node, ast.BinOp) else "formula"
             others = [(source.segment(operand), operand, word) for operand in parts if word]
             if (inner := _moved_or_given(node, function)) is not None:
-                is_turned = isinstance(node, ast.Call) and name_of(node.func) in _TURNS
-                others.append((_ANYTHING, inner, "transpose" if is_turned else "formula"))
+                called = name_of(node.func) if isinstance(node, ast.Call) else ""
+                others.append((_ANYTHING, inner, _WORDS_OF_CALLS.get(called, "formula")))
             for text, operand, why in others:
                 found.setdefault(_key(text), {})[*_around(source, node, operand), why] = None
+            if (name := _given_to(node)) and isinstance(node, ast.Assign):
+                found.setdefault(name, {})[source.segment(node.value), "", "formula"] = None
     return found
 
 
@@ -302,12 +308,19 @@ def _around(source: ParsedFile, node: ast.AST, operand: ast.AST) -> tuple[str, s
 
 
 def _moved_or_given(node: ast.AST, function: ScratchFunction) -> ast.expr | None:
-    """The array whose axes are turned or moved by literals, `x[:, ::-1]`, or that a function of the user's is given."""
+    """The array whose axes are turned or moved by literals, `x[:, ::-1]`, or that a function of the user's is given.
+
+    Or that is summed along axes that have a name: `np.sum(x, axis=axes)`.
+    """
     match node:
         case ast.Subscript(value=inner, slice=index) if "::-1" in ast.unparse(index) and not _names_in(index):
             return inner
         case ast.Call(func=ast.Attribute(value=inner, attr=name), args=args) if name in _TURNS and args:
             return None if any(map(_names_in, args)) or function.is_module(inner) else inner
+        case ast.Call(func=ast.Attribute(value=module, attr=name), args=[inner], keywords=[_, *_]) if (
+            name in _REDUCTIONS and function.is_module(module)
+        ):
+            return inner if any(map(_names_in, node.keywords)) else None
         case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name), args=[inner], keywords=[]):
             return inner if name != function.name and hasattr(function.owner, name) else None
         case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]):
@@ -326,11 +339,24 @@ def echoed(place: ExpressionPlace, known: Echoes) -> Iterator[tuple[float, str, 
     """
     source, outer = place.function.source, place.parents[0]
     own = _around(source, outer, place.node) if isinstance(outer, ast.expr) else ("", "")
-    for key, cost in ((_key(place.text), 1.45), (_ANYTHING, 1.55)):
+    for key, more in ((_key(place.text), 0.0), (_ANYTHING, 0.1)):
         for before, after, word in known.get(key, ()):
             if (before, after) == own:
                 continue  # it is that already: `a + b` is not `a + b + b`
-            yield cost, word, "{x}".join(text.replace("{", "{{").replace("}", "}}") for text in (before, after))
+            cost = 1.45 + more * (word != "broadcast")  # a sum along axes by their name is meant for several
+            yield cost, word, "{x}".join(map(_literally, (before, after)))
+    given = known.get(_given_to(place.statement), {}) if place.node is getattr(place.statement, "value", None) else {}
+    yield from ((1.2, word, _literally(text)) for text, _, word in given if text != place.text)
+
+
+def _given_to(node: ast.AST) -> str:
+    """The only name that a statement gives a value, as `name =`; empty if there is none."""
+    target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+    return f"{target.id} =" if isinstance(target, ast.Name) else ""
+
+
+def _literally(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _key(text: str) -> str:

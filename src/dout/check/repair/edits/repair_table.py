@@ -222,6 +222,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.9, "swapped", NAME, "{t}", TermNeed.OTHER_KIND),
     RepairKind(1.9, "formula", NAME, "1 - {t}", ALIKE),
     RepairKind(1.4, "formula", EditedSpot.FLOATS, "{x}**2"),
+    RepairKind(1.5, "formula", EditedSpot.FLOATS, "{x}**3"),
     RepairKind(1.4, "formula", NAME, "1 - {x}"),
     RepairKind(1.7, "formula", EditedSpot.FLOATS, "np.sqrt({x})"),
     RepairKind(1.8, "formula", EditedSpot.FLOATS, "1 - {x}**2"),

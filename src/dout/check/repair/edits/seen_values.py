@@ -44,8 +44,8 @@ class Seen:
         attributes = [
             (f"self.{name}", value) for name, value in held.items() if not name.startswith("_dout")
         ]  # is ours
+        yield from (*own, *attributes)
         for text, value in (*own, *attributes):
-            yield text, value
             if isinstance(value, dict):
                 yield from ((f'{text}["{key}"]', item) for key, item in value.items() if isinstance(key, str))
             elif isinstance(value, list | tuple):
