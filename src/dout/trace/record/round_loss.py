@@ -1,4 +1,4 @@
-"""The loss that a program computes beside its layers: what the gradient that it gives to the last of them is that of."""
+"""The loss that a program computes beside its layers: the number whose gradient it gives to the last of them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _descends(tracer: ScriptTracer, loss: Node, output: Node, given: Node) -> bo
         values = computed(topological([derived, given], known=known), known)
     except (KeyError, ValueError, IndexError, TypeError):  # too large to be kept, or nothing that can be computed
         return False
-    mine, theirs = (np.ravel(known.get(node, values.get(node))).astype(float) for node in (given, derived))
+    mine, theirs = (np.asarray({**values, **known}.get(node), dtype=float).ravel() for node in (given, derived))
     with np.errstate(all="ignore"):
         size = np.linalg.norm(mine) * np.linalg.norm(theirs)
         return bool(size > 0 and mine @ theirs >= _ALONG * size)
