@@ -2,6 +2,7 @@
 
 __all__ = [
     "attribute_swap",
+    "backward_calls",
     "function_layers",
     "layer_calls",
     "pairing",
