@@ -48,6 +48,7 @@ FARTHEST_MASK = 1.5
 # A repair is the less likely by so much: if forward then returns other numbers, with a literal that is the value of a
 # name in scope, if it is right up to a constant that people choose, and if backward then writes into dout.
 OTHER_OUTPUT, BY_CHANCE, UP_TO_A_CONSTANT, OVERWRITING = 0.25, 0.3, 0.3, 1.0
+FACTOR_UP_TO_A_CONSTANT = 1.0  # it is both what was wrong and what nobody asks for: another may be right without
 OF_A_BASE = 0.05  # in a class that others may share
 IS_RIGHT = 0.1  # and a sign at what forward computes, too, or at what is computed on one side of a condition alone
 FIRST = 1.25  # what repairs cost that are tried before others are looked for
@@ -170,7 +171,9 @@ class RepairSearch:
             if constant is None:
                 continue
             more = OTHER_OUTPUT * tests[0].moves() + BY_CHANCE * edit.fits_by_chance(seen[edit.place.i])
-            more += UP_TO_A_CONSTANT * bool(constant) + OVERWRITING * tests[0].overwrote()
+            if constant:
+                more += FACTOR_UP_TO_A_CONSTANT if edit.said == "factor" else UP_TO_A_CONSTANT
+            more += OVERWRITING * tests[0].overwrote()
             repair = written(edit, self.functions, edit.cost + more, scaled if constant else self.stands[0].negated)
             if repair is not None:
                 found.setdefault(repair.text, repair)
