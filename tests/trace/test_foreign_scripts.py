@@ -399,3 +399,24 @@ def test_what_is_no_notebook_is_said(tmp_path):
     (tmp_path / "notes.ipynb").write_text("{}")
     with pytest.raises(dout.DoutError, match=r"notes\.ipynb is not valid"):
         record_script(tmp_path / "notes.ipynb")
+
+
+def test_a_file_written_into_a_folder_that_is_not_there_is_not_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    writes = "with open('runs/log.txt', 'w') as file:\n    file.write('x')\n"
+    trace = record_script(
+        written(tmp_path, train=f"{SCALE}import numpy as np\n{writes}a = np.ones((2, 3))\nb = a\n{USED}")
+    )
+    assert trace.calls
+    assert [e.message for e in trace.events if "runs" in e.message] == [
+        "the folder runs is not there: what is written into it is not kept"
+    ]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_program_that_has_an_answer_for_a_missing_folder_gives_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    writes = "try:\n    open('runs/log.txt', 'w')\nexcept FileNotFoundError:\n    answered = True\nassert answered\n"
+    assert record_script(
+        written(tmp_path, train=f"{SCALE}import numpy as np\n{writes}a = np.ones((2, 3))\nb = a\n{USED}")
+    ).calls

@@ -89,4 +89,5 @@ def test_what_no_layer_needs_is_left_out_and_what_one_needs_stays(tmp_path):
 def test_an_older_loader_gives_arrays_and_its_follower_a_table():
     older, newer = (data_sets.loader(f"sklearn.datasets.fetch_{name}", str) for name in ("mldata", "openml"))
     assert older("MNIST original").data.reshape(-1, 28, 28).shape[0] == len(older("MNIST original").target)
-    assert not hasattr(newer("mnist_784").data, "reshape")
+    assert hasattr(newer("mnist_784").data, "columns")
+    assert not isinstance(newer("mnist_784").data, np.ndarray)

@@ -9,6 +9,7 @@ from recorded_scripts import record_script
 
 from dout.errors import UserCodeError
 from dout.trace.program import data_sets, pictures, preparation, tables
+from dout.trace.program.stub_modules import Missing, NeedsError
 
 LAYER = """
 from pathlib import Path
@@ -403,3 +404,10 @@ def test_what_ready_made_layers_say_of_data_sets_is_not_the_programs(tmp_path):
     text = "import dout.layers\nfrom datasets import load_dataset\nrow = load_dataset('mnist')['train'][0]\n"
     text += "assert row['image'].size == 784\n"
     assert said(tmp_path, text)
+
+
+def test_what_is_not_there_can_be_printed_but_not_as_a_number():
+    missing = Missing("tables, which is not installed")
+    assert f"{missing}" == str(missing)
+    with pytest.raises(NeedsError, match="needs tables"):
+        f"{missing:.4f}"

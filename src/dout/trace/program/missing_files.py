@@ -311,8 +311,15 @@ class _Files:
         return place
 
     def _written(self, file: str | os.PathLike[str], mode: str) -> Any:
-        """Where a file is written: in its place, as long as nothing is stood for and the program was not stopped."""
-        if (self.scratch is None and not EndOfRun.begun) or os.fspath(file) == os.devnull:
+        """Where a file is written: in its place, as long as nothing is stood for and the program was not stopped.
+
+        Nor is the folder missing, which a repository does not keep if it is empty.
+        """
+        folder = Path(os.fspath(file)).parent
+        is_lost = not os.path.lexists(folder) and _key(file) not in self.instead and _asks(unguarded=True)
+        if is_lost:
+            self.made_up(f"the folder {folder} is not there: what is written into it is not kept")
+        elif (self.scratch is None and not EndOfRun.begun) or os.fspath(file) == os.devnull:
             return file
         if _key(file) not in self.instead:
             before = Path(file).read_bytes() if self.plain["isfile"](file) and "w" not in mode else None

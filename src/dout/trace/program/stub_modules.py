@@ -76,6 +76,9 @@ class Missing:
     __rpow__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = _refuse
 
+    def __format__(self, asked: str) -> str:
+        return str(self._refuse() if asked else self)  # f"{loss:.4f}" asks for a number
+
     def __or__(self, other: Any) -> Any:
         return self  # an annotation: torch.Tensor | None
 

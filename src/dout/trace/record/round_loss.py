@@ -1,8 +1,9 @@
-"""The loss that a program computes beside its layers: the number whose gradient it gives to the last of them."""
+"""The loss that a program computes beside its layers: the gradient that the last of them is given is that of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -53,10 +54,10 @@ def _descends(tracer: ScriptTracer, loss: Node, output: Node, given: Node) -> bo
         return False
     try:
         known = {node: tracer.data[node] for node in tracer.nodes if node in tracer.data}
-        values = computed(topological([derived, given], known=known), known)
+        values: dict[Node, Any] = {**known, **computed(topological([derived, given], known=known), known)}
     except (KeyError, ValueError, IndexError, TypeError):  # too large to be kept, or nothing that can be computed
         return False
-    mine, theirs = (np.asarray({**values, **known}.get(node), dtype=float).ravel() for node in (given, derived))
+    mine, theirs = (np.ravel(values[node]).astype(float) for node in (given, derived))
     with np.errstate(all="ignore"):
         size = np.linalg.norm(mine) * np.linalg.norm(theirs)
         return bool(size > 0 and mine @ theirs >= _ALONG * size)
