@@ -103,7 +103,8 @@ class RepairSearch:
             best = min((hit.cost for hit in self.hits), default=FARTHEST)
             if functions and best > LIKELY and not self.budget.is_over():
                 with suppress(*OF_TRIED_CODE):  # the layer does not run by itself here
-                    self.hits = self._found(functions, in_forward, best) or self.hits
+                    found = self._found(functions, in_forward, best)
+                    self.hits = [repair for repair in found if repair.cost < best] or self.hits
         return self.hits
 
     def _found(self, functions: list[ScratchFunction], in_forward: bool, worst: float) -> list[Repair]:
@@ -114,7 +115,7 @@ class RepairSearch:
         seen, handicaps = survey.looked_at(functions, numbered, in_forward, looking)
         found = list[Repair]()
         for limit in (FIRST, worst):  # there are few of the likeliest, and thousands of others
-            best = min((repair.edit.cost for repair in found), default=FARTHEST)
+            best = min((repair.cost for repair in found), default=FARTHEST)
             if best + AS_LIKELY > FIRST and not self.budget.is_over():
                 ordered = self._ordered(numbered, seen, handicaps, in_forward, min(limit, worst, best + AS_LIKELY))
                 found = self.tried(functions, in_forward, numbered, seen, ordered) or found

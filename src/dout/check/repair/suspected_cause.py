@@ -194,13 +194,17 @@ class CauseSearch:
             here += [] if is_factor else [found]
         return other
 
-    def _wrong_in_between(self, repair: Repair) -> int:
-        """How many gradients in between are wrong after a repair: the likeliest repair mends them as well."""
+    def _wrong_in_between(self, repair: Repair) -> tuple[bool, int]:
+        """How many gradients in between are wrong after a repair: the likeliest mends them as well.
+
+        Behind all others comes a factor that leaves another one, of samples.
+        """
+        leaves_another = bool(repair.scaled) and repair.edit.said == "factor"
         try:
             after = named_gradients(Examination(self.stands[0].recorded(repair.prepare)))
         except OF_TRIED_CODE:
-            return _UNRUNNABLE
-        return sum(not named.right and not named.negated for named in after)
+            return leaves_another, _UNRUNNABLE
+        return leaves_another, sum(not named.right and not named.negated for named in after)
 
     def _of_repair(self, proof: ProvenRepair, outcome: Outcome) -> Cause:
         edit = proof.repair.edit
