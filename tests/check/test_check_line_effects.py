@@ -115,7 +115,7 @@ class Loss:
 P, Y = RANDOM.dirichlet(np.ones(4), size=3), np.eye(4)[[0, 2, 1]]
 
 
-@pytest.mark.parametrize("wrong", ["(self.y - self.y)", "(self.p)", "(self.p + self.y)"])
+@pytest.mark.parametrize("wrong", ["(self.y - self.y)", "(self.p + self.y)"])
 def test_a_loss_that_is_nearly_the_gradient_of_its_softmax_is_repaired_so(wrong):
     assert check(layer(LOSS), P, Y).ok
     found = error_of(LOSS.replace("(self.p - self.y)", wrong), P, Y)

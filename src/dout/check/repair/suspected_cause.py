@@ -32,6 +32,8 @@ from dout.judge.outcomes import Outcome
 
 MOST_SECONDS = 1.5  # for a layer, all its gradients together
 _SECONDS_JOINED = 0.5
+_A_FORMULA = 2.0  # what an edit costs that brings in more than a term
+_OF_TERMS = frozenset({"sign", "missing term", "extra term", "swapped"})  # as prediction minus target is
 _SECONDS_FOR_KIND = 0.4  # where no repair is shown
 _SECONDS_ALONE, _MOST_ALONE = 0.25, 3  # at least, for each of the first gradients that no common repair mends
 _MOST_SEARCHES = 3  # where repairs are right by chance
@@ -100,6 +102,8 @@ class CauseSearch:
             self.budget.leave(_SECONDS_JOINED)
             search = RepairSearch(joined, frozenset({name}), frozenset(), self.examination, [], self.budget)
             for repair in sorted(search.repairs_of_backward(), key=lambda r: (r.cost, r.longer)):
+                if repair.edit.said not in _OF_TERMS or repair.edit.cost >= _A_FORMULA:
+                    continue  # a factor, a mask or a formula of sums makes the loss alone fit by chance
                 if times_of_both(repaired(self.stands[0].subject, repair.prepare), name) is not None:
                     return _of_joined(repair)
         return None

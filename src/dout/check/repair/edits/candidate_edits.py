@@ -92,11 +92,17 @@ def _of_kind(
 _IN_SCOPE: dict[str, Callable[[RepairKind, ExpressionPlace, Seen, Mapping[TermNeed, Terms]], Iterable[Any]]] = {
     "t": lambda kind, place, seen, terms: terms[kind.needs],
     "d": lambda kind, place, seen, terms: [t for t in terms[TermNeed.ALIKE] if t[0] == _upstream(place)],
-    "i": lambda kind, place, seen, terms: [(str(axis), axis) for axis in range(seen.ndim)],
+    "i": lambda kind, place, seen, terms: _axes_of(kind, seen),
     "n": lambda kind, place, seen, terms: seen.lengths.items(),
     "m": lambda kind, place, seen, terms: _conditions(place, terms),
     "s": lambda kind, place, seen, terms: bias_sums(_upstream(place), seen.terms),
 }
+
+
+def _axes_of(kind: RepairKind, seen: Seen) -> list[tuple[str, int]]:
+    """The axes of an expression, but for those of length 1 that a sum would keep: it does nothing along them."""
+    lengths = enumerate(seen.shape or ())
+    return [(str(axis), axis) for axis, n in lengths if n != 1 or "keepdims" not in kind.meant]
 
 
 def _conditions(place: ExpressionPlace, terms: Mapping[TermNeed, Terms]) -> Iterator[tuple[str, Any]]:

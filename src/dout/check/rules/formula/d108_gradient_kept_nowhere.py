@@ -6,7 +6,13 @@ from dout.adapt.source import names_declared, names_unread
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.formula.discarded_gradients import discarded_gradients, fully_judged, left_empty, misplaced
+from dout.check.rules.formula.discarded_gradients import (
+    discarded_gradients,
+    fully_judged,
+    left_empty,
+    misplaced,
+    misspelt,
+)
 from dout.trace.session.pairing import stem
 
 RULE = Rule("D108", "warning", "the gradient of a parameter is computed and kept nowhere")
@@ -39,3 +45,6 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
             f"which nothing writes"
         )
         yield RULE.about(subject, message, argument=name, severity="error", cause="kept nowhere")
+    for kept, meant in misspelt(subject):
+        message = f"backward keeps a gradient in self.{kept}, which nothing reads: others read self.{meant} of a layer"
+        yield RULE.about(subject, message, cause="kept nowhere")

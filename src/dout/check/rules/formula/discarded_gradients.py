@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator, Set
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.search.unset_attributes import is_left_empty, never_written, writer_of
+from dout.adapt.interface.adapted_layer import users_class
+from dout.adapt.repository.project_files import files_below, repository_root, texts_of
+from dout.adapt.search.unset_attributes import file_of, is_left_empty, never_written, writer_of
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject, kept
@@ -89,6 +93,36 @@ def misplaced(subject: Subject) -> tuple[tuple[str, str, str, str], ...]:
         is_meant = partial(_is_for, pair.name, {key for key in after if after[key] is not None})
         found += ((pair.name, new[0], *one) for one in never_written(type(layer), is_meant) if new)
     return tuple(dict.fromkeys(found))
+
+
+@kept
+@otherwise(())
+def misspelt(subject: Subject) -> tuple[tuple[str, str], ...]:
+    """The attributes that backward makes and nothing reads, each with one that is read of other layers instead.
+
+    That one is a letter longer or shorter; other classes of the repository write it, and this one does not have it.
+    """
+    layer, _, before = _after_a_round(subject)
+    after, cls = attributes_of(layer), users_class(type(layer))
+    text, file = inspect.getsource(cls), file_of(cls)
+    made = [name for name, item in after.items() if name not in before and arrays([item])]
+    texts = [code for _, code in texts_of(files_below(repository_root(file)))] if made and file else []
+    found = list[tuple[str, str]]()
+    for name in made:
+        written = len(re.findall(rf"\bself\.{name}\s*=[^=]", text))
+        if written < sum(len(re.findall(rf"\b{name}\b", code)) for code in texts if name in code):
+            continue
+        read = {other for code in texts for other in re.findall(r"(?<!\bself)\.(\w+)\b(?!\s*[=(])", code)}
+        alike = (other for other in sorted(read) if _is_a_letter_off(name, other) and after.get(other) is None)
+        meant = (other for other in alike if any(re.search(rf"\bself\.{other}\s*=[^=]", code) for code in texts))
+        found += [(name, other) for other in meant if not callable(getattr(cls, other, None))][:1]
+    return tuple(found)
+
+
+def _is_a_letter_off(name: str, other: str) -> bool:
+    """Whether one of two words is the other without a letter."""
+    short, long = sorted((name, other), key=len)
+    return len(long) == len(short) + 1 and any(long[:i] + long[i + 1 :] == short for i in range(len(long)))
 
 
 def _is_for(parameter: str, filled: Set[str], name: str) -> bool:

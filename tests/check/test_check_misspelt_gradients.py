@@ -1,0 +1,73 @@
+"""A gradient that backward keeps by a name that nothing reads, a letter beside the one that a program reads."""
+
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("flint")
+
+from dout.check import check
+
+LAYERS = """
+import numpy as np
+
+class Tanh:
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.y
+
+    def backward(self, dout):
+        self.dinputs = dout * (1 - self.y**2)
+
+class Exp:
+    def forward(self, x):
+        self.y = np.exp(x)
+        return self.y
+
+    def backward(self, dout):
+        self.dinputs = dout * self.y
+"""
+PROGRAM = """
+def back(layers, dout):
+    for layer in reversed(layers):
+        layer.backward(dout)
+        dout = layer.dinputs
+"""
+READS_BOTH = f"{PROGRAM}    return layers[0].dinput\n"
+
+
+def codes_of(folder, patch, layers, program):
+    (folder / "program.py").write_text(program)
+    file = folder / "layers.py"
+    file.write_text(layers)
+    spec = importlib.util.spec_from_file_location("layers", file)
+    module = importlib.util.module_from_spec(spec)
+    patch.setitem(sys.modules, "layers", module)
+    spec.loader.exec_module(module)
+    found = check(module.Exp, np.random.default_rng(0).normal(size=(3, 4))).findings
+    return {one.code: one for one in found if one.severity != "note"}
+
+
+def of_exp(name):
+    first, second = LAYERS.split("class Exp")
+    return f"{first}class Exp{second.replace('self.dinputs', f'self.{name}')}"
+
+
+def test_a_gradient_that_nothing_reads_is_told_beside_the_name_that_is_read(tmp_path, monkeypatch):
+    found = codes_of(tmp_path, monkeypatch, of_exp("dinput"), PROGRAM)
+    assert "self.dinput, which nothing reads: others read self.dinputs" in found["D108"].message
+
+
+@pytest.mark.parametrize(
+    ("layers", "program"),
+    [
+        (LAYERS, PROGRAM),
+        (of_exp("dinput"), READS_BOTH),
+        (of_exp("dx"), PROGRAM),
+        (of_exp("dinput").replace("self.dinput = dout", "self.dinput = self.dinputs = dout"), PROGRAM),
+    ],
+)
+def test_a_name_that_is_read_or_is_no_other_one_is_fine(tmp_path, monkeypatch, layers, program):
+    assert "D108" not in codes_of(tmp_path, monkeypatch, layers, program)
