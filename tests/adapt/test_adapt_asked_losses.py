@@ -66,6 +66,7 @@ class ReadsTheTargetAgain(Asks):
             delta = layer.backward(delta, lr)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("network", [Asks, IsToldLater])
 def test_what_a_loss_is_asked_for_is_the_upstream_gradient(network):
     report = dout.check(network)
@@ -74,6 +75,7 @@ def test_what_a_loss_is_asked_for_is_the_upstream_gradient(network):
     assert {str(verdict.word) for verdict in report.verdicts} == {"exact"}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("network", [AsksInOrder, DoublesWhatItIsTold])
 def test_a_network_that_goes_back_wrongly_is_refuted(network):
     assert not dout.check(network).ok

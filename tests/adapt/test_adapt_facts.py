@@ -4,6 +4,7 @@ import ast
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from dout.adapt import example
 from dout.adapt.interface.function_pairs import pair_class
@@ -255,5 +256,6 @@ class Pool:
         return dx
 
 
+@pytest.mark.long
 def test_what_is_unpacked_into_attributes_is_a_shape_and_no_object():
     assert [str(verdict.word) for verdict in check(Pool).verdicts] == [Word.EXACT]

@@ -65,6 +65,7 @@ class Press:
 """
 
 
+@pytest.mark.long
 def test_columns_go_back_as_a_row_for_each(tmp_path: Path) -> None:
     module = loaded(tmp_path, COLUMNS)
     assert words(dout.check(module.Press)) == {"v": Word.EXACT}
@@ -138,6 +139,7 @@ class WrongSquareLoss(SquareLoss):
     sign = -2
 
 
+@pytest.mark.long
 def test_an_input_may_be_called_output():
     assert words(dout.check(SquareLoss)) == {"output": Word.SCALED}
     assert words(dout.check(WrongSquareLoss)) == {"output": Word.REFUTED}
@@ -271,6 +273,7 @@ class TrainedWrong(Trained):
         return dx
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("cls", "word"), [(Trained, Word.EXACT), (TrainedWrong, Word.REFUTED)])
 def test_a_constructor_is_given_the_loss_that_the_module_has(cls: type, word: Word) -> None:
     assert words(dout.check(cls)) == {"x": Word.EXACT, "W": word}

@@ -256,6 +256,7 @@ class SlopeOfAName(SlopeOfWhatItIsGiven):
         return dout
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("cls", [SlopeOfWhatItIsGiven, SlopeOfNames, SlopeOfAName])
 def test_what_an_output_is_made_of_is_no_output(cls):
     assert [str(verdict.word) for verdict in check(cls).verdicts] == ["refuted"]

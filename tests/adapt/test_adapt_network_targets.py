@@ -199,6 +199,7 @@ class Scaled(Bent):
         return 1 - np.tanh(x * self.weights) ** 2
 
 
+@pytest.mark.long
 def test_the_slope_of_an_activation_is_not_that_of_the_weights_before_it():
     assert not dout.check(Bent).verdicts
     assert {str(verdict.word) for verdict in dout.check(Scaled).verdicts} == {"refuted"}

@@ -129,6 +129,7 @@ class Line:
 """
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("text", [IN_BACKWARD, IN_TRAIN], ids=["in backward", "in train"])
 def test_the_loss_that_a_network_calls_on_its_output_is_what_its_gradients_are_of(tmp_path: Path, text: str) -> None:
     assert words(dout.check(loaded(tmp_path, text).Line)) == {"W": Word.EXACT, "b": Word.EXACT}

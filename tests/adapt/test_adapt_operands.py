@@ -177,6 +177,7 @@ def relu_grad(dout, cache):
 """
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", ["dout", "grad", "upstream", "delta"])
 @pytest.mark.parametrize("reads", [True, False])
 def test_an_upstream_gradient_that_backward_does_not_read_is_forgotten(tmp_path: Path, reads: bool, name: str) -> None:

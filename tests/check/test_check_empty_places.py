@@ -281,6 +281,7 @@ def test_a_gradient_in_a_global_is_kept_and_one_in_a_local_name_is_not():
     assert named_errors(check(NamesItLocally(), X)) == [("D108", "U")]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("layer", "found"),
     [

@@ -216,6 +216,7 @@ class ColumnCell(AnyColumns):
         return super().forward(x, state)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("cls", "severity"), [(ColumnCell, "warning"), (AnyColumns, "error")])
 def test_a_layer_whose_text_says_one_column_may_be_meant_for_one(cls, severity):
     assert severities(dout.check(cls, table(3, 1), table(3, 1), init={"size": 3}), "D501") == [severity]

@@ -54,6 +54,7 @@ class Activation:
         return 1 - np.tanh(x) ** 2 if prime else np.tanh(x)
 
 
+@pytest.mark.long
 def test_a_bag_of_functions_with_switches_has_a_layer_each():
     from dout.adapt.interface.method_pairs import pair_classes
 

@@ -86,6 +86,7 @@ def gradients_of_affine(dout, cache):
     return dout @ w.T, x.T @ dout
 
 
+@pytest.mark.long
 def test_two_functions_are_given_as_a_pair():
     assert words(check((affine, gradients_of_affine))) == {"x": "exact", "w": "exact"}
     assert words(check((lambda x: x**3, lambda dout, x: 3 * dout * x**2))) == {"x": "exact"}

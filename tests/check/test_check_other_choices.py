@@ -279,6 +279,7 @@ class MeanSquaredErrorTurned(RowsOfSquares):
         return self.Y - self.A
 
 
+@pytest.mark.long
 def test_a_loss_of_one_row_is_no_error_on_several():
     assert severities(dout.check(MeanSquaredError)) == ["warning"]
     assert severities(dout.check(MeanSquaredErrorTurned)) == ["error"]
@@ -508,6 +509,7 @@ class EveryOutput(ByOutputs):
         return super().backward(delta)
 
 
+@pytest.mark.long
 def test_the_backward_of_a_part_may_be_given_what_the_part_gave():
     assert dout.check(ByOutputs).ok
     assert not dout.check(ByOutputsForwards).ok

@@ -195,6 +195,7 @@ class RightAttention(Attention):
         return dout * self.key, dout * self.query
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("layer", "right"), [(Attention, False), (RightAttention, True)])
 def test_an_argument_that_may_be_left_out_is_no_excuse_where_it_is_wrong_with_it_too(layer, right):
     assert dout.check(layer, np.arange(1.0, 7.0).reshape(2, 3)).ok is right

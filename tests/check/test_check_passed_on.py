@@ -352,6 +352,7 @@ class ThriceOfTwo(LastOfTwoClasses):
         return 7 * dx
 
 
+@pytest.mark.long
 def test_a_sigmoid_is_left_to_the_loss_by_the_output_layer_alone_and_up_to_no_other_number():
     assert not check(HiddenOfTwo).ok
     assert not check(ThriceOfTwo).ok

@@ -209,6 +209,7 @@ class ReturnsThreeNegated(ReturnsThree):
         return da_prev, dw, db
 
 
+@pytest.mark.long
 def test_whose_gradients_are_names_and_shapes_tell_together():
     x = DRAW.normal(size=(2, 3, 5))
     assert named_errors(check(ReturnsThree(), x)) == []

@@ -1,6 +1,7 @@
 """Settings of forward, and other inputs: what is no example of a layer, and what a larger one shows."""
 
 import numpy as np
+import pytest
 from report_findings import errors
 
 from dout.check.verb.check_layer import check
@@ -90,6 +91,7 @@ class Reduced:
         return 2 * self.difference
 
 
+@pytest.mark.long
 def test_a_word_that_forward_is_given_is_a_setting():
     (finding,) = errors(check(Reduced(), X, 0.5 * X[::-1], reduction="sum"))
     assert "reduction = 'mean'" in finding.message
