@@ -1,5 +1,6 @@
 """Where a round of a script begins and ends, and of which programs there is something to show."""
 
+import numpy as np
 import pytest
 from recorded_scripts import record_script
 
@@ -361,7 +362,7 @@ for i in range(3):
 """
 
 
-@pytest.mark.parametrize(("data", "factor", "wrong"), [("x", 1, 0), ("x", 2, 2)])
+@pytest.mark.parametrize(("data", "factor", "wrong"), [("x", 1, 0), ("x", 2, 4)])
 def test_a_forward_for_the_accuracy_of_a_batch_leaves_the_gradients_to_that_of_the_loss(tmp_path, data, factor, wrong):
     script = tmp_path / "train.py"
     script.write_text(MEASURED.replace("DATA", data).replace("FACTOR", str(factor)), encoding="utf-8")
@@ -375,3 +376,54 @@ def test_a_backward_belongs_to_the_forward_whose_values_its_layer_holds(tmp_path
     script.write_text(MEASURED.replace("DATA", "other").replace("FACTOR", "1"), encoding="utf-8")
     trace = record_script(script)
     assert [call.gradients is not None for call in trace.calls] == [False, False, True, True, True]
+
+
+USED_BESIDE = """
+import copy
+import numpy as np
+class Dense:
+    def __init__(self, W):
+        self.W = W
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dout):
+        self.dW = FACTOR * self.x.T @ dout
+        return dout @ self.W.T
+rng = np.random.default_rng(0)
+dense = Dense(rng.normal(size=(3, 2)))
+BEFORE
+x, t = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+for _ in range(3):
+    y = dense.forward(x)
+    BETWEEN
+    dense.backward(y - t)
+    dense.W -= 0.01 * dense.dW
+"""
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+@pytest.mark.parametrize(
+    ("before", "between"),
+    [
+        ("best = copy.deepcopy(dense)", ""),
+        ("best = dense.W.copy()", ""),
+        ("", "accuracy = np.mean((dense.forward(x) > 0) == (t > 0))"),
+    ],
+)
+def test_a_parameter_that_is_kept_or_measured_beside_has_its_own_gradient(tmp_path, factor, before, between):
+    script = tmp_path / "train.py"
+    text = USED_BESIDE.replace("FACTOR", str(factor)).replace("BEFORE", before).replace("BETWEEN", between)
+    script.write_text(text)
+    trace = record_script(script)
+    weight, x, t = (trace[name].data for name in ("W", "x", "t"))
+    value = next(v for v in trace.values if v.name == "W" and v.gradient is not None)
+    slopes = np.zeros_like(weight)
+    for place in np.ndindex(weight.shape):
+        step = np.zeros_like(weight)
+        step[place] = 1e-4
+        up, down = (np.sum((x @ (weight + sign * step) - t) ** 2) / 2 for sign in (1, -1))
+        slopes[place] = (up - down) / 2e-4
+    assert value.gradient.source == "user"
+    np.testing.assert_allclose(value.gradient.value, factor * slopes, rtol=1e-6)
+    assert bool(trace.wrong) == (factor == 2)

@@ -16,6 +16,7 @@ from dout.ops import PRIMITIVES
 from dout.ops.elementwise import add
 from dout.trace.model.recorded import LOSSES, LayerCall, RecordedRun
 
+_COPY = PRIMITIVES["copy"]
 _ROUNDED = 1000  # units in the last place of the largest number
 Edge = tuple[Node, int]
 Place = Node | tuple[Edge, ...]  # a value, or the edges into a layer that lead to one of its arguments
@@ -82,7 +83,7 @@ class Derivation:
         """The derivative of the forward as it stands, where all of it is known."""
         if not self.seeds:
             return Derived()
-        complete = self._complete() | self._of_loss.of.keys()
+        complete = self._complete | self._of_loss.of.keys()
         found = _evaluated(self.gradients, self._known)
         return Derived(
             {node: gradient for node, gradient in found.of.items() if node in complete},
@@ -116,8 +117,8 @@ class Derivation:
         return dout is None or {*added_terms(dout)} == {*gradients} or [dout] == [*gradients]
 
     def _is_kept(self, node: Node, returned: Collection[Node]) -> bool:
-        """Whether a value that nothing uses was made in a layer, and is none of those that layers returned."""
-        return node in self.trace.call_of and node not in returned
+        """Whether a value that nothing uses is a copy, or made in a layer, and none of those that layers returned."""
+        return (node in self.trace.call_of or node.primitive is _COPY) and node not in returned
 
     def edges_into(self, node: Node, call: LayerCall) -> tuple[Edge, ...]:
         """The uses of a value inside a layer call."""
@@ -208,11 +209,17 @@ class Derivation:
             and f"d{names.get(node)}" in begun
         }
 
+    def leads_nowhere(self, edge: Edge) -> bool:
+        """Whether a use of a value is known to lead to no start of backward, as that in a copy, or in an accuracy."""
+        return bool(self.seeds) and edge[0] in self._complete and edge not in self.gradients.on
+
+    @cached_property
     def _complete(self) -> set[Node]:
         """Values all of whose uses lead to a seed: only there is a derived gradient the whole gradient.
 
         Where forward's outputs are known, a value that nothing uses further is no output: nothing is missing there. Nor
-        is what a layer keeps and does not return. Where an edge was lost, no value is known to have all its uses.
+        is what a layer keeps and does not return, or a copy that nobody reads, as of the best weights so far. Where an
+        edge was lost, no value is known to have all its uses.
         """
         if any(event.kind in LOSSES for event in self.trace.events):
             return set()

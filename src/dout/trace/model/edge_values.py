@@ -91,7 +91,7 @@ class _Annotation:
             wholes = given or (self._held(node, layer) if layer else [])  # else an array that the layer holds itself
             if wholes:
                 parts.update({(u.call, u.argument): u.gradient for u in wholes})
-            else:
+            elif not self.derivation.leads_nowhere((consumer, argument)):
                 parts[consumer, argument] = None
             gradient = self._gradient(None, ((consumer, argument),))
             edges = self.derivation.edges_into(node, layer) if layer else ()
