@@ -378,14 +378,26 @@ class ForAnEntropy:
         return self.y + dout * self.y
 
 
+class ForAnAverage(ForAnEntropy):
+    def backward(self, dout):
+        return (self.y + dout * self.y) / len(dout)
+
+
 class ForNothing(ForAnEntropy):
     def backward(self, dout):
         return self.y - dout * self.y
 
 
+class ForTwice(ForAnEntropy):
+    def backward(self, dout):
+        return 2 * (self.y + dout * self.y)
+
+
 def test_a_softmax_for_a_cross_entropy_is_a_warning():
     assert severities(dout.check(ForAnEntropy)) == ["warning"]
+    assert severities(dout.check(ForAnAverage)) == ["warning"]
     assert severities(dout.check(ForNothing)) == ["error"]
+    assert severities(dout.check(ForTwice)) == ["error"]
 
 
 class WithVelocity:

@@ -183,7 +183,7 @@ def _of_steps(gradient: RefutedGradient) -> Convention | None:
     if 1 in others and (mean or any(math.isclose(ratio * n, 1) for n in lengths)):
         return None  # no momentum averages one gradient alone
     constant = mean.symbol if mean else STEP
-    return Convention(Word.SCALED, f"the first step is {ratio:.4g} × rate × gradient", constant)
+    return Convention(Word.SCALED, f"{ratio:.4g} × rate × gradient in its first step", constant)
 
 
 def _penalised(gradient: RefutedGradient) -> Convention | None:

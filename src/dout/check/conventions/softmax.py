@@ -43,23 +43,24 @@ def is_softmax(subject: Subject) -> bool:
 
 @otherwise(False)
 def is_right_at_a_cross_entropy(subject: Subject) -> bool:
-    """Whether a softmax, or the logarithm of one, is right, up to a factor, for each `dout` of a cross entropy.
+    """Whether a softmax, or the logarithm of one, is right for each `dout` of a cross entropy, averaged or not.
 
     That is `-t` of a logarithm, and `-t / y` of a softmax, for targets `t` with one 1 along the axis.
     """
     if not is_softmax(subject):
         return False
-    ratios = []
+    ratios, samples = [], 1
     for x, y in _outputs(subject):
         axis = next(axis for axis in (-1, *range(x.ndim - 1)) if _is_along(axis, x, y))
-        places = np.arange(y.size // y.shape[axis]).reshape(np.delete(y.shape, axis)) % y.shape[axis]
+        samples = y.size // y.shape[axis]
+        places = np.arange(samples).reshape(np.delete(y.shape, axis)) % y.shape[axis]
         targets = np.moveaxis(np.eye(y.shape[axis])[places], -1, axis)
         dout = -targets if np.all(y <= 0) else np.where(targets == 1, -1 / y, 0.0)
         gradient, right = subject.run((copied(x),), (dout,)).gradients[0], softmax(x, axis) - targets
         ratios.append(float(np.sum(gradient * right) / np.sum(right * right)))
         if not np.allclose(gradient, ratios[-1] * right, atol=_CLOSE):
             return False
-    return bool(ratios[0] > 0 and np.ptp(ratios) < _CLOSE)
+    return any(np.allclose(ratios, share, atol=_CLOSE) for share in (1, 1 / samples))
 
 
 def _is_along(axis: int, x: Any, y: Any) -> bool:

@@ -24,6 +24,7 @@ from dout.adapt.search.example_search import Example
 from dout.adapt.sizes.proposed_arrays import between, labels_for, one_hot
 from dout.adapt.source import axes_for, keeps_for, kinds_for
 from dout.adapt.target import Target
+from dout.check.exact.missing_gradients import paired_by_place
 from dout.check.exact.subject import Subject
 from dout.check.lab.other_values import other as others_like
 from dout.check.lab.other_values import same
@@ -84,7 +85,8 @@ class OtherMeanings:
         """The only gradient, if it is the derivative for another input, or for weights of another shape.
 
         Weights of the shape of its own input are meant only if forward has made them for good. Another input is not
-        where names tell which is the prediction, and which the label: the sign may be wrong.
+        where names tell which is the prediction, and which the label: the sign may be wrong. Nor is it where a tape
+        takes each gradient by its place.
         """
         subject = subject_of(self.layer, self.ordered, self.example.init)
         run, names = subject.run(), {str(item.argument) for item in wrong_here(report)}
@@ -96,7 +98,8 @@ class OtherMeanings:
         ((name, gradient),) = given
         own = np.shape(subject.inputs[subject.names.index(name)])
         others = {n: x for n, x in zip(subject.names, subject.inputs, strict=False) if n != name and is_float_array(x)}
-        if names_output(name) or (any(map(names_label, others)) and not names_label(name)):
+        is_told = names_output(name) or (any(map(names_label, others)) and not names_label(name))
+        if is_told or paired_by_place(subject, len(run.gradients)):
             others = {}
         judged = {f"self.{verdict.argument}" for verdict in report.verdicts}  # these have gradients of their own
         made = _made_for_good(subject)
