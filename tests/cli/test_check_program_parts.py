@@ -249,3 +249,28 @@ def test_the_first_wrong_gradient_of_a_network_is_one_that_is_wrong_in_it(tmp_pa
     assert "y wrong" in said  # of several columns it is
     assert ("on the way back is" in said) == bool(first)
     assert f"on the way back is that of {first}" in said or not first
+
+
+FOR_AN_ENTROPY = """
+import numpy as np
+
+class Softmax:
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y = e / e.sum(axis=1, keepdims=True)
+        return self.y
+
+    def backward(self, dout):
+        return self.y * (dout + 1)
+
+softmax, x, t = Softmax(), np.cos(np.arange(12.0)).reshape(4, 3), np.eye(3)[[0, 2, 1, 1]]
+for epoch in range(9):
+    y = softmax.forward(x)
+    softmax.backward(DOUT)
+"""
+
+
+@pytest.mark.parametrize(("dout_", "ok"), [("-t / y", True), ("-t / y / len(t)", False), ("y - t", False)])
+def test_a_softmax_for_a_cross_entropy_is_an_error_where_the_program_hands_it_another(tmp_path, dout_, ok):
+    (tmp_path / "train.py").write_text(FOR_AN_ENTROPY.replace("DOUT", dout_))
+    assert layers(document("train.py", cwd=tmp_path))["Softmax"]["ok"] == ok

@@ -338,11 +338,11 @@ def _shares(some: Sequence[Any], others: Sequence[Any]) -> bool:
 
 @otherwise(False)
 def _is_of_entropy(outputs: Sequence[Any], given: Sequence[Any]) -> bool:
-    """Whether a backward is given `-t / y`, or `-t`, times a number, of the only output and targets with one 1."""
+    """Whether a backward is given `-t / y`, or `-t`, of the only output and targets with one 1: not averaged."""
     (y,), (dout,) = outputs, given
     picked = (dout * y if np.all(y > 0) else dout)[dout != 0]
     has_one = any(np.all(np.count_nonzero(dout, axis=axis) == 1) for axis in range(np.ndim(dout)))
-    return has_one and bool(np.all(picked < 0)) and np.allclose(picked, picked[0])
+    return has_one and np.allclose(picked, -1)
 
 
 def _take_target(watch: _LayerWatch, frame: FrameType) -> None:
