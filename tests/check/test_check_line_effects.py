@@ -97,34 +97,3 @@ def test_parameters_are_right_up_to_a_constant_beside_an_input_that_is_right():
 def test_one_number_is_no_mask():
     found = error_of(NORM.replace("return dx", "return dx + 0.1 * n"), RANDOM.normal(size=(3, 2, 4, 6)))
     assert found.cause != "mask"
-
-
-# --- a loss with its activation ---------------------------------------------------------------------------------------
-
-LOSS = """
-import numpy as np
-
-class Loss:
-    def forward(self, p, y):
-        self.p, self.y = p, y
-        return -np.sum(y * np.log(p + 1e-9)) / len(y)
-
-    def backward(self):
-        return (self.p - self.y) / len(self.y)
-"""
-P, Y = RANDOM.dirichlet(np.ones(4), size=3), np.eye(4)[[0, 2, 1]]
-
-
-@pytest.mark.parametrize("wrong", ["(self.y - self.y)", "(self.p + self.y)"])
-def test_a_loss_that_is_nearly_the_gradient_of_its_softmax_is_repaired_so(wrong):
-    assert check(layer(LOSS), P, Y).ok
-    found = error_of(LOSS.replace("(self.p - self.y)", wrong), P, Y)
-    assert "it is then the gradient of loss and softmax (or sigmoid) together" in found.because
-    assert check(layer(found.fix.after), P, Y).ok
-
-
-def test_a_loss_that_one_edit_makes_the_derivative_is_repaired_so():
-    text = LOSS.replace("(self.p - self.y)", "-self.y / (self.p + 1e-9)")
-    assert check(layer(text), P, Y).ok
-    found = error_of(text.replace("-self.y", "self.y"), P, Y)
-    assert "together" not in found.because

@@ -35,7 +35,7 @@ from dout.judge.outcomes import Outcome
 
 MOST_SECONDS = 6.0
 _TOO_LONG: WeakSet[type] = WeakSet()
-ANEW = 4.0  # what a line costs that is written anew
+_COST = 4.0  # what a line costs that is written anew
 _UNSAFE = "it writes the whole backward anew"
 _SENTENCE = "no small repair is known, the backward below is derived from forward"
 
@@ -191,7 +191,7 @@ def _meant(place: ExpressionPlace, value: Any, test: EditTest, budget: WorkBudge
 
 def _edit(place: ExpressionPlace, lines: Sequence[str], text: str) -> Edit:
     """The edit that gives a place a derived text, with lines in front of its statement."""
-    cost = ANEW + sum(map(len, (*lines, text))) / 1000
+    cost = _COST + sum(map(len, (*lines, text))) / 1000
     if not lines:
         return Edit(place, cost, "formula", text)
     source, steps = place.function.source, [line.partition(" = ") for line in lines]

@@ -322,16 +322,11 @@ def _judged_on(subject: Subject, prepare: Callable[[Any], None]) -> Judgement | 
 
 def judged_repaired(subject: Subject, prepare: Callable[[Any], None], douts: tuple[Any, ...]) -> Judgement:
     """The judgement on a repaired layer, as on the layer itself: by differences where it cannot be recorded."""
-    mended = repaired(subject, prepare)
+    repaired = replace(subject, make=partial(_prepared, subject, prepare))
     try:
-        return judge(mended.recorded(douts), ends=subject.ends)
+        return judge(repaired.recorded(douts), ends=subject.ends)
     except Exception:  # the recording, or the exact arithmetic: the layer itself runs, or it raises below
-        return judge_numerically(mended, mended.run(douts=douts))
-
-
-def repaired(subject: Subject, prepare: Callable[[Any], None]) -> Subject:
-    """The layer with a repair in it."""
-    return replace(subject, make=partial(_prepared, subject, prepare))
+        return judge_numerically(repaired, repaired.run(douts=douts))
 
 
 def _prepared(subject: Subject, prepare: Callable[[Any], None]) -> Any:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from dout.check.conventions.fused_loss import times_of_both
-from dout.check.conventions.softmax import softmax
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
-from dout.check.repair.derived_backward import ANEW, derived_lines
-from dout.check.repair.edit_test import up_to_constants
+from dout.check.repair.derived_backward import derived_lines
 from dout.check.repair.edits.other_users import users_beside
 from dout.check.repair.edits.repair_table import sentence_of
 from dout.check.repair.edits.source_edit import Edit
 from dout.check.repair.first_wrong import NamedGradient, first_unknown, named_gradients
-from dout.check.repair.repair_proof import Elsewhere, ProvenRepair, Repair, elsewhere, proven, repaired, stays_right
+from dout.check.repair.repair_proof import Elsewhere, ProvenRepair, Repair, elsewhere, proven, stays_right
 from dout.check.repair.repair_search import RepairSearch
 from dout.check.repair.scratch_functions import OF_TRIED_CODE
-from dout.check.repair.test_stand import KIND_ALONE, Stand, stands
+from dout.check.repair.test_stand import KIND_ALONE, stands
 from dout.check.repair.whole_gradients import how_many, is_left_out, is_scaled, word_of
 from dout.check.report.verdicts import Cause
 from dout.clock import WorkBudget
@@ -31,9 +27,6 @@ from dout.judge.judging_points import further
 from dout.judge.outcomes import Outcome
 
 MOST_SECONDS = 1.5  # for a layer, all its gradients together
-_SECONDS_JOINED = 0.5
-_A_FORMULA = 2.0  # what an edit costs that brings in more than a term
-_OF_TERMS = frozenset({"sign", "missing term", "extra term", "swapped"})  # as prediction minus target is
 _SECONDS_FOR_KIND = 0.4  # where no repair is shown
 _SECONDS_ALONE, _MOST_ALONE = 0.25, 3  # at least, for each of the first gradients that no common repair mends
 _MOST_SEARCHES = 3  # where repairs are right by chance
@@ -75,9 +68,6 @@ class CauseSearch:
         apart = apart if wrong[0] - apart else parts
         common = self._proven(wrong[0] - apart, apart) if names - parts else None  # a part keeps them: the proof sees
         self.budget.leave(MOST_SECONDS / 2)
-        is_small = common is not None and common.repair.edit.cost < ANEW
-        if not (is_small or several or apart) and (joined := self._joined_with_its_activation(*names)) is not None:
-            return dict.fromkeys(self.refuted, joined)
         found: dict[Node, Cause] = {}
         mending = dict.fromkeys((names - apart) | (common.mends & names), common) if common else {}
         for i, (node, outcome) in enumerate(sorted(self.refuted.items(), key=self._way)) if self.stands else ():
@@ -91,38 +81,6 @@ class CauseSearch:
                 mine = None  # another forward would do, but hardly is what was meant
             found[node] = self._of_repair(mine, outcome) if mine is not None else self._of_numbers(outcome)
         return {node: found[node] for node in self.refuted if node in found}
-
-    def _joined_with_its_activation(self, name: str) -> Cause | None:
-        """The cause of the gradient of a loss that is that of its softmax or sigmoid as well, but for one edit."""
-        is_loss = self.stands and up_to_constants(self.stands[0], {name}) and self.stands[0].wanted[name] is not None
-        for activation, back in _ACTIVATIONS if is_loss and not KIND_ALONE.get() else ():
-            joined = [*self._stands_behind(name, activation, back)]
-            if not joined or not all(stand.wrong(stand.got) == {name} for stand in joined):
-                continue
-            self.budget.leave(_SECONDS_JOINED)
-            search = RepairSearch(joined, frozenset({name}), frozenset(), self.examination, [], self.budget)
-            for repair in sorted(search.repairs_of_backward(), key=lambda r: (r.cost, r.longer)):
-                if repair.edit.said not in _OF_TERMS or repair.edit.cost >= _A_FORMULA:
-                    continue  # a factor, a mask or a formula of sums makes the loss alone fit by chance
-                if times_of_both(repaired(self.stands[0].subject, repair.prepare), name) is not None:
-                    return _of_joined(repair)
-        return None
-
-    def _stands_behind(
-        self, name: str, activation: Callable[[Any], Any], back: Callable[[Any, Any], Any]
-    ) -> Iterator[Stand]:
-        """Stands on numbers that an activation gives, at which the gradient before it is right."""
-        subject, examination = self.stands[0].subject, self.examination
-        own = next(j.node for j in examination.judged if j.name == name)
-        for seed in (31, 32):
-            generator, ones = np.random.default_rng(seed), {**examination.base, **examination.ones}
-            given = activation(generator.normal(size=own.shape))
-            lines = np.eye(own.shape[-1])[generator.integers(own.shape[-1], size=own.shape[:-1])] if own.shape else 1.0
-            targets = (n for n in examination.call.inputs if n is not own and n.shape == own.shape and n.kind == "f")
-            with suppress(Exception):  # whatever the layer raises there
-                stand = Stand.at(subject, examination, {**ones, **dict.fromkeys(targets, lines), own: given})
-                stand.expected[name] = back(given, stand.expected[name])
-                yield stand
 
     def _of_their_own(self, names: Iterable[str]) -> frozenset[str]:
         """The gradients that need no repair, by a convention, or that none in backward can make 0."""
@@ -286,28 +244,6 @@ class CauseSearch:
         with suppress(*OF_TRIED_CODE):  # a step without a value, say
             found = first_unknown(self.recorded, there[0]) if self.recorded and there else None
         return found or outcome.judged.gradient.where
-
-
-def _softmax_back(p: Any, dout: Any) -> Any:
-    return p * (dout - np.sum(p * dout, axis=-1, keepdims=True))
-
-
-def _sigmoid(z: Any) -> Any:
-    return 1 / (1 + np.exp(-z))
-
-
-def _sigmoid_back(p: Any, dout: Any) -> Any:
-    return p * (1 - p) * dout
-
-
-_ACTIVATIONS = ((softmax, _softmax_back), (_sigmoid, _sigmoid_back))
-
-
-def _of_joined(repair: Repair) -> Cause:
-    edit = repair.edit
-    sentence = f"{said_of(edit, edit.said)}; it is then the gradient of loss and softmax (or sigmoid) together"
-    fix = edit.place.function.source.fix(repair.text, "the activation before it has to pass the gradient on")
-    return Cause(edit.said, sentence, fix, Where(edit.place.function.source.file, edit.place.node.lineno))
 
 
 def _uses_dout(examination: Examination, gradients: Iterable[Node]) -> bool:
