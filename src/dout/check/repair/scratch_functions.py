@@ -113,8 +113,31 @@ def tapped(function: ScratchFunction, numbers: Mapping[Any, int]) -> types.CodeT
 def patched(function: ScratchFunction, text: str) -> ScratchFunction:
     """The function as it stands in another text of its file. Raises SyntaxError where that is none."""
     source = ParsedFile(function.source.file, text)
-    which = list(function.source.functions.values()).index(function.node)
-    return replace(function, source=source, node=list(source.functions.values())[which])
+    node = _alone(function, text)
+    if node is None:
+        which = list(function.source.functions.values()).index(function.node)
+        node = list(source.functions.values())[which]
+    return replace(function, source=source, node=node)
+
+
+def _alone(function: ScratchFunction, text: str) -> ast.FunctionDef | None:
+    """The function in another text of its file, if only its own lines changed: a long file need not be parsed again."""
+    before, node = function.source, function.node
+    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+    start, end = before.starts[first - 1], before.span(node)[1]
+    data = text.encode()
+    stop = len(data) - (len(before.data) - end)
+    if data[:start] != before.data[:start] or data[max(stop, start) :] != before.data[end:]:
+        return None
+    try:
+        body = ast.parse(b"if 1:\n" + data[start:stop] if node.col_offset else data[start:stop]).body
+    except SyntaxError:  # of its lines by themselves, as of those of a function in a line with others
+        return None
+    found = body[0].body if isinstance(body[0], ast.If) else body
+    if len(found) != 1 or not isinstance(found[0], ast.FunctionDef):
+        return None
+    ast.increment_lineno(found[0], first - 1 - bool(node.col_offset))
+    return found[0]
 
 
 def _subclass(cls: type, methods: Mapping[str, Any]) -> type:
