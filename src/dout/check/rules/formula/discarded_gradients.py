@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,19 +106,31 @@ def misspelt(subject: Subject) -> tuple[tuple[str, str], ...]:
     """
     layer, _, before = _after_a_round(subject)
     after, cls = attributes_of(layer), users_class(type(layer))
-    text, file = inspect.getsource(cls), file_of(cls)
     made = [name for name, item in after.items() if name not in before and arrays([item])]
-    texts = [code for _, code in texts_of(files_below(repository_root(file)))] if made and file else []
+    text, file = inspect.getsource(cls) if made else "", file_of(cls)
     found = list[tuple[str, str]]()
-    for name in made:
+    for name in made if file else ():
         written = len(re.findall(rf"\bself\.{name}\s*=[^=]", text))
-        if written < sum(len(re.findall(rf"\b{name}\b", code)) for code in texts if name in code):
+        if _is_named_more_often(name, written, _texts_around(file)):
             continue
+        texts = [*_texts_around(file)]
         read = {other for code in texts for other in re.findall(r"(?<!\bself)\.(\w+)\b(?!\s*[=(])", code)}
         alike = (other for other in sorted(read) if _is_a_letter_off(name, other) and after.get(other) is None)
         meant = (other for other in alike if any(re.search(rf"\bself\.{other}\s*=[^=]", code) for code in texts))
         found += [(name, other) for other in meant if not callable(getattr(cls, other, None))][:1]
     return tuple(found)
+
+
+def _texts_around(file: str) -> Iterator[str]:
+    """The Python of a file, then that of the others of its repository, which are not read before they are asked for."""
+    own = Path(file)
+    yield from (code for _, code in texts_of([own]))
+    yield from (code for _, code in texts_of(path for path in files_below(repository_root(file)) if path != own))
+
+
+def _is_named_more_often(name: str, times: int, texts: Iterable[str]) -> bool:
+    found = itertools.accumulate(len(re.findall(rf"\b{name}\b", code)) for code in texts if name in code)
+    return any(count > times for count in found)
 
 
 def _is_a_letter_off(name: str, other: str) -> bool:
