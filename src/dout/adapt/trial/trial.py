@@ -197,8 +197,9 @@ class Trials:
         node = next(filter(stands_for_array, outputs), None)
         if node is not None:  # of the user's own graph
             return self._in_holders(interface, type(node), make, inputs)
-        if not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
-            return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)
+        without_numbers = any(x.ndim > 1 and not x.size and any(x.shape) for x in arrays(layer).values())
+        if without_numbers or not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
+            return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)  # weights of (0, 5): too small
         taken = interface.roles.count(DOUT)
         if taken > len(outputs) and (other := with_several_uses(self.cls, interface, len(outputs))) is not None:
             return self._try(other, make, inputs)

@@ -222,6 +222,15 @@ class Conditions:
         clips = [node for node in self.nodes if node.primitive in _LIMITS and {node, node.inputs[0]} <= data.keys()]
         return any(np.any(data[node] != data[node.inputs[0]]) for node in clips)
 
+    def is_beyond_a_guard(self, values: Values) -> bool:
+        """Whether a limit of forward's that only keeps a number finite changes one there: `np.clip(p, 1e-7, 1 - 1e-7)`.
+
+        Backward takes the derivative of what is meant, and that has no limit.
+        """
+        guards = (n for n in self.nodes if n.primitive in primitives("clip maximum minimum") and n not in self.late)
+        pairs = ((n, i) for n in guards if n in values and self.is_excused(n) for i in n.inputs if i in self.steering)
+        return any(np.any(_plain(values[n]) != _plain(values[i])) for n, i in pairs if i in values)
+
     def _is_of_a_logarithm(self, node: Node, deep: int = 3) -> bool:
         """Whether forward takes the logarithm of a value, or of what it makes of it in a few steps."""
         users = self.users.get(node) or [n for n in self.trace.graph.nodes if node in n.inputs]

@@ -133,6 +133,7 @@ class _Points:
         self.examination, self.ends = examination, ends
         self.outcomes: dict[Node, list[Outcome]] = {judged.node: [] for judged in examination.judged}
         self.at_kinks: dict[Node, list[Outcome]] = {judged.node: [] for judged in examination.judged}
+        self.beyond_guards: dict[Node, list[Outcome]] = {judged.node: [] for judged in examination.judged}
         self.likeness: dict[Node, list[Likeness]] = {judged.node: [] for judged in examination.judged}
         self.covered = Covered()
         self.only_here = False
@@ -158,7 +159,12 @@ class _Points:
         limited = far or self._is_clipped(balls.values)
         cut_off = [limited and self._is_cut_off(outcome) for outcome in outcomes]
         outcomes = [replace(o, word=Word.STABILISED) if cut else o for o, cut in zip(outcomes, cut_off, strict=True)]
-        if (only_kinks and not kink) or (excused and any(o.word == Word.REFUTED for o in outcomes)):
+        is_wrong = any(o.word == Word.REFUTED for o in outcomes)
+        if (only_kinks and not kink) or (excused and is_wrong):
+            return
+        if is_wrong and examination.conditions.is_beyond_a_guard(balls.values):
+            for outcome in outcomes:
+                self.beyond_guards[outcome.judged.node].append(outcome)
             return
         if all(outcome.word in (RIGHT if kink else _DECIDED) for outcome in outcomes):
             self.covered.add(examination.conditions.seen(balls.values))
@@ -239,6 +245,8 @@ class _Points:
         return self.ends or (of_several and all(math.prod(output.shape) == 1 for output in self.examination.seeds))
 
     def judgement(self) -> Judgement:
+        if not any(self.outcomes.values()):  # no point is on this side of a limit
+            self.outcomes = self.beyond_guards
         refuted = {n: _first_refuted(self.outcomes[n]) for n in self.outcomes}
         kinks = {n: _first_refuted(self.at_kinks[n]) for n in self.at_kinks}
         return Judgement(
