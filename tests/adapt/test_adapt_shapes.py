@@ -353,3 +353,30 @@ class Centred:
 """)
     (x,) = example(module.Centred, {}, {}).inputs.values()
     assert x.shape[1] == 3 != x.shape[0]
+
+
+def test_sizes_are_chosen_that_leave_weights_with_numbers():
+    module = written("""
+import numpy as np
+
+class Pooled:
+    def __init__(self, filter_size, pool_size, input_shape, out_dim):
+        self.pool = pool_size
+        self.height, self.width = ((n - filter_size + 1) // pool_size for n in input_shape)
+        self.W = np.ones((self.height * self.width, out_dim))
+
+    def forward(self, image):
+        self.image = image
+        part = image[: self.height * self.pool, : self.width * self.pool]
+        self.means = part.reshape(self.height, self.pool, self.width, self.pool).mean(axis=(1, 3)).ravel()
+        return self.means @ self.W
+
+    def backward(self, dout):
+        self.dW = np.outer(self.means, dout)
+        rows = np.repeat((self.W @ dout).reshape(self.height, self.width), self.pool, axis=0)
+        dx = np.zeros_like(self.image)
+        dx[: self.height * self.pool, : self.width * self.pool] = np.repeat(rows, self.pool, axis=1) / self.pool**2
+        return dx
+""")
+    found = example(module.Pooled, {}, {})
+    assert module.Pooled(**found.init).W.size > 0

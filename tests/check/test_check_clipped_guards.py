@@ -34,3 +34,33 @@ def test_a_guard_that_cuts_off_next_to_nothing_is_no_mistake():
 
 def test_a_clip_that_cuts_off_much_of_a_gradient_is_one():
     assert not dout.check(CutsOffMuch).ok
+
+
+class CrossEntropy:
+    lowest = 1e-7
+
+    def forward(self, p, t):
+        p = np.clip(p, self.lowest, 1 - self.lowest)
+        self.p, self.t = p, t
+        return -np.sum(t * np.log(p) + (1 - t) * np.log(1 - p)) / len(t)
+
+    def backward(self):
+        return ((1 - self.t) / (1 - self.p) - self.t / self.p) / len(self.t)
+
+
+class WithoutOneTerm(CrossEntropy):
+    def backward(self):
+        return -self.t / self.p / len(self.t)
+
+
+class CutsProbabilities(CrossEntropy):
+    lowest = 0.25
+
+
+P, T = np.array([0.3, 1.0, 0.6, 0.0]), np.array([1, 1, 0, 0])
+
+
+def test_a_probability_of_1_is_no_place_to_judge_a_loss_that_keeps_away_from_it():
+    assert dout.check(CrossEntropy(), P, T).ok
+    assert not dout.check(WithoutOneTerm(), P, T).ok
+    assert not dout.check(CutsProbabilities(), P, T).ok  # that limit is no guard

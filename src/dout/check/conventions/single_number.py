@@ -37,5 +37,6 @@ def _agrees(subject: Subject, dout: Any, index: tuple[int, ...]) -> bool:
     one = np.zeros_like(dout)
     one[index] = dout[index]
     judgement = judge_numerically(subject, subject.run(douts=(one,)))
-    is_right = all(verdict.word in CLOSE for verdict in judgement.verdicts)
-    return bool(judgement.verdicts) and is_right and not judgement.ignores_dout
+    of_another_shape = {outcome.judged.name for outcome in judgement.refuted.values() if outcome.index is None}
+    words = [verdict.word for verdict in judgement.verdicts if verdict.argument not in of_another_shape]
+    return bool(words) and all(word in CLOSE for word in words) and not judgement.ignores_dout
