@@ -1,6 +1,7 @@
 """A clip that guards an exponential cuts off next to nothing of a gradient: that is no mistake of backward."""
 
 import numpy as np
+import pytest
 
 import dout
 
@@ -64,3 +65,77 @@ def test_a_probability_of_1_is_no_place_to_judge_a_loss_that_keeps_away_from_it(
     assert dout.check(CrossEntropy(), P, T).ok
     assert not dout.check(WithoutOneTerm(), P, T).ok
     assert not dout.check(CutsProbabilities(), P, T).ok  # that limit is no guard
+
+
+class Floor:
+    """Nothing divides by what it gives: the limit is its function, however small."""
+
+    def forward(self, x):
+        self.x = x
+        return np.maximum(x, 1e-8)
+
+    def backward(self, dout):
+        return dout * (self.x > 1e-8)
+
+
+class FloorWithoutMask(Floor):
+    def backward(self, dout):
+        return dout
+
+
+class ClippedWithoutMask(Floor):
+    def forward(self, x):
+        return 2 * np.clip(x, 1e-7, None)
+
+    def backward(self, dout):
+        return 2 * dout
+
+
+class SquareWithoutMask(Floor):
+    def forward(self, x):
+        self.x = x
+        return np.maximum(x, 1e-6) ** 2
+
+    def backward(self, dout):
+        return 2 * self.x * dout
+
+
+class RootOfFloor(Floor):
+    def forward(self, x):
+        self.x = x
+        return np.maximum(x, 1e-6) ** 0.5
+
+    def backward(self, dout):
+        return 0.5 * self.x**-0.5 * dout
+
+
+class WrongRoot(RootOfFloor):
+    def backward(self, dout):
+        return self.x**-0.5 * dout
+
+
+class Normalised(Floor):
+    def forward(self, x):
+        self.norm = np.maximum(np.sqrt((x * x).sum(axis=1, keepdims=True)), 1e-12)
+        self.y = x / self.norm
+        return self.y
+
+    def backward(self, dout):
+        return (dout - self.y * (dout * self.y).sum(axis=1, keepdims=True)) / self.norm
+
+
+class NormalisedByAConstant(Normalised):
+    def backward(self, dout):
+        return dout / self.norm
+
+
+@pytest.mark.parametrize("layer", [Floor, RootOfFloor, Normalised])
+def test_a_number_is_kept_from_0_for_what_is_infinite_there(layer):
+    assert dout.check(layer).ok
+
+
+@pytest.mark.parametrize(
+    "layer", [FloorWithoutMask, ClippedWithoutMask, SquareWithoutMask, WrongRoot, NormalisedByAConstant]
+)
+def test_a_tiny_limit_that_keeps_nothing_finite_is_a_part_of_the_function(layer):
+    assert not dout.check(layer).ok

@@ -21,7 +21,10 @@ Found = tuple[tuple[str, ...], set[str]]  # the sides that there are, and those 
 Values = Mapping[Node, Any]
 MOST_PIECES = 4  # of a function of steps that are told apart
 _EXPONENTIALS, _MINUS = primitives("exp expm1 exp2 math_exp"), primitives("negative")
-_LIMITS = primitives("clip")
+_LIMITS, _GUARDS = primitives("clip"), primitives("clip maximum minimum")
+_INFINITE_AT_0 = primitives("log log2 log10 math_log sqrt math_sqrt cbrt reciprocal")
+_QUOTIENTS, _POWERS = primitives("divide"), primitives("power pow")
+_LOGARITHMS = primitives("log log2 log10 log1p")
 _NEVER = 700.0  # whatever is done with a number that large: exp of more than 709 is infinite
 _OVERFLOWS_AT = 80.0  # nearly: exp of more than 88 is infinite in float32
 
@@ -203,17 +206,21 @@ class Conditions:
     def is_excused(self, node: Node) -> bool:
         """Whether what lies beyond is meant to be wrong there: a number kept from 0, a gradient that is cut off.
 
-        So are limits beyond which an exponential overflows: `np.exp(np.clip(x, -709, 709))`.
+        So are limits beyond which an exponential overflows: `np.exp(np.clip(x, -709, 709))`. A number is kept from 0
+        for a division, a root, a power or a logarithm: `np.maximum(x, 1e-8)` alone is an activation.
         """
-        if node.primitive in primitives("clip maximum minimum") and node in self.late:
+        if node.primitive in _GUARDS and node in self.late:
             return True
         limits = self.limits([node])
-        if node.primitive in primitives("clip") and limits == (1.0,) and self._is_of_a_logarithm(node):
+        if node.primitive in primitives("clip") and limits == (1.0,) and self._leads_to(node, _is_logarithm):
             return True  # a share, whatever was given: between 0 and 1
         least = min(map(abs, limits), default=0.0)
         if (least >= _OVERFLOWS_AT and self._is_exponent(node)) or (least >= _NEVER and self._is_exponent(node, any)):
             return True
-        return any(0 < abs(n) <= STABILISER or 0 < abs(1 - n) <= STABILISER for n in limits)
+        if any(0 < abs(1 - n) <= STABILISER for n in limits):
+            return True  # a share
+        is_tiny = any(0 < abs(n) <= STABILISER for n in limits)
+        return is_tiny and (node.primitive not in _GUARDS or self._leads_to(node, self._is_infinite_at_0))
 
     @property
     def cut_something_off(self) -> bool:
@@ -227,15 +234,21 @@ class Conditions:
 
         Backward takes the derivative of what is meant, and that has no limit.
         """
-        guards = (n for n in self.nodes if n.primitive in primitives("clip maximum minimum") and n not in self.late)
+        guards = (n for n in self.nodes if n.primitive in _GUARDS and n not in self.late)
         pairs = ((n, i) for n in guards if n in values and self.is_excused(n) for i in n.inputs if i in self.steering)
         return any(np.any(_plain(values[n]) != _plain(values[i])) for n, i in pairs if i in values)
 
-    def _is_of_a_logarithm(self, node: Node, deep: int = 3) -> bool:
-        """Whether forward takes the logarithm of a value, or of what it makes of it in a few steps."""
-        users = self.users.get(node) or [n for n in self.trace.graph.nodes if node in n.inputs]
-        logs = primitives("log log2 log10 log1p")
-        return any(n.primitive in logs or (deep and self._is_of_a_logarithm(n, deep - 1)) for n in users)
+    def _leads_to(self, node: Node, is_meant: Callable[[Node, Node], bool], steps: int = 4) -> bool:
+        """Whether something of this kind is done with a value, or with what is made of it in a few steps."""
+        users = [n for n in self.trace.graph.nodes if node in n.inputs]
+        return any(is_meant(n, node) or (steps > 1 and self._leads_to(n, is_meant, steps - 1)) for n in users)
+
+    def _is_infinite_at_0(self, user: Node, node: Node) -> bool:
+        """Whether a result, or its derivative, grows without end where one of its inputs comes near 0."""
+        if user.primitive in _POWERS:
+            exponent = self.trace.data.get(user.inputs[1])
+            return user.inputs[0] is node and exponent is not None and bool(np.any(np.asarray(exponent) < 1))
+        return user.primitive in _INFINITE_AT_0 or (user.primitive in _QUOTIENTS and user.inputs[1] is node)
 
     def _is_exponent(self, node: Node, how: Callable[[Iterable[bool]], bool] = all) -> bool:
         """Whether `all` that forward does with a value, or with it and the other sign, is its exponential; or `any`."""
@@ -244,6 +257,10 @@ class Conditions:
             user.primitive in _EXPONENTIALS or (user.primitive in _MINUS and self._is_exponent(user, how))
             for user in users
         )
+
+
+def _is_logarithm(user: Node, node: Node) -> bool:
+    return user.primitive in _LOGARITHMS
 
 
 def _plain(value: Any) -> Any:
