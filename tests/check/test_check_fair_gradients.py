@@ -388,3 +388,37 @@ def test_a_parameter_to_which_forward_is_invariant_in_part_is_used():
     (found,) = [finding for finding in dout.check(CentredByHand).findings if finding.code == "D101"]
     assert (found.argument, found.severity) == ("b", "error")
     assert "makes no use" not in found.message
+
+
+class GivesAGradientOfNothing:
+    """Forward makes no use of `b`; backward keeps what it was given for its gradient."""
+
+    def __init__(self):
+        self.b = np.full((3, 4), 0.5)
+        self.db = np.zeros((3, 4))
+
+    def forward(self, x):
+        self.x = x
+        return 2 * x
+
+    def backward(self, dout):
+        self.db = dout
+        return 2 * dout
+
+
+class GivesItsInput(GivesAGradientOfNothing):
+    def backward(self, dout):
+        self.db = self.x
+        return 2 * dout
+
+
+class LeavesItAlone(GivesAGradientOfNothing):
+    def backward(self, dout):
+        return 2 * dout
+
+
+@pytest.mark.parametrize("layer", [GivesAGradientOfNothing, GivesItsInput])
+def test_what_a_layer_is_given_is_no_gradient_of_what_forward_makes_no_use_of(layer):
+    x = np.arange(12.0).reshape(3, 4) - 5
+    assert not dout.check(layer(), x).ok
+    assert dout.check(LeavesItAlone(), x).ok

@@ -104,11 +104,12 @@ def _judged(trace: Trace, call: LayerCall, derived: Mapping[Node, Node]) -> tupl
     for name, parameter in _of_parts(trace, call):
         mine = Judged(name, parameter.node, parameter.gradient, True, derived.get(parameter.node))
         found.setdefault(parameter.node, mine)
-    return tuple(judged for judged in found.values() if not _is_untouched(judged))
+    given = {*call.inputs, *(call.douts or ())}
+    return tuple(judged for judged in found.values() if judged.gradient in given or not _is_untouched(judged))
 
 
 def _is_untouched(judged: Judged) -> bool:
-    """Whether forward makes no use of a parameter, and nothing computes what is named as its gradient."""
+    """Whether forward makes no use of a parameter, and what is named as its gradient is not computed."""
     return judged.parameter and judged.is_unused and judged.gradient.primitive is INPUT
 
 
