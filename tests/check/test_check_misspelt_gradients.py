@@ -71,3 +71,15 @@ def test_a_gradient_that_nothing_reads_is_told_beside_the_name_that_is_read(tmp_
 )
 def test_a_name_that_is_read_or_is_no_other_one_is_fine(tmp_path, monkeypatch, layers, program):
     assert "D108" not in codes_of(tmp_path, monkeypatch, layers, program)
+
+
+def test_a_parameter_that_others_read_is_no_other_name_of_a_gradient(tmp_path, monkeypatch):
+    layers = (
+        LAYERS.replace("self.dinputs = dout * self.y\n", "self.dq = dout * self.y\n")
+        + """
+class Scale:
+    def __init__(self):
+        self.q = 2.0
+"""
+    )
+    assert "D108" not in codes_of(tmp_path, monkeypatch, layers, PROGRAM + "    return [layer.q for layer in layers]\n")

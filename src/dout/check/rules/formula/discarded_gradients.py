@@ -102,7 +102,7 @@ def misplaced(subject: Subject) -> tuple[tuple[str, str, str, str], ...]:
 def misspelt(subject: Subject) -> tuple[tuple[str, str], ...]:
     """The attributes that backward makes and nothing reads, each with one that is read of other layers instead.
 
-    That one is a letter longer or shorter; other classes of the repository write it, and this one does not have it.
+    That one is a letter longer or shorter, and names a gradient: `W` is no other name of `dW`. Other classes write it.
     """
     layer, _, before = _after_a_round(subject)
     after, cls = attributes_of(layer), users_class(type(layer))
@@ -115,7 +115,8 @@ def misspelt(subject: Subject) -> tuple[tuple[str, str], ...]:
             continue
         texts = [*_texts_around(file)]
         read = {other for code in texts for other in re.findall(r"(?<!\bself)\.(\w+)\b(?!\s*[=(])", code)}
-        alike = (other for other in sorted(read) if _is_a_letter_off(name, other) and after.get(other) is None)
+        named = (other for other in sorted(read) if is_named_as_gradient(other))
+        alike = (other for other in named if _is_a_letter_off(name, other) and after.get(other) is None)
         meant = (other for other in alike if any(re.search(rf"\bself\.{other}\s*=[^=]", code) for code in texts))
         found += [(name, other) for other in meant if not callable(getattr(cls, other, None))][:1]
     return tuple(found)
