@@ -59,6 +59,17 @@ def right_name(subject: Subject, error: Exception) -> Fix | None:
     return _first_right(subject, function, _renamed(function, name, likely)) if function else None
 
 
+def kept_by_another_name(subject: Subject, name: str, meant: str) -> tuple[Where | None, Fix | None]:
+    """The first line that writes `self.name`, and the change of it to `meant` in backward, if all is exact then."""
+    function = backward_of(subject)
+    if function is None:
+        return None, None
+    nodes = (n for n in ast.walk(function.source.tree) if isinstance(n, ast.Attribute) and n.attr == name)
+    lines = [node.lineno for node in nodes if isinstance(node.ctx, ast.Store) and node.lineno >= function.node.lineno]
+    where = Where(function.source.file, min(lines)) if lines else None
+    return where, _first_right(subject, function, _renamed(function, name, [meant]))
+
+
 def _renamed(function: ScratchFunction, name: str, likely: list[str]) -> Iterator[str]:
     source = function.source
     wrong = [n for n in ast.walk(function.node) if name in (getattr(n, "attr", None), getattr(n, "id", None))]
