@@ -14,7 +14,16 @@ import numpy as np
 
 from dout.check.repair.edit_test import EditTest
 from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction, at_other_indices
-from dout.check.repair.edits.seen_values import Seen, has_an_order, is_bool, is_float, is_number, number_in, with_number
+from dout.check.repair.edits.seen_values import (
+    NOTHING,
+    Seen,
+    has_an_order,
+    is_bool,
+    is_float,
+    is_number,
+    number_in,
+    with_number,
+)
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, tapped
 from dout.check.repair.test_stand import Stand, near
 from dout.clock import WorkBudget
@@ -122,7 +131,8 @@ def _shaken(value: Any) -> Any:
     if array.dtype.kind != "f":
         return value
     wave = np.cos(np.arange(array.size)).reshape(array.shape)
-    shaken = (array * (1 + 1e-3 * wave) + 1e-4 * size_of(array) * wave).astype(array.dtype)[()]
+    size = size_of(array) if np.max(np.abs(array), initial=0.0) > NOTHING else 1.0  # of rounding a change moves nothing
+    shaken = (array * (1 + 1e-3 * wave) + 1e-4 * size * wave).astype(array.dtype)[()]
     return float(shaken) if type(value) is float else shaken
 
 

@@ -18,11 +18,10 @@ from dout.check.repair.edits.computed_edits import Echoes, bias_sums, computed, 
 from dout.check.repair.edits.exchanged_parts import Terms
 from dout.check.repair.edits.expression_places import ExpressionPlace
 from dout.check.repair.edits.repair_table import KINDS, EditedSpot, RepairKind, TermNeed
-from dout.check.repair.edits.seen_values import Seen, has_an_order, is_bool, is_float, is_number
+from dout.check.repair.edits.seen_values import NOTHING, Seen, has_an_order, is_bool, is_float, is_number
 from dout.check.repair.edits.source_edit import Edit, Slots
 
 _STABLE = 0.3
-_NOTHING = 1e-12  # what is nothing but rounding is right as a factor, or as a term, by chance
 _ELSEWHERE = 0.1  # a factor is likelier missing in what is assigned or returned than in a part of it
 _OTHER_SHAPE, _MADE_HERE, _CALL = 0.05, 0.2, 0.3  # a term of another shape, a local name, and a call are less likely
 _UNREAD = 0.5  # a local name that nothing reads is likelier by so much
@@ -214,7 +213,7 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
     rows = [(f"{text}[..., None]", value[..., None]) for text, value in seen.terms if _is_of_rows(value, seen.shape)]
     for text, value in (*seen.terms, *rows):
         shape, mask = np.shape(value), is_bool(value)
-        tells = mask or bool(np.max(np.abs(value), initial=0) > _NOTHING)
+        tells = mask or bool(np.max(np.abs(value), initial=0) > NOTHING)
         alike, fits = shape == seen.shape, _broadcast(shape, seen.shape)
         needs = {
             TermNeed.FITS: fits and not mask and tells,

@@ -14,6 +14,7 @@ import numpy as np
 from dout.check.repair.edits.exchanged_parts import Terms
 
 _MOST_TERMS = 24
+NOTHING = 1e-12  # what is nothing but rounding is right as a factor, or as a term, by chance
 
 
 @dataclass
