@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
@@ -14,6 +14,7 @@ import numpy as np
 
 from dout.check.repair.edit_test import EditTest
 from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction, at_other_indices
+from dout.check.repair.edits.forward_terms import forward_terms
 from dout.check.repair.edits.seen_values import (
     NOTHING,
     Seen,
@@ -40,6 +41,7 @@ class PlaceSurvey:
     stand: Stand
     wrong: frozenset[str]
     others: frozenset[str]
+    forward: Sequence[ScratchFunction] = ()  # what it computes may be a term of backward
     ahead: set[int] = field(default_factory=set)  # the places of what forward returns
 
     def looked_at(
@@ -88,7 +90,10 @@ class PlaceSurvey:
         variants = {f: at_other_indices(dict(own), f) for f, own in parts.items()}
         for i in useful:
             own = numbered[i].function
-            seen[i].parts = [*parts[own], *_evaluated(variants[own], own, seen[i].names)]
+            terms = _evaluated(forward_terms(self.forward, seen[i].names), own, seen[i].names)
+            terms = [(text, value) for text, value in terms if np.ndim(value)]
+            seen[i].parts = [*parts[own], *_evaluated(variants[own], own, seen[i].names), *terms]
+            seen[i].composed = frozenset(text for text, _ in terms)
         return seen, useful
 
     def _moved(

@@ -24,6 +24,7 @@ from dout.check.repair.edits.source_edit import Edit, Slots
 _STABLE = 0.3
 _ELSEWHERE = 0.1  # a factor is likelier missing in what is assigned or returned than in a part of it
 _OTHER_SHAPE, _MADE_HERE, _CALL = 0.05, 0.2, 0.3  # a term of another shape, a local name, and a call are less likely
+_COMPOSED = 0.2  # so is what forward computes of several
 _UNREAD = 0.5  # a local name that nothing reads is likelier by so much
 _KEPT = 0.45  # and another name in what is kept as it is, `self.x = x`
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.Tuple, ast.List)
@@ -117,9 +118,10 @@ def _handicap(kind: RepairKind, place: ExpressionPlace, seen: Seen, text: str, v
         return -_UNREAD
     if kind.meant == "{t}" and _is_kept(place):
         return -_KEPT
+    more = _COMPOSED * (text in seen.composed)
     if kind.found is EditedSpot.NAME:
-        return _MADE_HERE * (text in place.function.locals and text != "dout") + _CALL * ("(" in text)
-    return _OTHER_SHAPE * (kind.needs is TermNeed.FITS and np.shape(value) != seen.shape)
+        return _MADE_HERE * (text in place.function.locals and text != "dout") + _CALL * ("(" in text) + more
+    return more + _OTHER_SHAPE * (kind.needs is TermNeed.FITS and np.shape(value) != seen.shape)
 
 
 def _is_kept(place: ExpressionPlace) -> bool:
@@ -159,6 +161,8 @@ def _spots(place: ExpressionPlace, seen: Seen) -> Iterator[EditedSpot]:
         yield EditedSpot.TURNS
     if type(value) is int and not literal and not place.is_operand_of(*_PRODUCTS):
         yield EditedSpot.COUNT
+    if literal and is_number(value) and place.is_operand_of(ast.Mult):
+        yield EditedSpot.MULTIPLIER
     if is_bool(value):
         yield EditedSpot.CONDITION if np.ndim(value) else EditedSpot.FLAG
     elif literal and is_number(value) and _may_lack_a_factor(place):

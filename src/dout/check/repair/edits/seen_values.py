@@ -23,6 +23,7 @@ class Seen:
 
     value: Any
     names: dict[str, Any]
+    composed: frozenset[str] = frozenset()  # those of its parts that forward computes of several
     parts: Terms = ()  # elements and slices of arrays that its function writes, and what it calls
 
     @cached_property
