@@ -25,6 +25,7 @@ _STABLE = 0.3
 _ELSEWHERE = 0.1  # a factor is likelier missing in what is assigned or returned than in a part of it
 _OTHER_SHAPE, _MADE_HERE, _CALL = 0.05, 0.2, 0.3  # a term of another shape, a local name, and a call are less likely
 _COMPOSED = 0.2  # so is what forward computes of several
+_OF_ONES = 0.3  # what is 1 here may be a factor: another value in its place is right by chance
 _UNREAD = 0.5  # a local name that nothing reads is likelier by so much
 _KEPT = 0.45  # and another name in what is kept as it is, `self.x = x`
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.Tuple, ast.List)
@@ -118,7 +119,8 @@ def _handicap(kind: RepairKind, place: ExpressionPlace, seen: Seen, text: str, v
         return -_UNREAD
     if kind.meant == "{t}" and _is_kept(place):
         return -_KEPT
-    more = _COMPOSED * (text in seen.composed)
+    is_swapped_one = kind.meant == "{t}" and isinstance(seen.value, np.ndarray) and bool(np.all(seen.value == 1))
+    more = _COMPOSED * (text in seen.composed) + _OF_ONES * is_swapped_one
     if kind.found is EditedSpot.NAME:
         return _MADE_HERE * (text in place.function.locals and text != "dout") + _CALL * ("(" in text) + more
     return more + _OTHER_SHAPE * (kind.needs is TermNeed.FITS and np.shape(value) != seen.shape)
