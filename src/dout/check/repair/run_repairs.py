@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -184,6 +185,11 @@ def stepped(subject: Subject, prepare: Callable[[Any], None]) -> frozenset[str]:
 def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
     """For each line that overwrites a name: the name, the line, and the file with lines that read it moved above."""
     body = function.node.body
+    for over, changed in pairwise(body):  # `dx = dx / n`, and then `dx[y] -= 1`
+        both = [isinstance(one, ast.AugAssign) and isinstance(one.op, ast.Add | ast.Sub) for one in (over, changed)]
+        for name in sorted(_written(over) & _written(changed)) if any(both) and not all(both) else ():
+            if isinstance(over, ast.AugAssign) or name in _read(over):
+                yield name, over.lineno, _above(function, over, [changed])
     known = {argument.arg for argument in function.node.args.args}
     for i, over in enumerate(body):
         written = _written(over)
