@@ -86,15 +86,19 @@ class PlaceSurvey:
             for place, names in moved.items()
             if (cost := self._handicap(names, in_forward, seen[place.i].value)) is not None
         }
-        parts = {f: _parts(numbered, seen, f) for f in functions}
-        variants = {f: at_other_indices(dict(own), f) for f, own in parts.items()}
-        for i in useful:
-            own = numbered[i].function
-            terms = _evaluated(forward_terms(self.forward, seen[i].names), own, seen[i].names)
-            terms = [(text, value) for text, value in terms if np.ndim(value)]
-            seen[i].parts = [*parts[own], *_evaluated(variants[own], own, seen[i].names), *terms]
-            seen[i].composed = frozenset(text for text, _ in terms)
+        for function in functions:
+            own = [seen[i] for i in useful if numbered[i].function is function]
+            self._give_terms(function, own, _parts(numbered, seen, function))
         return seen, useful
+
+    def _give_terms(self, function: ScratchFunction, places: Sequence[Seen], parts: list[tuple[str, Any]]) -> None:
+        """Give the places of one function what it is made of, at other indices, too, and what forward computes."""
+        variants = at_other_indices(dict(parts), function)
+        composed = forward_terms(self.forward, {name: x for seen in places for name, x in seen.names.items()})
+        for seen in places:
+            terms = [(t, x) for t, x in _evaluated(composed, function, seen.names) if np.ndim(x)]
+            seen.parts = [*parts, *_evaluated(variants, function, seen.names), *terms]
+            seen.composed = frozenset(text for text, _ in terms)
 
     def _moved(
         self, place: ExpressionPlace, test: EditTest, scratch: Scratch, before: Mapping[str, Any], value: Any
