@@ -436,12 +436,13 @@ class Trials:
         return other if is_right and roles.count(FIRST) == 1 else tried
 
     def _for_another_output(self, tried: Tried, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
-        """The same, with the upstream gradient of another output, where backward is right for that alone."""
-        if self._manner(tried, make, inputs, 0)[0]:
-            return tried
-        others = (self._try(replace(interface, outputs=(place,), order=()), make, inputs) for place in (1, 2))
-        fitting = (other for other in others if other.fit >= tried.fit)
-        return next((other for other in fitting if self._manner(other, make, inputs, 0)[0] == RIGHT), tried)
+        """The same, with the upstream gradient of another output that is made, if backward is right for that alone."""
+        for place in (1, 2) if not self._manner(tried, make, inputs, 0)[0] else ():
+            to = replace(interface, outputs=(place,), order=())
+            other = self._try(to, make, inputs)
+            if other.fit >= tried.fit and self._manner(other, make, inputs, 0)[0] == RIGHT:
+                return tried if Runs(self._class(to, [*inputs]), make, inputs, to).hands_on() else other
+        return tried
 
 
 def _of_items(interface: Interface, result: Any, names: Sequence[str]) -> tuple[str, ...]:
