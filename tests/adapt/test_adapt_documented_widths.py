@@ -22,7 +22,7 @@ class Documented:
         """Run it.
 
         Parameters:
-        - a (ndarray): What goes in, shape (input_size, 1).
+        - a (ndarray): What goes in, shape (input_layer_size, 1).
 
         Returns:
         - ndarray: What comes out, shape (output_size, 1).
@@ -35,7 +35,7 @@ class Documented:
         """Find its gradients.
 
         Parameters:
-        - x (ndarray): What goes in, shape (input_size, 1).
+        - x (ndarray): What goes in, shape (input_layer_size, 1).
         - y (ndarray): What is wanted, shape (output_size, 1).
         """
         kept = [x]
