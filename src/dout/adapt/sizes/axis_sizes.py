@@ -165,7 +165,7 @@ class AxisSizes:
         if len(set(alike)) == 1:
             return self.known.setdefault(axis, alike[0])
         if self.widths and _short(axis) in _ENDS:  # `(input_size, 1)` of a network
-            return self.widths[-_ENDS[_short(axis)]]
+            return int(self.widths[-_ENDS[_short(axis)]])
         names = set(re.findall(r"[A-Za-z_]\w*", axis))
         if names != {axis}:
             try:

@@ -201,8 +201,8 @@ class Trials:
         except MemoryError:
             raise
         except REFUSALS as error:
-            tried = Tried(Fit.NOTHING, None, as_exception(error))
-            ways = [self._in_holders(interface, cls, make, inputs) for cls in holders_for(self.cls, interface, error)]
+            tried = Tried(Fit.NOTHING, None, refused := as_exception(error))
+            ways = [self._in_holders(interface, cls, make, inputs) for cls in holders_for(self.cls, interface, refused)]
             return max((tried, *ways), key=lambda t: t.fit)
         node = next(filter(stands_for_array, outputs), None)
         if node is not None:  # of the user's own graph
