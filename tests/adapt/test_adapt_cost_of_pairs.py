@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 import dout
 
@@ -58,6 +59,24 @@ class Network:
         return cost + 0.5 * lmbda / len(data) * sum(np.sum(w**2) for w in self.weights)
 
 
+class Stepping(Network):
+    """Only what measures it says that it takes one sample after another."""
+
+    def update(self, batch, rate):
+        for x, y in batch:
+            self.step(x, y, rate)
+
+    def step(self, x, y, rate):
+        down, across = self.backprop(x, y)
+        self.biases = [b - rate * d for b, d in zip(self.biases, down, strict=True)]
+        self.weights = [w - rate * d for w, d in zip(self.weights, across, strict=True)]
+
+
+class SteppingWrong(Stepping):
+    def slope(self, a):
+        return 1 - a
+
+
 class NetworkWrong(Network):
     def slope(self, a):
         return 1 - a
@@ -78,14 +97,16 @@ def words(report):
     return {verdict.argument: verdict.word for verdict in report.verdicts}
 
 
-def test_the_loss_of_pairs_is_that_of_one():
-    report = dout.check(Network)
+@pytest.mark.parametrize("network", [Network, Stepping])
+def test_the_loss_of_pairs_is_that_of_one(network):
+    report = dout.check(network)
     assert words(report)["weights[0]"] == "exact"
     assert report.ok
 
 
-def test_a_wrong_hidden_layer_is_an_error():
-    report = dout.check(NetworkWrong)
+@pytest.mark.parametrize("network", [NetworkWrong, SteppingWrong])
+def test_a_wrong_hidden_layer_is_an_error(network):
+    report = dout.check(network)
     assert words(report)["weights[0]"] == "refuted"
     assert not report.ok
 
