@@ -180,11 +180,12 @@ def _as_floats(item: Any) -> Any:
 
 
 def _as_array(item: Any) -> Any:
-    """An array of a list of numbers that are not all whole: it has one gradient, `forward([3.0, 1.0, 0.2])`."""
+    """An array of a list of numbers that are no indices: it has one gradient, `forward([3.0, 1.0, 0.2])`."""
     if not isinstance(item, list):
         return item
     parts = list(flat(item))
-    are_numbers = all(type(part) in (int, float) for part in parts) and any(type(part) is float for part in parts)
+    are_numbers = all(type(part) in (int, float) for part in parts)
+    are_numbers = are_numbers and any(type(part) is float or part < 0 for part in parts)
     with suppress(ValueError):  # rows of several lengths
         return np.array(item, dtype=float) if are_numbers else item
     return item

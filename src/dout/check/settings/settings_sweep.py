@@ -36,7 +36,7 @@ from dout.errors import DoutError
 from dout.graph import Shape
 from dout.judge.judging_points import nearby
 from dout.judge.outcomes import NoRuleError, Word
-from dout.run import arrays, attributes_of, otherwise, quiet, upstream
+from dout.run import EndedError, arrays, attributes_of, otherwise, quiet, upstream
 from dout.trace.program.stub_modules import NeedsError
 from dout.trace.session.pairing import pairs
 
@@ -176,7 +176,7 @@ def _of_images(other: OtherSubject, given: Subject) -> OtherSubject | None:
 def _is_refusal(other: OtherSubject, error: Exception) -> bool:
     """Whether a layer is not meant for a setting at which backward raises, or says so itself."""
     not_meant = not other.meant or other.of_a_flag or other.of_nothing
-    return not_meant or isinstance(error, NotImplementedError | AssertionError)
+    return not_meant or isinstance(error, NotImplementedError | AssertionError | EndedError)
 
 
 def _always_raises(other: OtherSubject, given: Subject, judgement: Judgement) -> bool:
