@@ -19,6 +19,7 @@ import numpy as np
 
 from dout.graph import Where
 from dout.trace.model.user_source import asking_user, is_ours, is_user_code
+from dout.trace.tracer.user_functions import OldSpelling
 
 INSTEAD = {
     **{name: name for name in ("bool", "int", "float", "complex", "object", "str")},
@@ -89,7 +90,7 @@ class Removed:
         vars(np)["fromstring"] = self._of_bytes
         vars(np.lib)["__getattr__"] = self._answer_of_lib
         if "newshape" not in inspect.signature(np.reshape).parameters:
-            vars(np)["reshape"] = self._of_old_shape
+            vars(np)["reshape"] = OldSpelling(self._reshape, self._renamed)
 
     def remove(self) -> None:
         """Be asked no more."""
@@ -97,13 +98,13 @@ class Removed:
         vars(np)["fromstring"] = self._fromstring
         vars(np)["reshape"] = self._reshape
 
-    def _of_old_shape(self, a: Any, *shape: Any, **options: Any) -> Any:
-        """`np.reshape`, whose `shape` was called `newshape`. A recording sees the function that this calls."""
-        if "newshape" in options:
-            options["shape"] = options.pop("newshape")
-            if (frame := _users_frame()) is not None:
-                self._note("reshape(x, newshape=…)", frame)
-        return self._reshape(a, *shape, **options)
+    def _renamed(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of `np.reshape`, whose `shape` was called `newshape`."""
+        if "newshape" not in options:
+            return options
+        if (frame := _users_frame()) is not None:
+            self._note("reshape(x, newshape=…)", frame)
+        return {"shape" if name == "newshape" else name: item for name, item in options.items()}
 
     def _of_bytes(self, string: Any, dtype: Any = float, count: int = -1, *, sep: str = "", **options: Any) -> Any:
         """`np.fromstring`, which reads bytes no more; it did if nothing was said to stand between numbers."""
@@ -140,6 +141,13 @@ class Removed:
             item = getattr(np, instead.rpartition("np.")[2])
             return -item if instead.startswith("-") else item
         return math if instead == "math" else eval(instead, {})
+
+    def __enter__(self) -> Removed:
+        self.install()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
 
     def take(self) -> list[OldNameUse]:
         """The uses since the last time; what runs next is noted as if nothing had run before."""
