@@ -162,3 +162,78 @@ def test_a_right_backward_of_another_manner_is_not_wrong(tmp_path, case):
     trace = record_script(script)
     assert len(trace.calls) == 1
     assert not trace.wrong
+
+
+TARGET_FIRST = """
+class Square:
+    def forward(self, y, guess): return np.sum((y - guess) ** 2)
+    def backward(self, y, guess): return GRADIENT * (y - guess)
+loss, y = Square(), np.array([[0.0, 1.0], [1.0, 0.0]])
+guess = first.forward(x)
+errors = loss.forward(y, guess)
+delta = loss.backward(y, guess)
+first.backward(x, delta)
+"""
+
+
+@pytest.mark.parametrize(("gradient", "is_right"), [("-2", True), ("2", False)])
+def test_one_gradient_of_two_inputs_is_that_of_what_a_layer_gave(tmp_path, gradient, is_right):
+    script = tmp_path / "program.py"
+    layers = LAYERS.replace("{takes}", "x, dout").replace(
+        "first, bend, last = Affine(3, 3)", "first, bend, last = Affine(3, 2)"
+    )
+    script.write_text(layers + TARGET_FIRST.replace("GRADIENT", gradient))
+    trace = record_script(script)
+    (loss,) = (call for call in trace.calls if call.cls == "Square")
+    of_target, of_guess = loss.gradients
+    target, guess = (trace.data[node] for node in loss.inputs)
+    assert of_target is None
+    np.testing.assert_array_equal(trace.data[of_guess], int(gradient) * (target - guess))
+    moved = [trace.data[loss.outputs[0]]]
+    for step in (1e-6, -1e-6):
+        there = guess + step * np.eye(2)[0] * [[1], [0]]
+        moved.append(np.sum((target - there) ** 2))
+    assert bool(abs((moved[1] - moved[2]) / 2e-6 - trace.data[of_guess][0, 0]) < 1e-6) is is_right
+
+
+ONE_BY_ONE = """
+import numpy as np
+class Relu:
+    def forward(self, z): return np.maximum(0, z)
+    def backward(self, z): return 0.0 if z < 0 else 1.0
+x, target = np.array([[0.5, -1.0, 0.25]]), np.array([[1.0, 2.0, 0.5]])
+relu = Relu()
+h = relu.forward(x)
+z = h - 0.125
+y = relu.forward(z)
+dy = [2 * (y[0, i] - target[0, i]) * relu.backward(z[0, i]) for i in range(3)]
+dx = [dy[i] * relu.backward(x[0, i]) for i in range(3)]
+"""
+ROWS = """
+import numpy as np
+class Double:
+    def forward(self, z): return z * 2.0
+    def backward(self, dout): return dout * FACTOR
+x, dy = np.array([[0.5, -1.0], [0.25, 2.0]]), np.array([[1.0, 2.0], [0.5, -0.5]])
+layer = Double()
+y = layer.forward(x[1])
+dx = layer.backward(dy[1])
+"""
+
+
+def test_a_backward_that_is_given_one_unit_of_what_forward_took_gives_a_local_derivative(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(ONE_BY_ONE)
+    trace = record_script(script)
+    assert len(trace.calls) == 2
+    assert all(call.douts is None and call.gradients is None for call in trace.calls)
+    assert not trace.wrong
+
+
+@pytest.mark.parametrize(("factor", "is_right"), [("2.0", True), ("3.0", False)])
+def test_a_row_of_another_array_is_an_upstream_gradient(tmp_path, factor, is_right):
+    script = tmp_path / "program.py"
+    script.write_text(ROWS.replace("FACTOR", factor))
+    trace = record_script(script)
+    assert [trace.data[dout].tolist() for call in trace.calls for dout in call.douts] == [[0.5, -0.5]]
+    assert bool(trace.wrong) is not is_right
