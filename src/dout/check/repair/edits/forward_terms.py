@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ def forward_terms(forward: Iterable[ScratchFunction], names: Mapping[str, Any]) 
         for node in ast.walk(function.node):
             leaves = [leaf for leaf in ast.walk(node) if isinstance(leaf, ast.Name | ast.Attribute | ast.Constant)]
             if isinstance(node, ast.BinOp) and len(leaves) <= 2 * _MOST_LEAVES and _is_plain(node):
-                term = _Renamed(names, kept, held).visit(copy.deepcopy(node))
+                term = _Renamed(names, kept, held).visit(ast.parse(ast.unparse(node), mode="eval").body)
                 found.setdefault(ast.unparse(term))
     return [*found][:_MOST]
 
