@@ -102,8 +102,10 @@ def _of_use(use: LayerUse) -> UsedExample | None:
     return _first_that_fits(use, [*_smaller(use), *_real(use)])
 
 
-def _of_what_is_learned(use: LayerUse, interface: Interface, given: Mapping[str, Any]) -> Interface:
+def _of_what_is_learned(use: LayerUse, interface: Interface | None, given: Mapping[str, Any]) -> Interface | None:
     """The interface where one gradient is returned: it is that of the input which a layer gave, and of no target."""
+    if interface is None:
+        return None
     shapes = {name: np.shape(item) for name, item in given.items()}
     pair = (*interface.order, *use.learned)
     fits = (
