@@ -262,9 +262,8 @@ def _is_handed_past_the_last(tracer: Tracer, forward: OpenCall, backward: OpenCa
     others = (c for c in tracer.calls if c.kind == "backward" and c is not backward and not c.is_inside(backward))
     if dout is None or not logits or any(dout in call.outputs for call in others):
         return False
-    return len(forward.outputs) == 1 and _are_probabilities(
-        *(tracer.data.get(n) for n in (*forward.outputs, logits[-1]))
-    )
+    pair = [node for node in (*forward.outputs, logits[-1]) if node is not None]
+    return len(pair) == 2 and _are_probabilities(*map(tracer.data.get, pair))
 
 
 def _are_probabilities(out: Any, logits: Any) -> bool:
