@@ -237,3 +237,66 @@ def test_a_row_of_another_array_is_an_upstream_gradient(tmp_path, factor, is_rig
     trace = record_script(script)
     assert [trace.data[dout].tolist() for call in trace.calls for dout in call.douts] == [[0.5, -0.5]]
     assert bool(trace.wrong) is not is_right
+
+
+JOINED = """
+import numpy as np
+class Affine:
+    def __init__(self, n, m): self.W = np.cos(np.arange(n * m)).reshape(n, m)
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+class End:
+    def forward(self, h):
+        return ENDS
+class Loss:
+    def forward(self, y, t):
+        self.d = y - t
+        return np.sum(self.d ** 2) / 2
+    def backward(self): return self.d
+class Net:
+    def __init__(self): self.layers, self.end = [Affine(3, 4), Affine(4, 3)], End()
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return self.end.forward(x)
+    def backward(self, dout):
+        for layer in self.layers[::-1]:
+            dout = layer.backward(dout)
+        return dout
+net, loss, x, t = Net(), Loss(), np.arange(6.0).reshape(2, 3) / 4, np.eye(3)[[0, 2]]
+y = net.forward(x)
+START
+net.backward(d)
+"""
+SOFTMAX = "np.exp(h - h.max(axis=1, keepdims=True)) / np.exp(h - h.max(axis=1, keepdims=True)).sum(1, keepdims=True)"
+SIGMOID, BY_HAND, OF_A_LOSS = "1 / (1 + np.exp(-h))", "d = (y - t) / 2", "e = loss.forward(y, t); d = loss.backward()"
+
+
+@pytest.mark.parametrize(
+    ("ends", "start", "is_right"),
+    [
+        (SOFTMAX, BY_HAND, True),
+        (SIGMOID, BY_HAND, True),
+        ("np.tanh(h)", BY_HAND, False),
+        (SOFTMAX, OF_A_LOSS, False),
+        ("h", OF_A_LOSS, True),
+    ],
+)
+def test_a_network_that_hands_dout_past_its_softmax_is_given_the_gradient_of_the_logits(
+    tmp_path, ends, start, is_right
+):
+    script = tmp_path / "program.py"
+    script.write_text(JOINED.replace("ENDS", ends).replace("START", start))
+    trace = record_script(script)
+    assert bool(trace.wrong) is not is_right
+
+
+def test_a_wrong_layer_before_the_logits_is_found(tmp_path):
+    script = tmp_path / "program.py"
+    text = JOINED.replace("ENDS", SOFTMAX).replace("START", BY_HAND).replace("dout @ self.W.T", "dout @ self.W.T * 2")
+    script.write_text(text)
+    assert record_script(script).wrong

@@ -24,6 +24,7 @@ from dout.trace.tracer.traced import Traced, plain
 if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
 
+_LIKE = 1e-4  # relative: forwards may add a small number
 _ADD, _PICK = PRIMITIVES["add"], PRIMITIVES["getitem"]
 
 
@@ -233,7 +234,7 @@ def upstream_gradients(tracer: Tracer, forward: OpenCall, backward: OpenCall) ->
     a learning rate. What is no array, as a tuple that is a cache, has none.
     """
     given = backward.arriving[: max(1, len(forward.outputs))] if backward.takes_dout else ()
-    if not given:
+    if not given or _is_handed_past_the_last(tracer, forward, backward):
         return None
     later = itertools.takewhile(
         lambda pair: pair[0] is not None and not _is_setting(tracer, *pair),
@@ -249,6 +250,30 @@ def upstream_gradients(tracer: Tracer, forward: OpenCall, backward: OpenCall) ->
         for out, dout in zip(forward.outputs, given, strict=False)
     )
     return given if all(fits) else None
+
+
+def _is_handed_past_the_last(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> bool:
+    """Whether a network hands on what it is given, as it is, to the layer before its softmax or sigmoid.
+
+    Then that is the gradient of the logits: the loss has joined the two. Unless a loss returned it for the output.
+    """
+    dout, inside = backward.arriving[0], [c for c in tracer.calls if c.kind == "forward" and c.is_inside(forward)]
+    logits = [c.outputs[0] for c in inside if c.outputs and c.match is not None and dout in c.match.arriving[:1]]
+    others = (c for c in tracer.calls if c.kind == "backward" and c is not backward and not c.is_inside(backward))
+    if dout is None or not logits or any(dout in call.outputs for call in others):
+        return False
+    pair = [node for node in (*forward.outputs, logits[-1]) if node is not None]
+    return len(pair) == 2 and _are_probabilities(*map(tracer.data.get, pair))
+
+
+def _are_probabilities(out: Any, logits: Any) -> bool:
+    """Whether an output is the softmax or the sigmoid of logits, by its numbers."""
+    if not (isinstance(out, np.ndarray) and isinstance(logits, np.ndarray) and out.shape == logits.shape and out.ndim):
+        return False
+    with np.errstate(all="ignore"):
+        powers = [np.exp(logits - logits.max(axis=axis, keepdims=True)) for axis in (-1, 0)]
+        softmaxes = (power / power.sum(axis=axis, keepdims=True) for power, axis in zip(powers, (-1, 0), strict=True))
+        return any(np.allclose(out, one, rtol=_LIKE) for one in (*softmaxes, 1 / (1 + np.exp(-logits))))
 
 
 def _is_setting(tracer: Tracer, out: Node | None, given: Node | None) -> bool:

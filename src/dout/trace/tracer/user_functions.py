@@ -50,7 +50,7 @@ class TracingFunction:
         """Record the call where a trace runs, else make it."""
         tracer, function = current(), self.__wrapped__
         while type(function) is OldSpelling:  # what records it knows NumPy's own
-            function, kwargs = function.__wrapped__, function.renames(kwargs)
+            function, kwargs = function.__wrapped__, function.renames(kwargs)  # type: ignore[attr-defined]
         if tracer is None and len(under_way) == 1:  # it has stepped aside: code in C may know no stand-in
             return plainly(function, args, kwargs)
         return function(*args, **kwargs) if tracer is None else tracer.call(function, args, kwargs)
