@@ -2,24 +2,21 @@
 
 It may stand in any method, `self.criterion.forward(self.out, labels)` in backward, or `mse(y, self.forward(X))` in
 `train`. What is called is an attribute of the network, or a global of its module. A backward that asks a loss for its
-gradient, `d = self.loss.prime(y, self.out)`, before its parts, is given that as `dout`, whatever loss it is. Where no
-code computes one, there are those that everybody takes.
+gradient, `d = self.loss.prime(y, self.out)`, before its parts, is given that as `dout`, whatever loss it is.
 """
 
 from __future__ import annotations
 
 import ast
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label, names_loss, names_plain_upstream, taken_by
-from dout.adapt.interface.function_pairs import function_pairs
-from dout.adapt.interface.method_pairs import names_backward, reads_and_writes, required, required_by
+from dout.adapt.argument_names import names_label, names_loss, taken_by
+from dout.adapt.interface.method_pairs import names_backward, reads_and_writes
 from dout.adapt.source.contained_parts import parts_in
 from dout.adapt.source.syntax import Function, bindings, items_of, literal, name_of, read, total, walk
 from dout.run import deep_copy, function_copy
@@ -108,41 +105,6 @@ def compared_with(backward: Any, target: str) -> tuple[str, tuple[int, ...]]:
                 if isinstance(side, ast.Name):
                     return side.id, tuple(places)
     return "", ()
-
-
-class Activation(NamedTuple):
-    """The activation before a loss of `taken`; what it takes in backward; and if that is told by its derivative."""
-
-    function: FunctionType
-    taken: tuple[str, str]
-    before: str
-    told: bool
-
-
-@total(lambda: None)
-def activation_of(cls: type, loss: str, backward: str) -> Activation | None:
-    """The activation that the backward of a loss goes on through: `fn(a, y)` and `delta(z, a, y)`.
-
-    It is the one whose derivative that calls, or the only one that the module has with a derivative.
-    """
-    taken, asked = required_by(cls, loss), required_by(cls, backward)
-    before = [name for name in asked if name not in taken]
-    if (
-        len(taken) != 2
-        or len(before) != 1
-        or {*taken} - {*asked}
-        or not names_label(taken[1])
-        or names_label(before[0])
-    ):
-        return None
-    own = behind(getattr(cls, backward))
-    pairs = [name for name in function_pairs(own.__globals__) if len(required(own.__globals__[name])) == 1]
-    told = [
-        name for name in pairs if any(called != name and called.startswith(name) for called in own.__code__.co_names)
-    ]
-    if len(told or pairs) != 1 or names_plain_upstream(before[0]):
-        return None
-    return Activation(own.__globals__[(told or pairs)[0]], (taken[0], taken[1]), before[0], bool(told))
 
 
 def _calls(own: Function, forward: str, target: str, kept: set[str]) -> Iterator[LossCall]:
@@ -290,52 +252,3 @@ class _DoutForCalls(ast.NodeTransformer):
         dout = ast.Name(_DOUT, ast.Load())
         nothing: list[ast.expr] = [ast.Constant(None)] * max(self.asked.place, 0)
         return ast.copy_location(dout if self.asked.place < 0 else ast.Tuple([*nothing, dout], ast.Load()), node)
-
-
-# --- losses that everybody takes --------------------------------------------------------------------------------------
-
-
-def _ones_at(target: Any, output: Any) -> Any:
-    """The target in the shape of an output; whole numbers as a 1 among zeros in the place that each says."""
-    if np.ndim(target) != 1 or np.ndim(output) != 2:
-        return target
-    rows, columns = np.shape(output)
-    ones = target[:, None] == np.arange(columns) if len(target) == rows else target == np.arange(rows)[:, None]
-    return ones * 1.0
-
-
-def _classes(target: Any) -> int:
-    """The axis along which a target says which class a sample is of: its rows add up to 1, or its columns."""
-    return -1 if np.ndim(target) < 2 or np.allclose(np.sum(plain(target), axis=-1), 1) else 0
-
-
-def _several(output: Any) -> Any:
-    """Scores of several classes; NaN for one score of each sample, which says nothing beside others."""
-    return output if min(np.shape(output)[-2:], default=0) > 1 else output * np.nan
-
-
-def _assumed(form: Callable[[Any, Any], Any], mean: Callable[[tuple[int, ...]], int]) -> Callable[..., Any]:
-    """A loss that everybody takes, as a sum, or a mean over what is counted of a shape."""
-
-    def loss(self: Any, output: Any, target: Any) -> Any:
-        return np.sum(form(output, _ones_at(target, output))) / mean(np.shape(output))
-
-    return loss
-
-
-_FORMS: dict[str, Callable[[Any, Any], Any]] = {
-    "cross_entropy": lambda a, y: -y * np.log(a),
-    "binary_cross_entropy": lambda a, y: -y * np.log(a) - (1 - y) * np.log(1 - a),
-    "softmax_cross_entropy": lambda a, y: (
-        -y * (a - np.log(np.sum(np.exp(_several(a)), axis=_classes(y), keepdims=True)))
-    ),
-    "half_squared_error": lambda a, y: (a - y) ** 2 / 2,
-    "squared_error": lambda a, y: (a - y) ** 2,
-}
-_MEANS: dict[str, Callable[[tuple[int, ...]], int]] = {
-    "": lambda shape: 1,
-    "column_mean_": lambda shape: shape[-1],
-    "row_mean_": lambda shape: shape[0],
-    "mean_": math.prod,
-}
-ASSUMED = {f"{mean}{name}": _assumed(form, count) for mean, count in _MEANS.items() for name, form in _FORMS.items()}

@@ -6,6 +6,7 @@ Where no code computes the loss, it is one of those that everybody takes, if bac
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce, update_wrapper
@@ -28,14 +29,7 @@ from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import PENALTY
 from dout.adapt.interface.interface_candidates import setting_role
 from dout.adapt.interface.learned_gradients import RESULTS, is_float_array
-from dout.adapt.interface.loss_calls import (
-    ASSUMED,
-    activation_of,
-    compared_with,
-    given_upstream,
-    has_residual,
-    loss_call,
-)
+from dout.adapt.interface.loss_calls import compared_with, given_upstream, has_residual, loss_call
 from dout.adapt.interface.method_pairs import (
     PAIRS,
     as_static,
@@ -138,7 +132,7 @@ def loss_of(cls: type) -> NetworkLoss | None:
 def _joined(cls: type) -> type | None:
     network = _network(cls)
     if network is None:
-        return _of_activation(cls) or _with_upstream(cls)
+        return _with_upstream(cls)
     if gives_gradients(_function(cls, network.backward)):
         return _class_with(cls, network, {"loss": None})
     for name in loss_names(cls):
@@ -162,21 +156,8 @@ def _joined(cls: type) -> type | None:
         return _class_with(cls, network, {called.name: called})
     upstream = _with_upstream(cls)
     if upstream is None and (network.handed or has_residual(_function(cls, network.backward), network.target)):
-        return _class_with(cls, network, ASSUMED)
+        return _class_with(cls, network, _ASSUMED)
     return upstream
-
-
-def _of_activation(cls: type) -> type | None:
-    """A loss whose backward goes on through an activation, `fn(a, y)` and `delta(z, a, y)`: `fn(sigmoid(z), y)`."""
-    for loss, back in pairs_of(cls) if names_loss(cls.__qualname__) and not hasattr(cls, PAIR) else ():
-        if (found := activation_of(cls, loss, back)) is not None:
-            kept = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-            name, (a, y), z = found.function.__name__, found.taken, found.before
-            made = type(cls)(cls.__name__, (cls,), {**kept, name: staticmethod(found.function)})
-            network = NetworkLoss(name, back, y, [z], required_by(cls, back), {z: z, a: 0}, [])
-            network = replace(network, assumed=not found.told, is_called=found.told)
-            return _class_with(made, network, {loss: _loss(loss, alone=False, first=False, strength={})})
-    return None
 
 
 def _with_upstream(cls: type) -> type | None:
@@ -281,8 +262,8 @@ def _class_with(cls: type, network: NetworkLoss, losses: Mapping[str, Callable[.
     first = next(iter(losses))
     called = getattr(behind(own), "__code__", None)
     kept = reads_and_writes(cls, first)[1] & reads_and_writes(cls, network.backward)[0]  # by the loss, for backward
-    is_called = network.is_called or gives or bool(kept) or (called is not None and first in called.co_names)
-    how = replace(network, loss=first, assumed=network.assumed or losses is ASSUMED, is_called=is_called)
+    is_called = gives or bool(kept) or (called is not None and first in called.co_names)
+    how = replace(network, loss=first, assumed=losses is _ASSUMED, is_called=is_called)
     new: type = type(cls)(cls.__name__, (cls,), {**made, PAIR: pairs[0], PAIRS: pairs, "dout_loss": how})
     return new
 
@@ -368,3 +349,49 @@ def _whole_loss(name: str, places: Sequence[str], strength: Mapping[str, Any]) -
     return lambda self, output, target: getattr(self, name)(
         *(attributes_of(self)[RESULTS][place] for place in places), **strength
     )
+
+
+def _ones_at(target: Any, output: Any) -> Any:
+    """The target in the shape of an output; whole numbers as a 1 among zeros in the place that each says."""
+    if np.ndim(target) != 1 or np.ndim(output) != 2:
+        return target
+    rows, columns = np.shape(output)
+    ones = target[:, None] == np.arange(columns) if len(target) == rows else target == np.arange(rows)[:, None]
+    return ones * 1.0
+
+
+def _classes(target: Any) -> int:
+    """The axis along which a target says which class a sample is of: its rows add up to 1, or its columns."""
+    return -1 if np.ndim(target) < 2 or np.allclose(np.sum(plain(target), axis=-1), 1) else 0
+
+
+def _several(output: Any) -> Any:
+    """Scores of several classes; NaN for one score of each sample, which says nothing beside others."""
+    return output if min(np.shape(output)[-2:], default=0) > 1 else output * np.nan
+
+
+def _assumed(form: Callable[[Any, Any], Any], mean: Callable[[tuple[int, ...]], int]) -> Callable[..., Any]:
+    """A loss that everybody takes, as a sum, or a mean over what is counted of a shape."""
+
+    def loss(self: Any, output: Any, target: Any) -> Any:
+        return np.sum(form(output, _ones_at(target, output))) / mean(np.shape(output))
+
+    return loss
+
+
+_FORMS: dict[str, Callable[[Any, Any], Any]] = {
+    "cross_entropy": lambda a, y: -y * np.log(a),
+    "binary_cross_entropy": lambda a, y: -y * np.log(a) - (1 - y) * np.log(1 - a),
+    "softmax_cross_entropy": lambda a, y: (
+        -y * (a - np.log(np.sum(np.exp(_several(a)), axis=_classes(y), keepdims=True)))
+    ),
+    "half_squared_error": lambda a, y: (a - y) ** 2 / 2,
+    "squared_error": lambda a, y: (a - y) ** 2,
+}
+_MEANS: dict[str, Callable[[tuple[int, ...]], int]] = {
+    "": lambda shape: 1,
+    "column_mean_": lambda shape: shape[-1],
+    "row_mean_": lambda shape: shape[0],
+    "mean_": math.prod,
+}
+_ASSUMED = {f"{mean}{name}": _assumed(form, count) for mean, count in _MEANS.items() for name, form in _FORMS.items()}
