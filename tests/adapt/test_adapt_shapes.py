@@ -3,6 +3,7 @@
 import pytest
 from written import written
 
+import dout
 from dout.adapt import example
 from dout.adapt.source import axes_for, shapes_for, strings_for
 from dout.adapt.source.documents import axes_in
@@ -380,3 +381,30 @@ class Pooled:
 """)
     found = example(module.Pooled, {}, {})
     assert module.Pooled(**found.init).W.size > 0
+
+
+def test_a_layer_may_keep_an_array_without_numbers():
+    """Forward reads none of them: no other sizes would fill it, and a mistake beside it is an error all the same."""
+    module = written("""
+import numpy as np
+
+class Logged:
+    def __init__(self, n, m):
+        self.W = np.linspace(-1, 1, n * m).reshape(n, m)
+        self.seen, self.log = np.zeros((0, n)), np.empty((0, 2))
+
+    def forward(self, x):
+        self.x = x
+        self.seen = np.vstack([self.seen, x])
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+class WrongLogged(Logged):
+    def backward(self, dout):
+        return 2 * super().backward(dout)
+""")
+    assert dout.check(module.Logged).ok
+    assert not dout.check(module.WrongLogged).ok

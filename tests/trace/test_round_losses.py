@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dout.ops import PRIMITIVES
 from dout.trace.record.script import run_script
 
 PROGRAM = """
@@ -58,3 +59,28 @@ def test_the_loss_whose_gradient_the_layers_get_is_an_output(tmp_path, loss):
 @pytest.mark.parametrize("gradient", ["g = p * p", "g = p.copy(); g[range(5), t] += 1", "g = -(t[:, None] - p)"])
 def test_a_number_that_has_another_gradient_is_no_output(tmp_path, gradient):
     assert not _trace(tmp_path, SUMMED, gradient).graph.outputs
+
+
+AVERAGED = "loss = -np.log(p[range(5), t]).mean()"
+
+
+def test_a_gradient_that_goes_up_the_loss_is_that_of_no_step_before_its_sign(tmp_path):
+    gradient = "g = p.copy(); g[range(5), t] -= 1; g = g / 5"
+    assert _trace(tmp_path, AVERAGED, gradient).graph.outputs
+    assert not _trace(tmp_path, AVERAGED, gradient + "; g = -g").graph.outputs
+
+
+@pytest.mark.parametrize("gradient", ["g = 2 * y", "g = 0.5 * y"])
+def test_the_norm_of_a_gradient_is_no_loss(tmp_path, gradient):
+    """Its own gradient points along that of the loss."""
+    trace = _trace(tmp_path, "loss = np.sum(y * y)", gradient + "; norm = np.sqrt(np.sum(g * g))")
+    (end,) = trace.graph.outputs.values()
+    assert end.primitive is PRIMITIVES["sum"]
+    assert f"{trace.data[end]:.3f}" == "9.950"
+
+
+def test_the_root_of_a_loss_is_none_if_the_gradient_is_that_of_the_loss(tmp_path):
+    loss = "loss = np.sum(y * y); root = np.sqrt(loss)"
+    (end,) = _trace(tmp_path, loss, "g = 2 * y").graph.outputs.values()
+    (other,) = _trace(tmp_path, loss, "g = y / root").graph.outputs.values()
+    assert (end.primitive, other.primitive) == (PRIMITIVES["sum"], PRIMITIVES["sqrt"])

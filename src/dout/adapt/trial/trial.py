@@ -34,7 +34,7 @@ from dout.adapt.interface.learned_gradients import (
     parameters_of,
     without_pairs,
 )
-from dout.adapt.interface.method_pairs import optional, required, required_by
+from dout.adapt.interface.method_pairs import optional, reads_and_writes, required, required_by
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.interface.users_backward import is_certain, is_told
 from dout.adapt.sizes.proposed_arrays import stands_for_array
@@ -186,6 +186,12 @@ class Trials:
             self.classes[key] = layer_class(self.cls, interface, names)
         return self.classes[key]
 
+    def _reads_nothing(self, layer: Any, forward: str) -> bool:
+        """Whether forward reads weights of (0, 5), say: the sizes are too small. Others keep no numbers on purpose."""
+        empty = {path.split(".")[1].split("[")[0] for path, x in arrays(layer).items() if x.ndim > 1 and not x.size}
+        reads, writes = reads_and_writes(self.cls, forward) if empty else (set[str](), set[str]())
+        return not empty.isdisjoint(reads - writes)
+
     def _try(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
         names, given = list(inputs), [copied(x) for x in inputs.values()]
         try:
@@ -207,9 +213,9 @@ class Trials:
         node = next(filter(stands_for_array, outputs), None)
         if node is not None:  # of the user's own graph
             return self._in_holders(interface, type(node), make, inputs)
-        without_numbers = any(x.ndim > 1 and not x.size and any(x.shape) for x in arrays(layer).values())
-        if without_numbers or not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
-            return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)  # weights of (0, 5): too small
+        is_good = outputs and all(np.size(out) and is_finite(out) for out in outputs)
+        if not is_good or self._reads_nothing(layer, interface.forward):
+            return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)
         taken = interface.roles.count(DOUT)
         if taken > len(outputs) and (other := with_several_uses(self.cls, interface, len(outputs))) is not None:
             return self._try(other, make, inputs)
