@@ -83,3 +83,53 @@ class Scale:
 """
     )
     assert "D108" not in codes_of(tmp_path, monkeypatch, layers, PROGRAM + "    return [layer.q for layer in layers]\n")
+
+
+NORM = """
+import numpy as np
+
+class Tanh:
+    def __init__(self):
+        self.gamma = np.array([1.5, 0.5, 2.0, 1.0])
+
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.gamma * self.y
+
+    def backward(self, dout):
+        self.dgamma = (dout * self.y).sum(axis=0)
+        return dout * self.gamma * (1 - self.y**2)
+
+class Exp(Tanh):
+    def forward(self, x):
+        self.y = np.exp(x)
+        return self.gamma * self.y
+
+    def backward(self, dout):
+        self.dgamma = (dout * self.y).sum(axis=0)
+        return dout * self.gamma * self.y
+"""
+STEPS = """
+def step(layers):
+    for layer in layers:
+        layer.gamma -= 0.1 * layer.dgamma
+"""
+
+
+def of_parameter(name, factor):
+    first, second = NORM.split("class Exp")
+    line = f"self.{name} = {factor} * (dout * self.y).sum(axis=0)"
+    return f"{first}class Exp{second.replace('self.dgamma = (dout * self.y).sum(axis=0)', line)}"
+
+
+@pytest.mark.parametrize(("factor", "severity"), [(1, "error"), (3, "warning")])
+def test_it_is_an_error_where_the_gradient_is_exact_by_the_name_that_is_read(tmp_path, monkeypatch, factor, severity):
+    layers = of_parameter("dgama", factor)
+    found = codes_of(tmp_path, monkeypatch, layers, STEPS)["D108"]
+    assert found.severity == severity
+    assert (found.fix is not None) == (severity == "error")
+    assert "self.dgama = " in layers.splitlines()[found.line - 1]
+
+
+def test_the_name_that_is_read_is_fine(tmp_path, monkeypatch):
+    assert not codes_of(tmp_path, monkeypatch, of_parameter("dgamma", 1), STEPS)

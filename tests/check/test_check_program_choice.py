@@ -87,6 +87,17 @@ def test_the_program_that_uses_most_of_the_rest_is_next(folder):
     assert next_program(every, set(first.names)) is None
 
 
+def test_what_one_program_reached_in_vain_another_uses_that_names_it(folder):
+    (folder / "train.py").write_text("from net import model\nmodel.run()\n")
+    (folder / "again.py").write_text("from net import model\nmodel.run_again()\n")
+    (folder / "relu.py").write_text("from net.layers import Relu\nRelu().forward(1)\n")
+    every = {one.path.rpartition("/")[2]: one for one in programs([str(folder / "net" / "layers.py")])}
+    left = [every["again.py"], every["relu.py"]]
+    assert next_program(left, set()) is left[0]
+    assert next_program(left, set(), every["train.py"].names) is left[1]
+    assert next_program(left[:1], set(), every["train.py"].names) is left[0]
+
+
 def test_reading_is_bounded_and_total(folder):
     (folder / "deep.py").write_text("from net.layers import *\nDense(" + "(" * 500 + ")" * 500 + ")\n")
     (folder / "bytes.py").write_bytes(b"\xff\xfe Dense(1)")

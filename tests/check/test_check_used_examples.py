@@ -150,6 +150,8 @@ def test_a_shape_that_a_layer_is_built_with_is_that_of_its_input():
 def test_a_list_of_numbers_is_an_array():
     _, found = used([3.0, 1.0, 0.25])
     assert isinstance(found["x"], np.ndarray)
+    _, found = used([-2, -1, 0, 1])
+    assert isinstance(found["x"], np.ndarray)
     _, found = used(np.ones((4, 3)), t=[1, 2])
     assert found["t"] == [1, 2]
 

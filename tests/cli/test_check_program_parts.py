@@ -274,3 +274,35 @@ for epoch in range(9):
 def test_a_softmax_for_a_cross_entropy_is_an_error_where_the_program_hands_it_another(tmp_path, dout_, ok):
     (tmp_path / "train.py").write_text(FOR_AN_ENTROPY.replace("DOUT", dout_))
     assert layers(document("train.py", cwd=tmp_path))["Softmax"]["ok"] == ok
+
+
+NAMED_AS_LABELS = """
+import numpy as np
+class Sigmoid:
+    def forward(self, x):
+        self.out = 1 / (1 + np.exp(-x))
+        return self.out
+    def backward(self, dout):
+        return dout * self.out * (1 - self.out)
+class Entropy:
+    def loss(self, y, y_):
+        return np.sum(-y_ * np.log(y) - (1 - y_) * np.log(1 - y))
+    def delta(self, y, y_):
+        return (y - y_) / (y * DIVISOR)
+if __name__ == "__main__":
+    rng = np.random.default_rng(0)
+    x, t, sigmoid, entropy = rng.normal(size=(9, 4)), rng.random((9, 4)), Sigmoid(), Entropy()
+    for turn in range(3):
+        y = sigmoid.forward(x)
+        loss = entropy.loss(y, t)
+        x = x - 0.1 * sigmoid.backward(entropy.delta(y, t))
+"""
+
+
+@pytest.mark.parametrize("divisor", ["(1 - y)", "(2 - y)"])
+def test_the_gradient_of_a_loss_is_that_of_what_a_layer_gave_whatever_its_arguments_are_called(tmp_path, divisor):
+    (tmp_path / "train.py").write_text(NAMED_AS_LABELS.replace("DIVISOR", divisor))
+    found = layers(document("train.py", cwd=tmp_path))["Entropy"]
+    assert [verdict["argument"] for verdict in found["verdicts"]] == ["y"]
+    assert found["ok"] is (divisor == "(1 - y)")
+    assert {finding["argument"] for finding in found["findings"] if finding["code"] == "D101"} <= {"y"}

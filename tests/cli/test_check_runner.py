@@ -53,8 +53,14 @@ CULPRITS = {
     "exits": (["os._exit(0)"], "Culprit ended the interpreter, with exit code 0"),
     "kills itself": (["os.kill(os.getpid(), 9)"], "Culprit crashed (SIGKILL)"),
     "crashes": (["import ctypes", "ctypes.string_at(0)"], "Culprit crashed (SIGSEGV)"),
-    "asks for too much": (["np.ones((10**6, 10**6))"], "Culprit needs more memory than it may have"),
-    "eats": (["kept = []", "while True: kept.append(bytearray(10**8))"], "Culprit needs more memory than it may have"),
+    "asks for too much": (
+        ["np.ones((10**6, 10**6))"],
+        "Culprit needs more memory than it may have; it was stopped (see --memory)",
+    ),
+    "eats": (
+        ["kept = []", "while True: kept.append(bytearray(10**8))"],
+        "Culprit needs more memory than it may have; it was stopped (see --memory)",
+    ),
     "closes everything": (["os.closerange(3, 100)"], "Culprit "),
     "interrupts": (["raise KeyboardInterrupt"], "Culprit raises KeyboardInterrupt"),
 }
@@ -100,7 +106,7 @@ def test_a_layer_that_runs_and_is_not_judged_in_the_memory_is_a_warning(tmp_path
     write(tmp_path, bad("Large", *eats, before="calls = 0"))
     (finding,) = layers(document("mine.py", "--memory", "0.5", cwd=tmp_path))["Large"]["findings"]
     assert (finding["code"], finding["severity"]) == ("D003", "warning")
-    assert finding["message"] == "Large runs, and could not be judged within the memory that it may have"
+    assert finding["message"] == "Large runs, and could not be judged within the memory that it may have (see --memory)"
 
 
 def test_a_layer_that_is_out_of_memory_with_the_sizes_that_were_chosen_is_a_warning(tmp_path):

@@ -195,6 +195,9 @@ def test_a_row_counts_verdicts_worst_first_and_codes_by_severity():
     assert row(report(words=(Word.EXACT, Word.INCONCLUSIVE))).state == "open"
     assert row(Report("A", findings=(finding("D003", "m"),))).verdict == "stopped"
     assert row(Report("A")).verdict == "no gradient"
+    assert row(Report("A", missing=("W",))).verdict == "no gradient"
+    missing = row(report(missing=("W", "b")))
+    assert (missing.state, missing.verdict) == ("open", "1 exact, 2 not found")
 
 
 def test_conditions_that_were_not_covered_are_counted_in_the_table_and_told_after_it():

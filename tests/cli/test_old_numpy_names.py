@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from recorded_scripts import record_script
 
 from dout.cli import commands
 
@@ -56,3 +57,23 @@ def test_a_removed_name_of_an_argument_is_answered_and_told_with_its_line(factor
     with pytest.raises(TypeError):
         np.reshape(np.ones(2), newshape=(2, 1))
     assert np.reshape(np.ones(2), shape=(2, 1)).shape == (2, 1)
+
+
+USES = """
+layer = Flatten()
+y = layer.forward(np.arange(24.0).reshape(3, 2, 4))
+layer.backward(np.cos(y) + np.reshape(y, (3, 8)))
+"""
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.4.0", reason="np.reshape takes newshape")
+@pytest.mark.parametrize("time", ["first", "again"])  # in one process
+@pytest.mark.parametrize("name", ["", "newshape="])
+@pytest.mark.parametrize(("factor", "is_right"), [("1", True), ("2", False)])
+def test_a_program_is_recorded_through_the_old_name_and_beside_it(factor, is_right, name, time, tmp_path):
+    script = tmp_path / "older.py"
+    script.write_text((RESHAPED + USES).replace("FACTOR", factor).replace("newshape=", name), "utf-8")
+    trace = record_script(script)
+    assert bool(trace.wrong) is not is_right
+    assert not [event for event in trace.events if event.kind in ("escape", "orphan")]
+    assert any("np.reshape(x, shape=…)" in event.message for event in trace.events) is bool(name)

@@ -292,3 +292,21 @@ def test_the_gradient_of_a_singular_determinant_is_unknown_not_an_error():
 def test_a_function_of_numpy_is_a_target_too():
     np.testing.assert_array_equal(dout.grad(np.mean)(np.ones(4)), [0.25] * 4)
     assert "exp" in [node.primitive.name for node in dout.trace(np.exp, np.ones(2)).graph.nodes]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [("np.ones(2)", "(x, np.ones(2), mode='same')"), ("np.array([0.25, 0.5, 0.25, 0.125, 0.0625, 0.5])", "(…)")],
+)
+def test_a_value_that_leaves_through_a_library_names_the_call(tmp_path, other, said):
+    pytest.importorskip("scipy")
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import numpy as np\nimport scipy.signal\nclass Half:\n"
+        "    def forward(self, x): return x * scipy.signal.correlate(x, OTHER, mode='same')\n"
+        "    def backward(self, dout): return dout * 0.5\n"
+        "layer = Half()\ny = layer.forward(np.arange(3.0))\nlayer.backward(y)\n".replace("OTHER", other)
+    )
+    told = [event.message for event in record_script(script).events if event.kind == "escape"]
+    what = f"scipy.signal.correlate{said}"
+    assert told == [f"a traced value left the trace through {what}: write it with NumPy's own functions"]

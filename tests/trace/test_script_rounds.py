@@ -427,3 +427,26 @@ def test_a_parameter_that_is_kept_or_measured_beside_has_its_own_gradient(tmp_pa
     assert value.gradient.source == "user"
     np.testing.assert_allclose(value.gradient.value, factor * slopes, rtol=1e-6)
     assert bool(trace.wrong) == (factor == 2)
+
+
+REPEATED = """
+import numpy as np
+class Scale:
+    def __init__(self, factor): self.factor = factor
+    def forward(self, x): return x * self.factor
+    def backward(self, dout): return dout * self.factor
+first, last = Scale(2.0), Scale(3.0)
+for x in np.arange(24.).reshape(4, 2, 3):
+    h = 0.0
+    for part in (x, x + 1.0)[:PARTS]:
+        h = h + first.forward(part)
+    y = last.forward(h)
+    last.backward(y - 1.0)
+"""
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_round_ends_where_a_layer_that_never_goes_back_comes_again_after_a_backward(tmp_path, parts):
+    script = tmp_path / "train.py"
+    script.write_text(REPEATED.replace("PARTS", str(parts)))
+    assert len(record_script(script).calls) == parts + 1

@@ -272,3 +272,29 @@ def test_a_helper_that_lists_a_folder_of_classes_and_each_of_them_is_no_place_of
         "        labels.append(label)\n"
         "assert len(labels) == 1200 and np.eye(10)[labels].shape == (1200, 10)\n",
     )
+
+
+def test_a_walk_through_a_folder_that_is_not_there_meets_folders_of_images(tmp_path):
+    said = runs(
+        tmp_path,
+        "import os\nimport numpy as np\nfrom skimage.io import imread\nfrom skimage.transform import resize\n"
+        "kinds, labels, rows = [], [], []\n"
+        "for place, (folder, inside, files) in enumerate(os.walk('flowers')):\n"
+        "    kinds = kinds or inside\n"
+        "    for file in files[:2]:\n"
+        "        labels.append(place - 1)\n"
+        "        rows.append(resize(imread(os.path.join(folder, file)), (6, 4, 3)))\n"
+        "assert len(kinds) == 10 and labels == [i for i in range(10) for _ in range(2)]\n"
+        "assert np.stack(rows).shape == (20, 6, 4, 3) and 0 <= np.min(rows) < np.max(rows) <= 1\n",
+    )
+    assert said.count("stand-in data for the folder") == 1
+
+
+def test_a_walk_through_a_folder_that_is_there_is_as_ever(tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "one.txt").write_text("a", "utf-8")
+    said = runs(
+        tmp_path,
+        f"import os\nassert [files for *_, files in os.walk({str(tmp_path / 'texts')!r})] == [['one.txt']]\n",
+    )
+    assert "stand-in" not in said

@@ -162,3 +162,141 @@ def test_a_right_backward_of_another_manner_is_not_wrong(tmp_path, case):
     trace = record_script(script)
     assert len(trace.calls) == 1
     assert not trace.wrong
+
+
+TARGET_FIRST = """
+class Square:
+    def forward(self, y, guess): return np.sum((y - guess) ** 2)
+    def backward(self, y, guess): return GRADIENT * (y - guess)
+loss, y = Square(), np.array([[0.0, 1.0], [1.0, 0.0]])
+guess = first.forward(x)
+errors = loss.forward(y, guess)
+delta = loss.backward(y, guess)
+first.backward(x, delta)
+"""
+
+
+@pytest.mark.parametrize(("gradient", "is_right"), [("-2", True), ("2", False)])
+def test_one_gradient_of_two_inputs_is_that_of_what_a_layer_gave(tmp_path, gradient, is_right):
+    script = tmp_path / "program.py"
+    layers = LAYERS.replace("{takes}", "x, dout").replace(
+        "first, bend, last = Affine(3, 3)", "first, bend, last = Affine(3, 2)"
+    )
+    script.write_text(layers + TARGET_FIRST.replace("GRADIENT", gradient))
+    trace = record_script(script)
+    (loss,) = (call for call in trace.calls if call.cls == "Square")
+    of_target, of_guess = loss.gradients
+    target, guess = (trace.data[node] for node in loss.inputs)
+    assert of_target is None
+    np.testing.assert_array_equal(trace.data[of_guess], int(gradient) * (target - guess))
+    moved = [trace.data[loss.outputs[0]]]
+    for step in (1e-6, -1e-6):
+        there = guess + step * np.eye(2)[0] * [[1], [0]]
+        moved.append(np.sum((target - there) ** 2))
+    assert bool(abs((moved[1] - moved[2]) / 2e-6 - trace.data[of_guess][0, 0]) < 1e-6) is is_right
+
+
+ONE_BY_ONE = """
+import numpy as np
+class Relu:
+    def forward(self, z): return np.maximum(0, z)
+    def backward(self, z): return 0.0 if z < 0 else 1.0
+x, target = np.array([[0.5, -1.0, 0.25]]), np.array([[1.0, 2.0, 0.5]])
+relu = Relu()
+h = relu.forward(x)
+z = h - 0.125
+y = relu.forward(z)
+dy = [2 * (y[0, i] - target[0, i]) * relu.backward(z[0, i]) for i in range(3)]
+dx = [dy[i] * relu.backward(x[0, i]) for i in range(3)]
+"""
+ROWS = """
+import numpy as np
+class Double:
+    def forward(self, z): return z * 2.0
+    def backward(self, dout): return dout * FACTOR
+x, dy = np.array([[0.5, -1.0], [0.25, 2.0]]), np.array([[1.0, 2.0], [0.5, -0.5]])
+layer = Double()
+y = layer.forward(x[1])
+dx = layer.backward(dy[1])
+"""
+
+
+def test_a_backward_that_is_given_one_unit_of_what_forward_took_gives_a_local_derivative(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(ONE_BY_ONE)
+    trace = record_script(script)
+    assert len(trace.calls) == 2
+    assert all(call.douts is None and call.gradients is None for call in trace.calls)
+    assert not trace.wrong
+
+
+@pytest.mark.parametrize(("factor", "is_right"), [("2.0", True), ("3.0", False)])
+def test_a_row_of_another_array_is_an_upstream_gradient(tmp_path, factor, is_right):
+    script = tmp_path / "program.py"
+    script.write_text(ROWS.replace("FACTOR", factor))
+    trace = record_script(script)
+    assert [trace.data[dout].tolist() for call in trace.calls for dout in call.douts] == [[0.5, -0.5]]
+    assert bool(trace.wrong) is not is_right
+
+
+JOINED = """
+import numpy as np
+class Affine:
+    def __init__(self, n, m): self.W = np.cos(np.arange(n * m)).reshape(n, m)
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+class End:
+    def forward(self, h):
+        return ENDS
+class Loss:
+    def forward(self, y, t):
+        self.d = y - t
+        return np.sum(self.d ** 2) / 2
+    def backward(self): return self.d
+class Net:
+    def __init__(self): self.layers, self.end = [Affine(3, 4), Affine(4, 3)], End()
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return self.end.forward(x)
+    def backward(self, dout):
+        for layer in self.layers[::-1]:
+            dout = layer.backward(dout)
+        return dout
+net, loss, x, t = Net(), Loss(), np.arange(6.0).reshape(2, 3) / 4, np.eye(3)[[0, 2]]
+y = net.forward(x)
+START
+net.backward(d)
+"""
+SOFTMAX = "np.exp(h - h.max(axis=1, keepdims=True)) / np.exp(h - h.max(axis=1, keepdims=True)).sum(1, keepdims=True)"
+SIGMOID, BY_HAND, OF_A_LOSS = "1 / (1 + np.exp(-h))", "d = (y - t) / 2", "e = loss.forward(y, t); d = loss.backward()"
+
+
+@pytest.mark.parametrize(
+    ("ends", "start", "is_right"),
+    [
+        (SOFTMAX, BY_HAND, True),
+        (SIGMOID, BY_HAND, True),
+        ("np.tanh(h)", BY_HAND, False),
+        (SOFTMAX, OF_A_LOSS, False),
+        ("h", OF_A_LOSS, True),
+    ],
+)
+def test_a_network_that_hands_dout_past_its_softmax_is_given_the_gradient_of_the_logits(
+    tmp_path, ends, start, is_right
+):
+    script = tmp_path / "program.py"
+    script.write_text(JOINED.replace("ENDS", ends).replace("START", start))
+    trace = record_script(script)
+    assert bool(trace.wrong) is not is_right
+
+
+def test_a_wrong_layer_before_the_logits_is_found(tmp_path):
+    script = tmp_path / "program.py"
+    text = JOINED.replace("ENDS", SOFTMAX).replace("START", BY_HAND).replace("dout @ self.W.T", "dout @ self.W.T * 2")
+    script.write_text(text)
+    assert record_script(script).wrong

@@ -20,8 +20,11 @@ from dout.run.held_objects import HeldMemory, arrays, generators_of, named_objec
 from dout.run.nested_values import copied, deep_copy, differs_at, flat, is_float_array, mapped, weighed
 from dout.run.numerical_difference import Line, central_difference, size_of, sure_difference
 from dout.run.plain_runs import (
+    REFUSALS,
+    EndedError,
     PlainRun,
     Runner,
+    as_exception,
     douts_taken,
     drawing_alike,
     fresh,
@@ -37,11 +40,11 @@ from dout.run.reached_functions import drawn_from
 from dout.run.reference_counts import OF_A_LOCAL
 
 __all__ = [
-    "OF_A_LOCAL", "EndlessError", "HeldMemory", "Line", "PlainRun", "Runner", "arrays", "attributes_of",
-    "central_difference", "copied", "counted_lines", "deep_copy", "dict_of", "differs_at", "douts_taken",
-    "drawing_alike", "drawn_from", "evaluating", "filled_cells", "flat", "fresh", "function_copy", "generators_of",
-    "global_states", "is_class", "is_float_array", "is_generator", "keeping_random_states", "mapped", "module_of",
-    "mro_of", "named_objects", "names_of", "objects_in", "one_or_all", "other_bits", "otherwise", "places",
-    "put_state", "qualname_of", "quiet", "run_backward", "seed_global", "signature_of", "size_of", "slots_of",
-    "state_of", "sure_difference", "upstream", "vars_of", "weighed",
+    "OF_A_LOCAL", "REFUSALS", "EndedError", "EndlessError", "HeldMemory", "Line", "PlainRun", "Runner", "arrays",
+    "as_exception", "attributes_of", "central_difference", "copied", "counted_lines", "deep_copy", "dict_of",
+    "differs_at", "douts_taken", "drawing_alike", "drawn_from", "evaluating", "filled_cells", "flat", "fresh",
+    "function_copy", "generators_of", "global_states", "is_class", "is_float_array", "is_generator",
+    "keeping_random_states", "mapped", "module_of", "mro_of", "named_objects", "names_of", "objects_in", "one_or_all",
+    "other_bits", "otherwise", "places", "put_state", "qualname_of", "quiet", "run_backward", "seed_global",
+    "signature_of", "size_of", "slots_of", "state_of", "sure_difference", "upstream", "vars_of", "weighed",
 ]  # fmt: skip

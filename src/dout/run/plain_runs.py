@@ -26,9 +26,32 @@ Rest = ParamSpec("Rest")
 Found = TypeVar("Found")
 Other = TypeVar("Other")
 
+REFUSALS = (Exception, SystemExit)  # what the user's code raises when it does not take what it is given
 _MOST_KEPT = 4096  # numbers of upstream gradients that are drawn once
 
 _keeping: ContextVar[bool] = ContextVar("keeping", default=False)  # whether the states are put back further out
+
+
+class EndedError(RuntimeError):
+    """The user's code raised SystemExit, `end`: it does not take what it is given, `exit(1)`."""
+
+    def __init__(self, end: SystemExit) -> None:
+        super().__init__(f"it ends the interpreter: SystemExit({end.code!r})")
+        self.end = end
+
+
+def as_exception(error: Exception | SystemExit) -> Exception:
+    """The error; for a SystemExit an EndedError that was raised in the same place."""
+    return error if isinstance(error, Exception) else EndedError(error).with_traceback(error.__traceback__)
+
+
+@contextmanager
+def ending_as_error() -> Iterator[None]:
+    """Raise an EndedError for a SystemExit of the user's code."""
+    try:
+        yield
+    except SystemExit as end:
+        raise as_exception(end) from None
 
 
 @contextmanager
@@ -152,12 +175,14 @@ class Runner:
     def forward(self, layer: Any, inputs: Sequence[Any], **keywords: Any) -> list[Any]:
         """The outputs of forward, flat, from the first random state; to be called in silence."""
         self.rewind()
-        return list(flat(layer.forward(*inputs, **keywords)))
+        with ending_as_error():
+            return list(flat(layer.forward(*inputs, **keywords)))
 
     def backward(self, layer: Any, douts: Sequence[Any], seed: int) -> list[Any]:
         """The gradients that backward returns, flat, from the random state of a seed; to be called in silence."""
         self.rewind(seed)
-        return list(flat(run_backward(layer, tuple(douts))))
+        with ending_as_error():
+            return list(flat(run_backward(layer, tuple(douts))))
 
     def run(self, inputs: tuple[Any, ...], douts: tuple[Any, ...] | None = None) -> PlainRun:
         """Run a fresh layer's forward and backward once, in silence; `douts` are random where none are given."""
@@ -165,7 +190,8 @@ class Runner:
         with quiet(generators=[generator for generator, _ in self.generators]):
             outputs = self.forward(layer, inputs)
             douts = upstream(outputs) if douts is None else douts
-            gradients = list(flat(run_backward(layer, tuple(map(copied, douts)))))  # it may write into them
+            with ending_as_error():
+                gradients = list(flat(run_backward(layer, tuple(map(copied, douts)))))  # it may write into them
         return PlainRun(layer, inputs, douts, outputs, gradients)
 
 
@@ -195,7 +221,7 @@ def otherwise(other: Other) -> Callable[[Callable[Rest, Found]], Callable[Rest, 
         def run(*given: Rest.args, **more: Rest.kwargs) -> Found | Other:
             try:
                 return made(*given, **more)
-            except Exception:  # whatever the user's code raises
+            except REFUSALS:
                 return other
 
         return run

@@ -142,7 +142,11 @@ def _joined(cls: type) -> type | None:
         if network.forward in inspect.unwrap(_function(cls, name)).__code__.co_names:
             whole = {*places} <= {*network.inputs}  # it runs forward by itself: `loss(X, Y)`
             whole = whole and bool(network.handed) and not {*network.asked}.isdisjoint(network.taken)
-            return _class_with(cls, network, {name: _whole_loss(name, places, strength)}) if whole else None
+            if whole:
+                return _class_with(cls, network, {name: _whole_loss(name, places, strength)})
+            called = loss_call(cls, network.forward, network.target)  # `for x, y in data: self.cost.fn(self(x), y)`
+            one = network.one or ("loop" if is_called_in_a_loop(cls, network.forward) else "")
+            return None if called is None else _class_with(cls, replace(network, one=one), {called.name: called})
         named = [place for place in places if names_label(place) and not names_output(place)]
         labels = [network.target] if network.target in places else named
         if len(labels) == 1 and len(places) <= 2:

@@ -8,7 +8,7 @@ from typing import Any
 from dout.adapt.search.example_repair import mended
 from dout.adapt.search.failure import Failure
 from dout.adapt.target import Target
-from dout.run import quiet
+from dout.run import REFUSALS, as_exception, quiet
 
 
 def built(target: Target, choices: Iterable[Mapping[str, Any]]) -> Iterator[tuple[dict[str, Any], bool]]:
@@ -34,6 +34,6 @@ def _built(target: Target, init: Mapping[str, Any]) -> Failure | None:
             target.fresh(init)
     except MemoryError:
         raise
-    except Exception as error:
-        return Failure(init, {}, error, frozenset(init))
+    except REFUSALS as error:
+        return Failure(init, {}, as_exception(error), frozenset(init))
     return None

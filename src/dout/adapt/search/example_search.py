@@ -26,7 +26,7 @@ from dout.adapt.target import Target, copies, names_passed, passed
 from dout.adapt.trial.gradient_owners import is_finite, may_mean
 from dout.adapt.trial.trial import Fit, Trials, Tried
 from dout.clock import WorkBudget, count
-from dout.run import copied, counted_lines, flat, quiet
+from dout.run import REFUSALS, as_exception, copied, counted_lines, flat, quiet
 from dout.trace.model.user_source import is_user_code
 
 MOST_SECONDS = 1.2  # of trials
@@ -155,7 +155,7 @@ class ExampleSearch:
 
     def output(self, forward: str, choice: Example, target: str) -> Any:
         """What a network's forward gives first without the target; None where it does not run."""
-        with suppress(Exception), quiet():  # whatever the user's code raises
+        with suppress(*REFUSALS), quiet():
             layer, network = self.target.instance(choice.init, self.target.cls), loss_of(self.target.cls)
             given = {name: copied(item) for name, item in choice.inputs.items() if name != target}
             result = getattr(layer, forward)(*given.values())
@@ -364,6 +364,6 @@ def _function_runs(target: Target, parameters: list[inspect.Parameter], choice: 
             outputs = list(flat(getattr(made, target.forward_name, made)(*inputs, **keywords)))
     except MemoryError:
         raise
-    except Exception as error:
-        return Tried(Fit.NOTHING, None, error)
+    except REFUSALS as error:
+        return Tried(Fit.NOTHING, None, as_exception(error))
     return Tried(Fit.ALL if outputs and all(map(is_finite, outputs)) else Fit.RUNS)

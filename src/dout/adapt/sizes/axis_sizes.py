@@ -61,6 +61,10 @@ OF_AXES: Mapping[int, Sequence[Mapping[str, tuple[str, ...]]]] = {  # inputs and
         {"": ("3", "2", "in"), "W": ("in", "out"), "b": ("out",), "h": ("3", "out"), "Wh": ("out", "out"),
          "W2": ("out", "2"), "b2": ("2",)},
         {"": ("3", "2", "in"), "gamma": ("in",)},
+        *(
+            {"": ("3", "2", "in"), "W": ("in", g), "b": (g,), "h": ("3", "out"), "Wh": ("out", g)}
+            for g in ("4*out", "3*out")  # the gates of an LSTM, of a GRU
+        ),
     ),
     2: (
         {"": ("3", "in"), "W": ("in", "out"), "b": ("out",), "h": ("3", "out"), "Wh": ("out", "out"),
@@ -160,6 +164,8 @@ class AxisSizes:
         alike = [size for name, size in others.items() if len(_short(axis)) > 1 and _short(name) == _short(axis)]
         if len(set(alike)) == 1:
             return self.known.setdefault(axis, alike[0])
+        if self.widths and _short(axis) in _ENDS:  # `(input_size, 1)` of a network
+            return int(self.widths[-_ENDS[_short(axis)]])
         names = set(re.findall(r"[A-Za-z_]\w*", axis))
         if names != {axis}:
             try:
@@ -213,9 +219,8 @@ class AxisSizes:
 
 def _short(name: str) -> str:
     """What a size is of, however it is called: "in" of `input_dim`, `in_features` and `n_inputs`."""
-    of = re.sub(
-        r"size|dim(ension)?s?|features?|units?|channels?|nodes|neurons|len(gth)?|num|(?<![a-z])n(?=_)", "", name.lower()
-    )
+    parts = r"size|dim(ension)?s?|features?|units?|channels?|nodes|neurons|layers?|len(gth)?|num|(?<![a-z])n(?=_)"
+    of = re.sub(parts, "", name.lower())
     return re.sub(r"(input|output|hidden|embedd?ing)s?", lambda m: m[1][:3].rstrip("p"), of).strip("_")
 
 

@@ -85,6 +85,11 @@ class Runs:
         moved = [(a, b) for a, b in made if not np.array_equal(a, b)]
         return bool(moved) and all(is_twice(b, a) for a, b in moved)
 
+    def hands_on(self) -> bool:
+        """Whether every output is an input as it is: there each backward is right that hands dout on."""
+        _, outputs = self.forward([*self.inputs.values()])
+        return all(any(np.array_equal(output, x) for x in self.inputs.values()) for output in outputs)
+
     def takes_a_side(self) -> bool:
         """Whether gradients change with what backward is given, and none doubles: that is one side of a difference.
 

@@ -46,7 +46,17 @@ from dout.adapt.trial.own_updates import own_floats, own_rate
 from dout.adapt.trial.places_left import gradients_left, inlet_of, output_left, outputs_meant, with_several_uses
 from dout.adapt.trial.setups import Make, Preparations
 from dout.clock import count
-from dout.run import arrays, attributes_of, copied, flat, keeping_random_states, otherwise, quiet
+from dout.run import (
+    REFUSALS,
+    arrays,
+    as_exception,
+    attributes_of,
+    copied,
+    flat,
+    keeping_random_states,
+    otherwise,
+    quiet,
+)  # fmt: skip
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
 _A_NUMBER = 50e-9  # seconds for a number that the layer holds, which is drawn first
@@ -196,9 +206,9 @@ class Trials:
             outputs = list(flat(output))
         except MemoryError:
             raise
-        except Exception as error:
-            tried = Tried(Fit.NOTHING, None, error)
-            ways = [self._in_holders(interface, cls, make, inputs) for cls in holders_for(self.cls, interface, error)]
+        except REFUSALS as error:
+            tried = Tried(Fit.NOTHING, None, refused := as_exception(error))
+            ways = [self._in_holders(interface, cls, make, inputs) for cls in holders_for(self.cls, interface, refused)]
             return max((tried, *ways), key=lambda t: t.fit)
         node = next(filter(stands_for_array, outputs), None)
         if node is not None:  # of the user's own graph
@@ -222,8 +232,8 @@ class Trials:
             tried = self._backward(interface, make, inputs, layer, outputs)
         except MemoryError:
             raise
-        except Exception as error:
-            tried = Tried(Fit.FORWARD, interface, error)
+        except REFUSALS as error:
+            tried = Tried(Fit.FORWARD, interface, as_exception(error))
             axes = {np.ndim(x) for x in flat([*inputs.values(), *outputs])}
             if axes == {1} or (axes == {2} and isinstance(error, IndexError | ValueError)):
                 tried = self._as_rows(tried, interface, make, inputs)
@@ -370,7 +380,7 @@ class Trials:
             return right, IGNORED if ignored else LINEAR if linear else 0, -place
         except MemoryError:
             raise
-        except Exception:
+        except REFUSALS:
             return 0, 0, -place
 
     @otherwise(False)
@@ -442,12 +452,13 @@ class Trials:
         return other if is_right and roles.count(FIRST) == 1 else tried
 
     def _for_another_output(self, tried: Tried, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
-        """The same, with the upstream gradient of another output, where backward is right for that alone."""
-        if self._manner(tried, make, inputs, 0)[0]:
-            return tried
-        others = (self._try(replace(interface, outputs=(place,), order=()), make, inputs) for place in (1, 2))
-        fitting = (other for other in others if other.fit >= tried.fit)
-        return next((other for other in fitting if self._manner(other, make, inputs, 0)[0] == RIGHT), tried)
+        """The same, with the upstream gradient of another output that is made, if backward is right for that alone."""
+        for place in (1, 2) if not self._manner(tried, make, inputs, 0)[0] else ():
+            to = replace(interface, outputs=(place,), order=())
+            other = self._try(to, make, inputs)
+            if other.fit >= tried.fit and self._manner(other, make, inputs, 0)[0] == RIGHT:
+                return tried if Runs(self._class(to, [*inputs]), make, inputs, to).hands_on() else other
+        return tried
 
 
 def _of_items(interface: Interface, result: Any, names: Sequence[str]) -> tuple[str, ...]:

@@ -59,17 +59,17 @@ class _Place:
     lost: float = 0.0  # the rounding error of a gradient that is known only by the parameter's step
 
 
-def judge_numerically(subject: Subject, first: PlainRun, *, repeats: bool = True) -> Judgement:
+def judge_numerically(subject: Subject, first: PlainRun, *, repeats: bool = True, may_ignore: bool = True) -> Judgement:
     """Judge the gradients of a plain run by differences; nothing is wrong of a forward that differs at each call.
 
-    Two runs say whether it `repeats`, unless it is known that it does not. Raises TargetError where forward returns no
-    numbers.
+    Two runs say whether it `repeats`, unless it is known that it does not. A backward that ignores dout is judged at
+    ones, if it `may_ignore` it. Raises TargetError where forward returns no numbers.
     """
     for output in first.outputs:
         if np.asarray(output).dtype.kind not in "biufc":
             raise TargetError(f"{subject.name}.forward returns {type(output).__qualname__}, which is no number")
     other = _on_another_dout(subject, first)
-    ignores = other is not None and _has_same_gradients(subject, first, other)
+    ignores = may_ignore and other is not None and _has_same_gradients(subject, first, other)
     repeats &= other is None or all(map(is_same, first.outputs, other.outputs))
     ones = tuple(np.ones(np.shape(output))[()] for output in first.outputs)
     first = PlainRun(first.layer, first.inputs, ones, first.outputs, first.gradients) if ignores else first
@@ -228,6 +228,7 @@ def _is_float(value: Any) -> bool:
 
 
 def _of_input(subject: Subject, first: PlainRun, number: int, value: Any) -> Any:
+    value = np.asarray(value) if isinstance(subject.inputs[number], np.ndarray) else value  # also one without axes
     inputs = tuple(copied(value if i == number else item) for i, item in enumerate(subject.inputs))
     return _weighted(subject, subject.again(), inputs, first)
 
@@ -254,6 +255,7 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
     """The outcome, the route that spoke, and how many times the derivative the gradient is, where it is one number."""
     value = np.asarray(place.value, dtype=float)
     got = np.asarray(place.gradient)
+    got = got.astype(float) if got.dtype == object else got  # of numbers that are objects, as of a tape's tensor
     node = Node(INPUT, (), {}, value.shape, value.dtype)
     judged = Judged(place.name, node, node, place.parameter)
     if got.shape != value.shape:

@@ -65,6 +65,11 @@ def is_moved(item: Any) -> bool:
     return isinstance(item, np.ndarray | np.floating) and item.dtype.kind == "f"
 
 
+def _kept(x: Any, moved: Any) -> Any:
+    """What an input becomes, as the kind that it is: NumPy makes a number of an array without axes."""
+    return moved[...] if isinstance(x, np.ndarray) else moved
+
+
 def _differs(subject: Subject, run: PlainRun, given: list[tuple[int, Any]], learned: list[Pair]) -> bool:
     """Whether a central difference along one direction is far from the sum of the gradients along it."""
     generator = np.random.default_rng(0)
@@ -79,7 +84,9 @@ def _differs(subject: Subject, run: PlainRun, given: list[tuple[int, Any]], lear
     def loss(step: float) -> float:
         layer = _of_usual_size(subject.again())
         number = itertools.count()
-        inputs = mapped(subject.fresh_inputs(), lambda x: x + step * ways[i] if (i := next(number)) in ways else x)
+        inputs = mapped(
+            subject.fresh_inputs(), lambda x: _kept(x, x + step * ways[i]) if (i := next(number)) in ways else x
+        )
         for pair in pairs(attributes_of(layer), attributes_of(run.layer)):
             if pair.name in inner:
                 pair.put(layer, pair.parameter + step * inner[pair.name])

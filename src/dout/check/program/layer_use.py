@@ -43,7 +43,7 @@ class LayerUse:
 
     `init` is None where the constructor was not seen, or takes what cannot be given again by name. `layer` is a copy,
     None of a pair of functions and where there is no copy. `called_at` is the program's line. `instead_of` is the class
-    that was used, where this one takes the same.
+    that was used, where this one takes the same. `learned` are the inputs that other layers gave.
     """
 
     target: Any
@@ -54,6 +54,7 @@ class LayerUse:
     called_at: Where | None = None
     back: BackwardUse = field(default_factory=BackwardUse)
     instead_of: str = ""
+    learned: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

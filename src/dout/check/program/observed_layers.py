@@ -254,6 +254,8 @@ class Observer:
         if code.co_flags & CO_VARKEYWORDS and len(inputs) > 1:  # forward(x, **flags): these have no place
             inputs = {name: item for name, item in inputs.items() if name in code.co_varnames}
         use.forward, use.inputs, use.called_at = frame.f_code.co_name, inputs, self._place(frame)
+        made = [item for watch in self._watches.values() for item in watch.gave]
+        use.learned = tuple(name for name in inputs if _shares([frame.f_locals.get(name)], made))
         return True
 
     def _place(self, frame: FrameType) -> Where | None:
@@ -279,7 +281,7 @@ def _returns(frame: FrameType) -> bool:
 
 def _shares(some: Sequence[Any], others: Sequence[Any]) -> bool:
     """Whether one array is among both."""
-    return any(a is b for a in some for b in others)
+    return any(a is b and a is not None for a in some for b in others)
 
 
 @otherwise(False)

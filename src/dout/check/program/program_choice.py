@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -54,9 +54,19 @@ def programs(wanted: Iterable[str]) -> list[ProjectProgram]:
     return [program for root in roots for program in _Project(files_below(root)).programs(set(files))]
 
 
-def next_program(left: Sequence[ProjectProgram], used: set[Name]) -> ProjectProgram | None:
-    """The program that reaches most of what nobody has used yet, and names most of it; None where none reaches any."""
-    best = max(left, key=lambda program: (len(program.names - used), len(program.says - used)), default=None)
+def next_program(
+    left: Sequence[ProjectProgram], used: set[Name], in_vain: Collection[Name] = ()
+) -> ProjectProgram | None:
+    """The program that reaches most of what nobody has used yet, and names most of it; None where none reaches any.
+
+    What others reached `in_vain` is more surely used by one that names it.
+    """
+
+    def worth(program: ProjectProgram) -> tuple[int, ...]:
+        reached, said = program.names - used, program.says - used
+        return len(reached.difference(in_vain)), len(said), len(reached)
+
+    best = max(left, key=worth, default=None)
     return best if best is not None and best.names - used else None
 
 

@@ -10,7 +10,7 @@ import inspect
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from itertools import count, product
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dout.adapt.argument_names import names_switch, taken_by
+from dout.adapt.interface.interface import Interface
 from dout.adapt.interface.method_pairs import optional
 from dout.adapt.search.example import Example
 from dout.adapt.target import Target
@@ -101,6 +102,18 @@ def _of_use(use: LayerUse) -> UsedExample | None:
     return _first_that_fits(use, [*_smaller(use), *_real(use)])
 
 
+def _of_what_is_learned(use: LayerUse, interface: Interface | None, given: Mapping[str, Any]) -> Interface | None:
+    """The interface where one gradient is returned: it is that of the input which a layer gave, and of no target."""
+    if interface is None:
+        return None
+    shapes = {name: np.shape(item) for name, item in given.items()}
+    pair = (*interface.order, *use.learned)
+    fits = (
+        len(interface.order) == len(use.learned) == 1 and {*pair} <= {*shapes} and len({shapes[n] for n in pair}) == 1
+    )
+    return replace(interface, order=use.learned) if fits else interface
+
+
 def _first_that_fits(use: LayerUse, ways: Sequence[_Way]) -> UsedExample | None:
     best: tuple[Fit, UsedExample | None] = (Fit.FORWARD, None)
     trials = Trials(Target(use.target).cls)
@@ -111,7 +124,7 @@ def _first_that_fits(use: LayerUse, ways: Sequence[_Way]) -> UsedExample | None:
         tried = trials.run(partial(Target(way.target).instance, way.init), given)
         if tried.fit > best[0]:
             chosen = frozenset({*way.init, *given}) if way.closeness is not Closeness.WHOLE else frozenset()
-            example = Example(way.init, given, chosen, interface=tried.interface)
+            example = Example(way.init, given, chosen, interface=_of_what_is_learned(use, tried.interface, given))
             best = tried.fit, UsedExample(use, way.target, example, way.closeness)
         if tried.fit == Fit.ALL:
             break
@@ -180,11 +193,12 @@ def _as_floats(item: Any) -> Any:
 
 
 def _as_array(item: Any) -> Any:
-    """An array of a list of numbers that are not all whole: it has one gradient, `forward([3.0, 1.0, 0.2])`."""
+    """An array of a list of numbers that are no indices: it has one gradient, `forward([3.0, 1.0, 0.2])`."""
     if not isinstance(item, list):
         return item
     parts = list(flat(item))
-    are_numbers = all(type(part) in (int, float) for part in parts) and any(type(part) is float for part in parts)
+    are_numbers = all(type(part) in (int, float) for part in parts)
+    are_numbers = are_numbers and any(type(part) is float or part < 0 for part in parts)
     with suppress(ValueError):  # rows of several lengths
         return np.array(item, dtype=float) if are_numbers else item
     return item

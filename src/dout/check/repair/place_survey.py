@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
@@ -14,7 +14,17 @@ import numpy as np
 
 from dout.check.repair.edit_test import EditTest
 from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction, at_other_indices
-from dout.check.repair.edits.seen_values import Seen, has_an_order, is_bool, is_float, is_number, number_in, with_number
+from dout.check.repair.edits.forward_terms import forward_terms
+from dout.check.repair.edits.seen_values import (
+    NOTHING,
+    Seen,
+    has_an_order,
+    is_bool,
+    is_float,
+    is_number,
+    number_in,
+    with_number,
+)
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, Scratch, tapped
 from dout.check.repair.test_stand import Stand, near
 from dout.clock import WorkBudget
@@ -31,6 +41,7 @@ class PlaceSurvey:
     stand: Stand
     wrong: frozenset[str]
     others: frozenset[str]
+    forward: Sequence[ScratchFunction] = ()  # what it computes may be a term of backward
     ahead: set[int] = field(default_factory=set)  # the places of what forward returns
 
     def looked_at(
@@ -75,12 +86,19 @@ class PlaceSurvey:
             for place, names in moved.items()
             if (cost := self._handicap(names, in_forward, seen[place.i].value)) is not None
         }
-        parts = {f: _parts(numbered, seen, f) for f in functions}
-        variants = {f: at_other_indices(dict(own), f) for f, own in parts.items()}
-        for i in useful:
-            own = numbered[i].function
-            seen[i].parts = [*parts[own], *_evaluated(variants[own], own, seen[i].names)]
+        for function in functions:
+            own = [seen[i] for i in useful if numbered[i].function is function]
+            self._give_terms(function, own, _parts(numbered, seen, function))
         return seen, useful
+
+    def _give_terms(self, function: ScratchFunction, places: Sequence[Seen], parts: list[tuple[str, Any]]) -> None:
+        """Give the places of one function what it is made of, at other indices, too, and what forward computes."""
+        variants = at_other_indices(dict(parts), function)
+        composed = forward_terms(self.forward, {name: x for seen in places for name, x in seen.names.items()})
+        for seen in places:
+            terms = [(t, x) for t, x in _evaluated(composed, function, seen.names) if np.ndim(x)]
+            seen.parts = [*parts, *_evaluated(variants, function, seen.names), *terms]
+            seen.composed = frozenset(text for text, _ in terms)
 
     def _moved(
         self, place: ExpressionPlace, test: EditTest, scratch: Scratch, before: Mapping[str, Any], value: Any
@@ -122,7 +140,8 @@ def _shaken(value: Any) -> Any:
     if array.dtype.kind != "f":
         return value
     wave = np.cos(np.arange(array.size)).reshape(array.shape)
-    shaken = (array * (1 + 1e-3 * wave) + 1e-4 * size_of(array) * wave).astype(array.dtype)[()]
+    size = size_of(array) if np.max(np.abs(array), initial=0.0) > NOTHING else 1.0  # of rounding a change moves nothing
+    shaken = (array * (1 + 1e-3 * wave) + 1e-4 * size * wave).astype(array.dtype)[()]
     return float(shaken) if type(value) is float else shaken
 
 

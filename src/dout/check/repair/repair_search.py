@@ -76,7 +76,7 @@ class RepairSearch:
         nodes = (self.examination.trace.backward, self.examination.forward) if self.examination else ((), ())
         names = subject.forward_name, subject.backward_name
         behind = _functions({n.where for n in nodes[0] if n.where}, objects, *names[::-1])
-        ahead = _functions({n.where for n in nodes[1] if n.where}, objects, *names)
+        self.ahead = ahead = _functions({n.where for n in nodes[1] if n.where}, objects, *names)
         owners = (None, *type(objects[0]).__mro__)
         own = {f for f in (*ahead, *behind) if f.owner in owners}  # a part that is wrong is wrong by itself, too
         self.own = {f for f in own if not heirs_beside(f, type(objects[0]))}
@@ -111,7 +111,7 @@ class RepairSearch:
         """Try edits from the likeliest on, as long as they cost less than `worst`."""
         numbered = places(functions)
         looking = WorkBudget(min(3 * SECONDS, self.budget.left / 2))
-        survey = PlaceSurvey(self.stands[0], self.wrong, self.others)
+        survey = PlaceSurvey(self.stands[0], self.wrong, self.others, () if in_forward else self.ahead)
         seen, handicaps = survey.looked_at(functions, numbered, in_forward, looking)
         found = list[Repair]()
         for limit in (FIRST, worst):  # there are few of the likeliest, and thousands of others

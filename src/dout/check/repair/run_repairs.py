@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,17 @@ def right_name(subject: Subject, error: Exception) -> Fix | None:
     function = function_of(frame.f_code, objects_in(subject.again()))
     likely = get_close_matches(name, known, _MOST)
     return _first_right(subject, function, _renamed(function, name, likely)) if function else None
+
+
+def kept_by_another_name(subject: Subject, name: str, meant: str) -> tuple[Where | None, Fix | None]:
+    """The first line that writes `self.name`, and the change of it to `meant` in backward, if all is exact then."""
+    function = backward_of(subject)
+    if function is None:
+        return None, None
+    nodes = (n for n in ast.walk(function.source.tree) if isinstance(n, ast.Attribute) and n.attr == name)
+    lines = [node.lineno for node in nodes if isinstance(node.ctx, ast.Store) and node.lineno >= function.node.lineno]
+    where = Where(function.source.file, min(lines)) if lines else None
+    return where, _first_right(subject, function, _renamed(function, name, [meant]))
 
 
 def _renamed(function: ScratchFunction, name: str, likely: list[str]) -> Iterator[str]:
@@ -173,6 +185,11 @@ def stepped(subject: Subject, prepare: Callable[[Any], None]) -> frozenset[str]:
 def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
     """For each line that overwrites a name: the name, the line, and the file with lines that read it moved above."""
     body = function.node.body
+    for over, changed in pairwise(body):  # `dx = dx / n`, and then `dx[y] -= 1`
+        both = [isinstance(one, ast.AugAssign) and isinstance(one.op, ast.Add | ast.Sub) for one in (over, changed)]
+        for name in sorted(_written(over) & _written(changed)) if any(both) and not all(both) else ():
+            if isinstance(over, ast.AugAssign) or name in _read(over):
+                yield name, over.lineno, _above(function, over, [changed])
     known = {argument.arg for argument in function.node.args.args}
     for i, over in enumerate(body):
         written = _written(over)

@@ -33,6 +33,7 @@ from dout.check.settings.other_inputs import (
     of_lengths,
     of_lists,
     of_more_axes,
+    of_shape,
     of_told_axes,
 )
 from dout.judge.judged_run import STABILISER
@@ -91,6 +92,7 @@ def _of_argument(
     words = _words_for(what.cls, name, value) if isinstance(value, str | None) else ()
     members = [one for one in _members(parameter.default) if value not in (one, one.value)]
     others, divisors = _others(value), _divisors(what, init, name, value)
+    yield from of_shape(subject, value) if others and isinstance(value, tuple) else ()
     for other in divisors:  # an input may come with as many
         make = partial(what.fresh, {**init, name: other})
         as_many = [*_of_so_many(subject, f"with {name} = {other}", make, value, other)]

@@ -35,8 +35,8 @@ from dout.clock import WorkBudget
 from dout.errors import DoutError
 from dout.graph import Shape
 from dout.judge.judging_points import nearby
-from dout.judge.outcomes import Word
-from dout.run import arrays, attributes_of, otherwise, quiet, upstream
+from dout.judge.outcomes import NoRuleError, Word
+from dout.run import EndedError, arrays, attributes_of, otherwise, quiet, upstream
 from dout.trace.program.stub_modules import NeedsError
 from dout.trace.session.pairing import pairs
 
@@ -176,7 +176,7 @@ def _of_images(other: OtherSubject, given: Subject) -> OtherSubject | None:
 def _is_refusal(other: OtherSubject, error: Exception) -> bool:
     """Whether a layer is not meant for a setting at which backward raises, or says so itself."""
     not_meant = not other.meant or other.of_a_flag or other.of_nothing
-    return not_meant or isinstance(error, NotImplementedError | AssertionError)
+    return not_meant or isinstance(error, NotImplementedError | AssertionError | EndedError)
 
 
 def _always_raises(other: OtherSubject, given: Subject, judgement: Judgement) -> bool:
@@ -331,11 +331,14 @@ def _judged(other: OtherSubject, given: Subject, judgement: Judgement) -> Judgem
     """The judgement at another setting where a gradient is wrong, or penalised by backward alone, else None."""
     with quiet():
         run = other.subject.run()
+        may_ignore = judgement.ignores_dout or judgement.is_loss
         try:
             found = judge(other.subject.recorded(run.douts), ends=other.subject.ends).of_used()
             found = confirmed(found, other.subject, run)
-        except DoutError:
-            found = judge_numerically(other.subject, run)
+        except (DoutError, NoRuleError):  # the layer itself runs there
+            found = None
+        if found is None or (found.ignores_dout and not may_ignore):
+            found = judge_numerically(other.subject, run, may_ignore=may_ignore)
         found = _without_scale(by_convention(other.subject, found), judgement)
         if found.refuted and (training := in_training(other.subject)) is not None:
             found = by_convention(training, judge(training.recorded(run.douts), ends=training.ends))

@@ -35,7 +35,7 @@ from dout.check.verb.judged_layer import judged, of_refuted, subject_of
 from dout.check.verb.recorded_round import of_unknown_loss
 from dout.clock import was_ended_by_the_clock
 from dout.errors import UnknownLossError
-from dout.run import drawing_alike, keeping_random_states, otherwise
+from dout.run import EndedError, drawing_alike, keeping_random_states, otherwise
 from dout.trace.capture.watched_conditions import watched
 
 
@@ -104,6 +104,8 @@ def _examined(subject: Subject, target: Any, init: Mapping[str, Any]) -> Report:
     try:
         with watched() as seen:
             first = subject.run()
+    except EndedError as error:
+        raise error.end from None
     except Exception as error:
         unjudged: Finding | None = called_first(subject, error) or raising(subject, error, all_chosen=all_chosen)
     else:

@@ -108,8 +108,8 @@ def severity_of_stop(target: Any) -> Severity:
 def without_memory(name: str, has_run: bool, item: Finding) -> Finding:
     """The finding, as one of D003 where memory was out: a layer that `has_run` needs less than to judge it does."""
     if isinstance(item.reason, Raised) and item.reason.name == "MemoryError":
-        message = f"{name} needs more memory than it may have; it was stopped"
+        message = f"{name} needs more memory than it may have; it was stopped (see --memory)"
         if has_run:
-            message = f"{name} runs, and could not be judged within the memory that it may have"
+            message = f"{name} runs, and could not be judged within the memory that it may have (see --memory)"
         return STOPPED.finding(message, layer=name, file=item.file, line=item.line, severity="warning", cause="memory")
     return item

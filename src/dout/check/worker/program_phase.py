@@ -179,6 +179,7 @@ def used_layers(
     left = _that_reach(jobs, [one for one in programs([job.file for job in jobs if job.file]) if one.path not in known])
     choice = Question("programs", *((one.path, sorted(one.names)) for one in left))
     chosen: list[str] = []
+    reached: set[tuple[str, str]] = set()  # by the programs of the waves before
     before = (choice.kept() or ({}, None))[1]  # the same again: fewer are kept where the time was over
     if before is not None:
         left = [one for path in before for one in left if one.path == path]
@@ -199,15 +200,16 @@ def used_layers(
         known = found.known()
         seen = {(file, name) for file, _, name in (key.rpartition(":") for key in known)}
         while len(found.programs) + len(wave) < MOST_PROGRAMS:
-            one = next_program(left, seen) if before is None else next(iter(left), None)
+            one = next_program(left, seen, reached) if before is None else next(iter(left), None)
             if one is None:
-                return
+                break
             left.remove(one)
             seen |= one.names
             chosen.append(one.path)
             wave.append(one.path)
             planned.append(Job(one.path, "program", wanted))
             judged[planned[-1].file] = known
+        reached.update(seen)
 
     def next_job() -> Job | None:
         if not planned and len(ended) == len(wave):

@@ -220,7 +220,8 @@ class _Statements:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_ours(f.filename)]
         own = [f.lineno for f in frames if f.filename == self.file and f.lineno]
         self._leave_incomplete(statement, [frame.name for frame in frames])
-        what = f"raised {type(error).__name__}" + (f": {error}"[:200] if str(error) else "")
+        limit = " (see --memory)" if isinstance(error, MemoryError) else ""
+        what = f"raised {type(error).__name__}{limit}" + (f": {error}"[:200] if str(error) else "")
         shown_ = users_traceback(error)
         self._stopped(statement, "refused" if refused else "raised", what, shown_, own[-1] if own else None)
 

@@ -83,6 +83,7 @@ def state(report: Report) -> State:
 def _verdict(report: Report) -> str:
     counted = Counter(verdict.word.short for verdict in report.verdicts)
     said = [f"{counted[s]} {s}" for s in dict.fromkeys(word.short for word in reversed(Word)) if counted[s]]
+    said += [f"{len(report.missing)} not found"] if report.verdicts and report.missing else []
     without = next((_WITHOUT[f.code] for f in report.findings if f.code in _WITHOUT), "no gradient")
     return ", ".join(said) or without
 

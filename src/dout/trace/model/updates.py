@@ -24,6 +24,7 @@ class Updates:
         self.first: dict[Node, Node] = {}  # by parameter, in the order of the run: the node of its first next value
         self._of: dict[Node, Node] = {}  # by next value: the parameter
         self._at: dict[Node, int] = {}
+        self._made_of: dict[Node, tuple[Node, int] | None] = {}  # the one array, and how many steps ago; None: several
         self._met: dict[tuple[Node, Where | None], int] = {}  # the turn of its line
         self._line: Where | None = None
         self._turn = 0  # of lines that ran: one ends with its update
@@ -31,6 +32,7 @@ class Updates:
     def met(self, node: Node, *, in_forward: bool = False) -> bool | None:
         """Take the next node of the recording: whether it updates a parameter anew; None where it updates none."""
         self._at[node] = len(self._at)
+        self._made_of[node] = self._one_array_of(node)
         if node.inputs and node.where != self._line:  # a constant has no line
             self._line, self._turn = node.where, self._turn + 1
         if node.primitive in _CASTS and node.inputs[0] in self._of:
@@ -42,8 +44,8 @@ class Updates:
         place = (old, node.where)
         if self._met.setdefault(place, self._turn) != self._turn:
             return None
-        starts = node.kind == "f" and (old in self._of or _comes_of_one_array(old))
-        if not starts or _comes_of_one_array(step) or not self.leads(old, step):
+        starts = node.kind == "f" and (old in self._of or self._made_of[old])
+        if not starts or self._made_of[step] or not self.leads(old, step):
             return None
         parameter = self._of[node] = self._of.get(old, old)
         anew = parameter in self.first
@@ -61,16 +63,14 @@ class Updates:
         start = self._at.get(value, -1)
         return value is not to and any(node is value for node in _behind(to, lambda n: self._at.get(n, -1) >= start))
 
-
-def _comes_of_one_array(node: Node) -> bool:
-    """Whether a value was made of one array at most, as `0.1 * np.random.randn(3, 4)`, and soon."""
-    made_of: set[Node] = set()
-    for count, each in enumerate(_behind(node, lambda n: bool(n.shape))):
-        if not any(i.shape for i in each.inputs):
-            made_of.add(each)
-        if len(made_of) > 1 or count > _SOON:
-            return False
-    return True
+    def _one_array_of(self, node: Node) -> tuple[Node, int] | None:
+        """The array that a value was made of alone, as `0.1 * np.random.randn(3, 4)`, and in how many steps, if few."""
+        given = [self._made_of.get(i, (i, 0)) for i in node.inputs if i.shape]
+        if not given:
+            return node, 0
+        steps = 1 + max(made[1] if made else _SOON for made in given)
+        alone = len({made and made[0] for made in given}) == 1
+        return (given[0][0], steps) if alone and given[0] and steps < _SOON else None
 
 
 def _behind(node: Node, goes: Callable[[Node], bool]) -> Iterator[Node]:

@@ -311,7 +311,10 @@ def call_text(site: Any, otherwise: str = "a condition") -> str:
     key = id(place.f_code), place.f_lasti
     if key not in _texts:  # a loop comes to the same place again and again
         node = running_node(place)
-        _texts[key] = place.f_code, ast.unparse(node) if isinstance(node, ast.expr) else ""
+        text = ast.unparse(node) if isinstance(node, ast.expr) else ""
+        if len(text) > _LONGEST_NAME and isinstance(node, ast.Call):
+            text = f"{ast.unparse(node.func)}(…)"
+        _texts[key] = place.f_code, text
     text = _texts[key][1]
     return text if 0 < len(text) <= _LONGEST_NAME else otherwise
 

@@ -67,7 +67,7 @@ def missing_files(
             files.answer(os.path, name)
         for name, answer in (("exists", files.exists), ("is_file", files.isfile)):
             files.answer(Path, name, lambda path, ask=answer, **options: ask(path))
-        for owner, name in ((builtins, "open"), (io, "open"), (os, "listdir"), (glob, "iglob")):
+        for owner, name in ((builtins, "open"), (io, "open"), (os, "listdir"), (os, "walk"), (glob, "iglob")):
             files.answer(owner, name)
         for module, name in (("tarfile", "bltn_open"), ("bz2", "_builtin_open")):  # as they call Python's `open`
             if module in sys.modules:
@@ -213,6 +213,24 @@ class _Files:
 
         Where the file that asks lists folders at one place alone, and reads images there, they are in that folder.
         """
+        return self._listed(folder, _listed_by)
+
+    def walk(self, top: Any, *args: Any, **options: Any) -> Iterator[Any]:
+        """As `os.walk`: of a folder of images that is not there, the same folders."""
+        if not isinstance(top, str | os.PathLike) or self.plain["isdir"](top):
+            yield from self.plain["walk"](top, *args, **options)
+            return
+        names: list[str] = []
+        with contextlib.suppress(OSError):  # the folder is not found, as ever
+            names = self._listed(top, lambda frame: (_CLASSES, "{}"))
+        folders = [name for name in names if not Path(name).suffix]
+        if names:
+            yield top, folders, [name for name in names if name not in folders]
+        for name in folders:
+            yield from self.walk(os.path.join(top, name), *args, **options)  # noqa: PTH118 - which is a text
+
+    def _listed(self, folder: Any, first: Callable[[FrameType], tuple[int, str]]) -> Any:
+        """What is in a folder; how many names of what form are the `first` that the file that asks is told."""
         from dout.trace.program.drawn_data import mentions
 
         if not isinstance(folder, str | os.PathLike) or self.plain["isdir"](folder):
@@ -229,7 +247,7 @@ class _Files:
                     f"stand-in data for the folder {os.fspath(folder)}, which is not there: images drawn at random"
                 )
             of_images = _IMAGES if outer is None else _IMAGES * _CLASSES // len(outer)
-            number, name = (of_images, "{}.png") if outer is not None else _listed_by(frame)
+            number, name = (of_images, "{}.png") if outer is not None else first(frame)
             self.listed[key] = [name.format(i) for i in range(number)]
         return list(self.listed[key])
 

@@ -100,6 +100,13 @@ def _coloured(pixels: Any, code: str, *args: Any) -> Any:
     return made[..., ::-1] if {before, after} == {"RGB", "BGR"} else made
 
 
+def _scaled(pixels: Any, size: Any, *args: Any, preserve_range: bool = False, **options: Any) -> Any:
+    """`skimage.transform.resize`: its size has the rows first, and whole numbers become those from 0 to 1."""
+    made = resized(pixels, size[1::-1])
+    made = in_channels(made, size[2]) if len(size) > 2 else made
+    return made / (255 if made.dtype.kind == "u" and not preserve_range else 1)
+
+
 READERS: dict[str, Any] = {
     "cv2.imread": _read,
     "imageio.imread": lambda path, *args, **options: image_of(str(path)),
@@ -117,5 +124,7 @@ HELPERS: dict[str, Any] = {
     "cv2.IMREAD_UNCHANGED": -1,
     **{f"cv2.COLOR_{code}": code for code in ("BGR2GRAY", "RGB2GRAY", "BGR2RGB", "RGB2BGR", "GRAY2RGB", "GRAY2BGR")},
     **{f"cv2.INTER_{name}": i for i, name in enumerate(("NEAREST", "LINEAR", "CUBIC", "AREA", "LANCZOS4"))},
+    "skimage.transform.resize": _scaled,
+    "skimage.color.rgb2gray": lambda pixels: in_channels(pixels, 1) / (255 if pixels.dtype.kind == "u" else 1),
     "PIL.Image.fromarray": lambda pixels, *args: _image(pixels),
 }

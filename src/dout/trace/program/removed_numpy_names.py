@@ -12,13 +12,14 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType, FunctionType
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from dout.graph import Where
 from dout.trace.model.user_source import asking_user, is_ours, is_user_code
+from dout.trace.tracer.user_functions import OldSpelling
 
 INSTEAD = {
     **{name: name for name in ("bool", "int", "float", "complex", "object", "str")},
@@ -79,7 +80,7 @@ class Removed:
         self.used: list[OldNameUse] = []
         self._seen: set[tuple[str, str]] = set()  # file and name
         self._functions = _functions()
-        self._fromstring = np.fromstring
+        self._fromstring, self._reshape = np.fromstring, np.reshape
         self._before: Callable[[str], Any] = vars(np)["__getattr__"]
         self._before_of_lib: Callable[[str], Any] = vars(np.lib)["__getattr__"]
 
@@ -89,24 +90,21 @@ class Removed:
         vars(np)["fromstring"] = self._of_bytes
         vars(np.lib)["__getattr__"] = self._answer_of_lib
         if "newshape" not in inspect.signature(np.reshape).parameters:
-            for function in _parts(np.reshape):
-                function.__kwdefaults__ = {"real": _copy(function), "said": self._renamed}
-                function.__code__, function.__defaults__ = _renaming.__code__, None
+            vars(np)["reshape"] = OldSpelling(self._reshape, self._renamed)
 
     def remove(self) -> None:
         """Be asked no more."""
         vars(np)["__getattr__"], vars(np.lib)["__getattr__"] = self._before, self._before_of_lib
         vars(np)["fromstring"] = self._fromstring
-        for function in _parts(np.reshape):
-            if function.__code__ is _renaming.__code__:
-                real = (function.__kwdefaults__ or {})["real"]
-                function.__code__, function.__defaults__ = real.__code__, real.__defaults__
-                function.__kwdefaults__ = real.__kwdefaults__
+        vars(np)["reshape"] = self._reshape
 
-    def _renamed(self) -> None:
-        """Someone gives np.reshape its argument by the name that it had."""
+    def _renamed(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of `np.reshape`, whose `shape` was called `newshape`."""
+        if "newshape" not in options:
+            return options
         if (frame := _users_frame()) is not None:
             self._note("reshape(x, newshape=…)", frame)
+        return {"shape" if name == "newshape" else name: item for name, item in options.items()}
 
     def _of_bytes(self, string: Any, dtype: Any = float, count: int = -1, *, sep: str = "", **options: Any) -> Any:
         """`np.fromstring`, which reads bytes no more; it did if nothing was said to stand between numbers."""
@@ -144,31 +142,18 @@ class Removed:
             return -item if instead.startswith("-") else item
         return math if instead == "math" else eval(instead, {})
 
+    def __enter__(self) -> Removed:
+        self.install()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
     def take(self) -> list[OldNameUse]:
         """The uses since the last time; what runs next is noted as if nothing had run before."""
         taken, self.used = self.used, []
         self._seen.clear()
         return taken
-
-
-def _renaming(*args: Any, real: Any, said: Callable[[], object], **options: Any) -> Any:
-    """np.reshape with the old name of its argument. It lends its code: tables know np.reshape by identity."""
-    if "newshape" in options:
-        said()
-        options["shape"] = options.pop("newshape")
-    return real(*args, **options)
-
-
-def _parts(function: Any) -> tuple[FunctionType, FunctionType]:
-    """What NumPy calls to find who answers a call of its function, and to answer it."""
-    answer = function._implementation
-    return answer.__globals__[f"_{function.__name__}_dispatcher"], answer
-
-
-def _copy(function: FunctionType) -> FunctionType:
-    copy = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
-    copy.__kwdefaults__ = function.__kwdefaults__
-    return copy
 
 
 def _users_frame() -> FrameType | None:

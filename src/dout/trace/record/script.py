@@ -135,6 +135,7 @@ def run_script(
     tracer.on_round = on_round
     removed, said = Removed(), partial(tracer.note, "data")
     with (
+        removed,  # before the session, which makes versions that record of what NumPy has by then
         session(tracer, methods_of=methods_of, pairs_of=pairs_of) as state,
         as_main(path, text, arguments, partial(tracer.note, "input")) as main,
         missing_files(path, said, ends=run_on) as files,
@@ -142,7 +143,6 @@ def run_script(
     ):
         run = ScriptRun(path, main, tracer, rounds, methods_of)
         main.__dict__["__builtins__"] = script_builtins(tracer, state, is_notebook)
-        removed.install()
         try:
             pairs = partial(state.patches.functions, main.__dict__)
             errors = _run_each(codes, main, path, go_on=is_notebook, then=pairs)  # as a person runs its cells
@@ -158,7 +158,6 @@ def run_script(
             if str(end):
                 tracer.events.setdefault(Event("limit", f"the program {end}: what it did until then is shown"))
         finally:
-            removed.remove()
             over()
         on_round(tracer)
     for use in removed.take():

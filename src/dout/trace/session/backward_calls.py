@@ -24,7 +24,8 @@ from dout.trace.tracer.traced import Traced, plain
 if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
 
-_ADD = PRIMITIVES["add"]
+_LIKE = 1e-4  # relative: forwards may add a small number
+_ADD, _PICK = PRIMITIVES["add"], PRIMITIVES["getitem"]
 
 
 def match_forward(tracer: Tracer, backward: OpenCall) -> None:
@@ -34,7 +35,7 @@ def match_forward(tracer: Tracer, backward: OpenCall) -> None:
     """
     waiting = [c for c in tracer.calls if c.instance is backward.instance and c.kind == "forward" and c.done]
     waiting = [c for c in waiting if c.match is None and not c.in_backward()]  # a backward may call forward again
-    if not waiting:
+    if not waiting or any(_gives_local_derivative(tracer, forward, backward) for forward in waiting):
         return
     if len(waiting) > 1:
         made = set(tracer.nodes[slice(*backward.span)])
@@ -50,13 +51,12 @@ def match_forward(tracer: Tracer, backward: OpenCall) -> None:
         same = [c for c in waiting if not taken.isdisjoint(c.outputs) and _went_alike(tracer, c, chosen[-1])]
         waiting = same[-1:] or chosen
     forward = waiting[-1] if len(waiting) == 1 else _of_its_loss(waiting, backward)
-    if not _gives_local_derivative(tracer, forward, backward):
-        backward.match, forward.match = forward, backward
-        if backward.takes_dout:
-            given = itertools.zip_longest(forward.outputs, backward.inputs[: len(forward.outputs)])
-            cached = [i > 0 and out is item and _is_cache(tracer, forward, out) for i, (out, item) in enumerate(given)]
-            forward.outputs = tuple(itertools.compress(forward.outputs, map(operator.not_, cached)))
-        backward.arriving = tuple(_arriving(tracer, forward, backward))
+    backward.match, forward.match = forward, backward
+    if backward.takes_dout:
+        given = itertools.zip_longest(forward.outputs, backward.inputs[: len(forward.outputs)])
+        cached = [i > 0 and out is item and _is_cache(tracer, forward, out) for i, (out, item) in enumerate(given)]
+        forward.outputs = tuple(itertools.compress(forward.outputs, map(operator.not_, cached)))
+    backward.arriving = tuple(_arriving(tracer, forward, backward))
 
 
 def _went_alike(tracer: Tracer, forward: OpenCall, other: OpenCall) -> bool:
@@ -168,11 +168,12 @@ def is_given_a_step_size(tracer: Tracer, backward: OpenCall, forward: OpenCall) 
 
 
 def _gives_local_derivative(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> bool:
-    """Whether a backward is given the input of an elementwise forward, and nothing else: `sigmoid.backward(z)`.
+    """Whether a backward is given the input of an elementwise forward, or a part of it, alone: `sigmoid.backward(z)`.
 
     Or nothing at all, and reads only what that forward had, while others use what it gave: `dout * relu.backward()`.
     """
-    given, arrays = set(backward.inputs), [node for node in forward.inputs if node is not None]
+    given = {_whole(node, forward) for node in backward.inputs}
+    arrays = [node for node in forward.inputs if node is not None]
     shapes = [output.shape for output in forward.outputs if output is not None]
     if not arrays or shapes != [arrays[0].shape] or shapes == [()]:
         return False
@@ -186,10 +187,19 @@ def _gives_local_derivative(tracer: Tracer, forward: OpenCall, backward: OpenCal
     return is_used and not backward.arguments and len(arrays) == 1 and all(i in own or not i.shape for i in read)
 
 
-def gradients_by_input(forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...]:
+def _whole(node: Node | None, forward: OpenCall) -> Node | None:
+    """The input of a forward from which a value was picked, by its place: `z[i]` of z; any other value as it is."""
+    picked = node
+    while picked is not None and picked.primitive is _PICK:
+        picked = picked.inputs[0]
+    return picked if picked in forward.inputs else node
+
+
+def gradients_by_input(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...]:
     """The returned gradients, one an input; those for arguments that are no inputs (a flag, None) are left out.
 
-    Where none is returned, those of the parameters among the arguments.
+    Where none is returned, those of the parameters among the arguments. Fewer than inputs are those of what layers
+    gave: nobody needs that of a target.
     """
     given, returned = forward.arguments.values(), backward.outputs
     if not any(returned):
@@ -198,6 +208,11 @@ def gradients_by_input(forward: OpenCall, backward: OpenCall) -> tuple[Node | No
     if _holds_list(forward):  # whose gradients are a list, too: of one array nobody knows which part is whose
         alike = len(returned) == len(forward.inputs)
         return returned if alike else tuple(map(_of_its_shape, forward.inputs, returned))
+    if len(returned) < len(forward.inputs):
+        made = {out for call in tracer.calls if call.kind == "forward" for out in call.outputs}
+        learned = [any(node in made for node in _way_back([value], set())) for value in forward.inputs]
+        theirs = iter(returned)
+        return tuple(next(theirs) if its else None for its in learned) if sum(learned) == len(returned) else returned
     if len(returned) != len(given):
         return returned
     return tuple(itertools.compress(returned, (isinstance(array_of(argument), Traced) for argument in given)))
@@ -219,7 +234,7 @@ def upstream_gradients(tracer: Tracer, forward: OpenCall, backward: OpenCall) ->
     a learning rate. What is no array, as a tuple that is a cache, has none.
     """
     given = backward.arriving[: max(1, len(forward.outputs))] if backward.takes_dout else ()
-    if not given:
+    if not given or _is_handed_past_the_last(tracer, forward, backward):
         return None
     later = itertools.takewhile(
         lambda pair: pair[0] is not None and not _is_setting(tracer, *pair),
@@ -235,6 +250,30 @@ def upstream_gradients(tracer: Tracer, forward: OpenCall, backward: OpenCall) ->
         for out, dout in zip(forward.outputs, given, strict=False)
     )
     return given if all(fits) else None
+
+
+def _is_handed_past_the_last(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> bool:
+    """Whether a network hands on what it is given, as it is, to the layer before its softmax or sigmoid.
+
+    Then that is the gradient of the logits: the loss has joined the two. Unless a loss returned it for the output.
+    """
+    dout, inside = backward.arriving[0], [c for c in tracer.calls if c.kind == "forward" and c.is_inside(forward)]
+    logits = [c.outputs[0] for c in inside if c.outputs and c.match is not None and dout in c.match.arriving[:1]]
+    others = (c for c in tracer.calls if c.kind == "backward" and c is not backward and not c.is_inside(backward))
+    if dout is None or not logits or any(dout in call.outputs for call in others):
+        return False
+    pair = [node for node in (*forward.outputs, logits[-1]) if node is not None]
+    return len(pair) == 2 and _are_probabilities(*map(tracer.data.get, pair))
+
+
+def _are_probabilities(out: Any, logits: Any) -> bool:
+    """Whether an output is the softmax or the sigmoid of logits, by its numbers."""
+    if not (isinstance(out, np.ndarray) and isinstance(logits, np.ndarray) and out.shape == logits.shape and out.ndim):
+        return False
+    with np.errstate(all="ignore"):
+        powers = [np.exp(logits - logits.max(axis=axis, keepdims=True)) for axis in (-1, 0)]
+        softmaxes = (power / power.sum(axis=axis, keepdims=True) for power, axis in zip(powers, (-1, 0), strict=True))
+        return any(np.allclose(out, one, rtol=_LIKE) for one in (*softmaxes, 1 / (1 + np.exp(-logits))))
 
 
 def _is_setting(tracer: Tracer, out: Node | None, given: Node | None) -> bool:

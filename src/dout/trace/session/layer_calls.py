@@ -295,7 +295,7 @@ def finished(tracer: Tracer, *, derive: bool = True) -> tuple[Mapping[OpenCall, 
                 frozen.get(call.parent) if call.parent else None,
                 call.where,
                 None if call.match is None or not derive else upstream_gradients(tracer, call, call.match),
-                None if call.match is None else gradients_by_input(call, call.match),
+                None if call.match is None else gradients_by_input(tracer, call, call.match),
                 () if call.match is None else tuple(own_gradient(p, call.match, calls) for p in call.match.parameters),
                 call.defined,
             )

@@ -65,14 +65,20 @@ class Round:
     def __init__(self) -> None:
         self.end = 0  # where the round ends, if what waits there for its backward never goes back
         self._first: dict[tuple[Any, ...], Any] = {}  # the first layer of a class that was called through these lines
+        self._through: dict[int, set[tuple[Any, ...]]] = {}  # the lines through which a layer was called, by identity
         self._there_before: dict[type, list[Any]] = {}  # the layers of a class that were there at its first call
 
     def takes(self, instance: Any, calls: Sequence[OpenCall], size: int, *, may_have_heads: bool) -> bool:
         """Whether it is: no backward of this layer, or of one in its place, has run, or it is another head of a trunk.
 
-        `size` is that of the recording so far.
+        A program that comes to the same lines again after a backward begins a round, also where it never asks this
+        layer to go back. `size` is that of the recording so far.
         """
-        own = forwards_of(instance, calls)
+        own, lines = forwards_of(instance, calls), tuple(_lines(sys._getframe(1)))
+        through = self._through.setdefault(id(instance), set())
+        if own and lines in through and any(call.match is not None for call in calls[calls.index(own[-1]) :]):
+            return False
+        through.add(lines)
         known = own or self._forwards_before(instance, calls)
         if own or _wait(known, calls):
             return _wait(known, calls)

@@ -251,7 +251,9 @@ class RunRecord(Recorder):
     def leak(self, item: Any, result: Any, frame: Any = None) -> Any:
         """A value leaves as an array, through a function that dout does not see into."""
         if self.live:
-            self.note("escape", "a traced value left the trace through a function that NumPy does not dispatch")
+            caller = source.asking_user(sys._getframe(1), lambda file: not source.is_user_code(file))
+            said = "a function" if caller is None else source.call_text(caller, "a function")
+            self.note("escape", f"a traced value left the trace through {said}: write it with NumPy's own functions")
         return result
 
     # What a recording adds.

@@ -176,6 +176,11 @@ class TracedArray(Traced, ArrayStandIn):
             key = tuple(map(int, np.unravel_index(key[0] % self.size, self.shape)))
         return (self[key] if key else self).item()
 
+    def __getitem__(self, key: Any) -> Any:
+        if not self._recorder.live:  # loops over single elements go on while nothing is recorded
+            return self.value[plain_key(key)]
+        return super().__getitem__(key)
+
     def __setitem__(self, key: Any, value: Any) -> None:
         self._recorder.attempt(self._recorder.writer.set_item, self, key, value)
 
@@ -323,6 +328,13 @@ def plain(item: Any) -> Any:
 def plain_deep(item: Any) -> Any:
     """`plain`, also inside lists, tuples, dicts and slices. An object without a stand-in comes back itself."""
     return mapped(item, _plain_part)
+
+
+def plain_key(key: Any) -> Any:
+    """`plain_deep` of an index. Most are whole numbers, and loops ask for very many."""
+    if type(key) is not tuple:
+        return key if type(key) is int else plain_deep(key)
+    return tuple([part if type(part) is int else plain_deep(part) for part in key])
 
 
 def _plain_part(item: Any) -> Any:

@@ -377,7 +377,10 @@ def attempting(cls: _T) -> _T:
 
 
 def _attempted(answer: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda self, *given: self.attempt(partial(answer, self), *given)
+    def attempted(self: Any, *given: Any) -> Any:
+        return self.attempt(partial(answer, self), *given) if self.live else answer(self, *given)
+
+    return attempted
 
 
 @contextmanager

@@ -27,6 +27,17 @@ def woken() -> Tracer | None:
     return under_way[-1] if under_way and under_way[-1].wake() else None
 
 
+class OldSpelling:
+    """A library's function that also takes arguments by names that they had: it `renames` them, and makes the call."""
+
+    def __init__(self, function: Callable[..., Any], renames: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        self.__wrapped__, self.renames = function, renames
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the call with the names of today."""
+        return self.__wrapped__(*args, **self.renames(kwargs))
+
+
 class TracingFunction:
     """A function of numpy or math that records while a trace runs, and is the plain function otherwise."""
 
@@ -37,12 +48,12 @@ class TracingFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Record the call where a trace runs, else make it."""
-        tracer = current()
+        tracer, function = current(), self.__wrapped__
+        while type(function) is OldSpelling:  # what records it knows NumPy's own
+            function, kwargs = function.__wrapped__, function.renames(kwargs)  # type: ignore[attr-defined]
         if tracer is None and len(under_way) == 1:  # it has stepped aside: code in C may know no stand-in
-            return plainly(self.__wrapped__, args, kwargs)
-        if tracer is None:
-            return self.__wrapped__(*args, **kwargs)
-        return tracer.call(self.__wrapped__, args, kwargs)
+            return plainly(function, args, kwargs)
+        return function(*args, **kwargs) if tracer is None else tracer.call(function, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__wrapped__, name)

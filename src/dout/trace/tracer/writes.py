@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from dout.ops.operators import fill_key, split_key
 from dout.ops.shape import same_layout
 from dout.trace.tracer.numpy_calls import as_operand
 from dout.trace.tracer.shared_memory import owner_of
-from dout.trace.tracer.traced import Step, TracedArray, plain, plain_deep
+from dout.trace.tracer.traced import Step, TracedArray, plain, plain_deep, plain_key
 
 if TYPE_CHECKING:
     from dout.trace.tracer.run_record import RunRecord
@@ -38,6 +39,10 @@ class ArrayWriter:
     def _write(
         self, primitive: Primitive, write: Callable[..., None], target: TracedArray, key: Any, value: Any
     ) -> None:
+        if not self.tracer.live:
+            with suppress(TypeError, ValueError):
+                write(target.value, plain_key(key), plain_deep(value))
+                return
         template, index = split_key(key)
         filled = fill_key(template, tuple(plain(i) for i in index))
         selected = np.shape(target.value[filled])

@@ -18,13 +18,14 @@ from dout.check.repair.edits.computed_edits import Echoes, bias_sums, computed, 
 from dout.check.repair.edits.exchanged_parts import Terms
 from dout.check.repair.edits.expression_places import ExpressionPlace
 from dout.check.repair.edits.repair_table import KINDS, EditedSpot, RepairKind, TermNeed
-from dout.check.repair.edits.seen_values import Seen, has_an_order, is_bool, is_float, is_number
+from dout.check.repair.edits.seen_values import NOTHING, Seen, has_an_order, is_bool, is_float, is_number
 from dout.check.repair.edits.source_edit import Edit, Slots
 
 _STABLE = 0.3
-_NOTHING = 1e-12  # what is nothing but rounding is right as a factor, or as a term, by chance
 _ELSEWHERE = 0.1  # a factor is likelier missing in what is assigned or returned than in a part of it
 _OTHER_SHAPE, _MADE_HERE, _CALL = 0.05, 0.2, 0.3  # a term of another shape, a local name, and a call are less likely
+_COMPOSED = 0.2  # so is what forward computes of several
+_OF_ONES = 0.3  # what is 1 here may be a factor: another value in its place is right by chance
 _UNREAD = 0.5  # a local name that nothing reads is likelier by so much
 _KEPT = 0.45  # and another name in what is kept as it is, `self.x = x`
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.Tuple, ast.List)
@@ -118,9 +119,11 @@ def _handicap(kind: RepairKind, place: ExpressionPlace, seen: Seen, text: str, v
         return -_UNREAD
     if kind.meant == "{t}" and _is_kept(place):
         return -_KEPT
+    is_swapped_one = kind.meant == "{t}" and isinstance(seen.value, np.ndarray) and bool(np.all(seen.value == 1))
+    more = _COMPOSED * (text in seen.composed) + _OF_ONES * is_swapped_one
     if kind.found is EditedSpot.NAME:
-        return _MADE_HERE * (text in place.function.locals and text != "dout") + _CALL * ("(" in text)
-    return _OTHER_SHAPE * (kind.needs is TermNeed.FITS and np.shape(value) != seen.shape)
+        return _MADE_HERE * (text in place.function.locals and text != "dout") + _CALL * ("(" in text) + more
+    return more + _OTHER_SHAPE * (kind.needs is TermNeed.FITS and np.shape(value) != seen.shape)
 
 
 def _is_kept(place: ExpressionPlace) -> bool:
@@ -160,6 +163,8 @@ def _spots(place: ExpressionPlace, seen: Seen) -> Iterator[EditedSpot]:
         yield EditedSpot.TURNS
     if type(value) is int and not literal and not place.is_operand_of(*_PRODUCTS):
         yield EditedSpot.COUNT
+    if literal and is_number(value) and place.is_operand_of(ast.Mult):
+        yield EditedSpot.MULTIPLIER
     if is_bool(value):
         yield EditedSpot.CONDITION if np.ndim(value) else EditedSpot.FLAG
     elif literal and is_number(value) and _may_lack_a_factor(place):
@@ -214,7 +219,7 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
     rows = [(f"{text}[..., None]", value[..., None]) for text, value in seen.terms if _is_of_rows(value, seen.shape)]
     for text, value in (*seen.terms, *rows):
         shape, mask = np.shape(value), is_bool(value)
-        tells = mask or bool(np.max(np.abs(value), initial=0) > _NOTHING)
+        tells = mask or bool(np.max(np.abs(value), initial=0) > NOTHING)
         alike, fits = shape == seen.shape, _broadcast(shape, seen.shape)
         needs = {
             TermNeed.FITS: fits and not mask and tells,

@@ -175,7 +175,7 @@ def _known(objects: Iterable[Any]) -> dict[types.FunctionType, type | None]:
     for cls in {base: None for item in objects for base in type(item).__mro__ if base is not object}:
         own: dict[types.FunctionType, type | None] = {}
         for key, item in list(vars(cls).items()):
-            function = item.__func__ if isinstance(item, staticmethod) else item
+            function = item.__func__ if isinstance(item, staticmethod | classmethod) else item
             if isinstance(function, types.FunctionType):
                 own[function if isinstance(item, OfInstance) else bare(function, key)] = cls
         found = {**own, **found}

@@ -32,6 +32,7 @@ class EditedSpot(Enum):
     CONDITION = "an array of booleans"
     FLAG = "one boolean"
     NUMBER = "a literal"
+    MULTIPLIER = "a literal by which something is multiplied: what is added to it may be missing"
     NAME = "a name, an attribute or an element"
     FLOATS = "a name, an attribute or an element that holds floats"
     TURNS = "what a loop takes its turns from, where that has an order"
@@ -143,7 +144,12 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.4, "factor", EditedSpot.DENOMINATOR, "{t}", SCALAR),
     RepairKind(1.5, "factor", EditedSpot.DENOMINATOR, "{n}"),
     RepairKind(1.5, "factor", NUMBER, "{t}", ARRAY),
-    *_each(1.6, "missing term", NUMBER, "{x} + {t}", "{x} - {t}", needs=ARRAY),
+    RepairKind(1.55, "factor", NUMBER, "{x} * {t}", ARRAY),
+    *(
+        kind
+        for spot in (NUMBER, EditedSpot.MULTIPLIER)
+        for kind in _each(1.6, "missing term", spot, "{x} + {t}", "{x} - {t}", needs=ARRAY)
+    ),
     RepairKind(1.6, "factor", WHOLE, "{p} / {n}"),
     RepairKind(1.8, "factor", WHOLE, "{p} * {n}"),
     RepairKind(1.5, "factor", WHOLE, "2 * {p}"),

@@ -14,6 +14,7 @@ import numpy as np
 from dout.check.repair.edits.exchanged_parts import Terms
 
 _MOST_TERMS = 24
+NOTHING = 1e-12  # what is nothing but rounding is right as a factor, or as a term, by chance
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Seen:
 
     value: Any
     names: dict[str, Any]
+    composed: frozenset[str] = frozenset()  # those of its parts that forward computes of several
     parts: Terms = ()  # elements and slices of arrays that its function writes, and what it calls
 
     @cached_property

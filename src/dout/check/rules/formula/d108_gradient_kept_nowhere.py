@@ -5,6 +5,7 @@ from __future__ import annotations
 from dout.adapt.source import names_declared, names_unread
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
+from dout.check.repair.run_repairs import kept_by_another_name
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.formula.discarded_gradients import (
     discarded_gradients,
@@ -22,7 +23,8 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield a finding for each gradient that backward computes and forgets; not of one that a global name keeps.
 
     It is an error where nothing reads the local name, or the layer has a place for it: nothing else can keep it then.
-    So it is where backward keeps it by another name than that which the layer's own method reads.
+    So it is where backward keeps it by another name than that which the layer's own method reads; and by one that is a
+    letter off what others read of layers, if every gradient is exact by that name.
     """
     examination = fully_judged(judgement)
     if examination is None:
@@ -47,4 +49,6 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
         yield RULE.about(subject, message, argument=name, severity="error", cause="kept nowhere")
     for kept, meant in misspelt(subject):
         message = f"backward keeps a gradient in self.{kept}, which nothing reads: others read self.{meant} of a layer"
-        yield RULE.about(subject, message, cause="kept nowhere")
+        where, fix = kept_by_another_name(subject, kept, meant)
+        severity = "error" if fix is not None else RULE.severity
+        yield RULE.about(subject, message, where, severity=severity, cause="kept nowhere", fix=fix)

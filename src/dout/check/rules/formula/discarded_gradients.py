@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import re
@@ -105,16 +106,17 @@ def misspelt(subject: Subject) -> tuple[tuple[str, str], ...]:
     That one is a letter longer or shorter, and names a gradient: `W` is no other name of `dW`. Other classes write it.
     """
     layer, _, before = _after_a_round(subject)
-    after, cls = attributes_of(layer), users_class(type(layer))
+    after, cls, found = attributes_of(layer), users_class(type(layer)), list[tuple[str, str]]()
     made = [name for name, item in after.items() if name not in before and arrays([item])]
-    text, file = inspect.getsource(cls) if made else "", file_of(cls)
-    found = list[tuple[str, str]]()
-    for name in made if file else ():
+    if not made or not (file := file_of(cls)):
+        return ()
+    text = inspect.getsource(cls)
+    for name in made:
         written = len(re.findall(rf"\bself\.{name}\s*=[^=]", text))
         if _is_named_more_often(name, written, _texts_around(file)):
             continue
         texts = [*_texts_around(file)]
-        read = {other for code in texts for other in re.findall(r"(?<!\bself)\.(\w+)\b(?!\s*[=(])", code)}
+        read = frozenset[str]().union(*map(_read_of_others, texts))
         named = (other for other in sorted(read) if is_named_as_gradient(other))
         alike = (other for other in named if _is_a_letter_off(name, other) and after.get(other) is None)
         meant = (other for other in alike if any(re.search(rf"\bself\.{other}\s*=[^=]", code) for code in texts))
@@ -132,6 +134,12 @@ def _texts_around(file: str) -> Iterator[str]:
 def _is_named_more_often(name: str, times: int, texts: Iterable[str]) -> bool:
     found = itertools.accumulate(len(re.findall(rf"\b{name}\b", code)) for code in texts if name in code)
     return any(count > times for count in found)
+
+
+@functools.lru_cache(maxsize=256)
+def _read_of_others(code: str) -> frozenset[str]:
+    """The attributes that a text reads of something else than `self`; it calls or writes others."""
+    return frozenset(re.findall(r"(?<!\bself)\.(\w+)\b(?!\s*[=(])", code))
 
 
 def _is_a_letter_off(name: str, other: str) -> bool:

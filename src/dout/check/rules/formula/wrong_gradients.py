@@ -225,7 +225,8 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
         expected, got = outcome.at(index)
         numbers = said(index, expected, got)
         details |= {"expected": expected, "got": got}
-    ignored = " does not depend on dout:" if wrong.ignores_dout else ""
+    is_ignored = wrong.ignores_dout or (cause is not None and cause.word == "ignores dout" and not cause.sentence)
+    ignored = " does not depend on dout:" if is_ignored else ""
     because = f": {cause.sentence}" if cause and cause.sentence else ""
     message = f"the gradient of {shown}{ignored} {numbers}{because}{wrong.only}{only}"
     is_mended = cause is not None and cause.fix is not None and cause.word != DERIVED
