@@ -83,15 +83,13 @@ class WorkBudget:
     """What a search may take: seconds of counted work, and on the clock at most four times as many."""
 
     def __init__(self, seconds: float) -> None:
-        self._work = self._clock = self._looked_at = -math.inf
+        self._work = self._clock = -math.inf
         self.leave(seconds)
 
     def leave(self, seconds: float) -> None:
         """See to it that there is so much left."""
         self._work = max(self._work, _counted.work + seconds)
-        now = spent()
-        self._clock = max(self._clock, now + _SLOWER * seconds)
-        self._looked_at = time.perf_counter() + self._clock - now
+        self._clock = max(self._clock, spent() + _SLOWER * seconds)
 
     @property
     def left(self) -> float:
@@ -102,7 +100,7 @@ class WorkBudget:
         """Whether it is used up."""
         if self.left < 0:
             return True
-        late = time.perf_counter() > self._looked_at and spent() > self._clock  # as in `check_time`
+        late = spent() > self._clock
         _counted.by_the_clock |= late
         return late
 

@@ -100,5 +100,5 @@ def test_why_a_layer_was_not_judged_is_said_whatever_is_selected(tmp_path):
     write(tmp_path, TRIPLE + "class Ends:\n    def forward(self, x):\n        raise SystemExit(3)\n"
                              "    def backward(self, dout):\n        return dout\n")  # fmt: skip
     shown = document("mine.py", "--select", "D5", cwd=tmp_path)
-    assert codes(shown, "Ends") == ["D003"]
+    assert codes(shown, "Ends") == ["D002"]
     assert list(layers(shown)) == ["Triple", "Ends"]

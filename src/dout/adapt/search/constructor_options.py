@@ -182,7 +182,10 @@ class ClassSettings:
     def _parameters(self, name: str) -> list[Any]:
         """A parameter of which nothing is said, with two axes, then more; or a number, as a regulariser has."""
         kind, kinds = stands_for(name), {stands_for(p.name) for p in self.constructor}
-        every = [axes for number in (2, 4, 3) for axes in OF_AXES[number]]
+        by_shapes = dict[frozenset[Any], Mapping[str, Any]]()
+        for axes in (axes for number in (2, 4, 3) for axes in OF_AXES[number]):
+            by_shapes.setdefault(frozenset(item for item in axes.items() if item[0]), axes)  # whatever the inputs are
+        every = [*by_shapes.values()]
         if kinds >= {"gamma", "b"}:  # a scale and a shift: one for each feature
             every = [{**axes, "b": axes["gamma"]} if {*axes} == {"", "gamma"} else axes for axes in every]
         every.sort(key=lambda axes: len(kinds - {"", *axes}))
