@@ -91,8 +91,8 @@ def run(
     running: list[_Process] = []
     scratch = tempfile.mkdtemp(prefix="dout-")
     try:
-        while seconds > 0 and not Interruption.signal:
-            while len(running) < max(1, processes):
+        while seconds > 0:
+            while len(running) < max(1, processes) and not Interruption.signal:
                 if not queue and (job := more()) is not None:
                     outcomes.append(JobOutcome(job))
                     queue.append(outcomes[-1])
