@@ -212,7 +212,7 @@ class Conditions:
         if node.primitive in _GUARDS and node in self.late:
             return True
         limits = self.limits([node])
-        if node.primitive in primitives("clip") and limits == (1.0,) and self._leads_to(node, _is_logarithm):
+        if node.primitive in _LIMITS and limits == (1.0,) and self._leads_to(node, _is_logarithm):
             return True  # a share, whatever was given: between 0 and 1
         least = min(map(abs, limits), default=0.0)
         if (least >= _OVERFLOWS_AT and self._is_exponent(node)) or (least >= _NEVER and self._is_exponent(node, any)):
@@ -240,8 +240,17 @@ class Conditions:
 
     def _leads_to(self, node: Node, is_meant: Callable[[Node, Node], bool], steps: int = 4) -> bool:
         """Whether something of this kind is done with a value, or with what is made of it in a few steps."""
-        users = [n for n in self.trace.graph.nodes if node in n.inputs]
+        users = self._all_users.get(node, ())
         return any(is_meant(n, node) or (steps > 1 and self._leads_to(n, is_meant, steps - 1)) for n in users)
+
+    @cached_property
+    def _all_users(self) -> Mapping[Node, Collection[Node]]:
+        """What is made of each value, those of backward too: found once, a loop may hold thousands of limits."""
+        found: dict[Node, dict[Node, None]] = {}
+        for node in self.trace.graph.nodes:
+            for i in node.inputs:
+                found.setdefault(i, {})[node] = None
+        return found
 
     def _is_infinite_at_0(self, user: Node, node: Node) -> bool:
         """Whether a result, or its derivative, grows without end where one of its inputs comes near 0."""
