@@ -1,6 +1,6 @@
 """Forward and backward of plain NumPy code, as it is, compiled by dout, and in PyTorch and JAX: times and goals.
 
-    python -m benchmarks.speed                        every row; about half an hour
+    python -m benchmarks.speed                        every row; more than an hour
     python -m benchmarks.speed --only 4 --rounds 21   rows by the number of their group, or by a part of their name
     python -m benchmarks.speed --sizes 1K 1M --json speed.json
 
