@@ -228,11 +228,11 @@ class AdaptiveMaxPool:
         """Return `dx`: `dout` where each window took its number, added up where several took the same."""
         dx = arriving(self, dout)
         for axis, taken in zip(range(2, len(self.shape)), reversed(self.taken), strict=True):
-            parts, length = dx, self.shape[axis]
+            parts, length, size = dx, self.shape[axis], dx.shape[axis]
             there = np.arange(length).reshape(-1, *(1,) * (parts.ndim - axis - 1))
             dx = np.zeros((*parts.shape[:axis], length, *parts.shape[axis + 1 :]), parts.dtype)
-            for place in _spans(axis, parts.shape[axis], parts.shape[axis]):
-                dx += np.where(there == taken[place], parts[place], 0)
+            for place, span in zip(_spans(axis, size, size), _spans(axis, length, size), strict=True):
+                dx[span] += np.where(there[span[axis]] == taken[place], parts[place], 0)
 
         return dx
 
