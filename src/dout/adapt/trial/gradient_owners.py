@@ -11,7 +11,7 @@ import numpy as np
 from dout.adapt import source
 from dout.adapt.argument_names import names_gradients, names_label, stands_for
 from dout.adapt.interface.held_values import places_of
-from dout.adapt.interface.interface import Interface
+from dout.adapt.interface.interface import EACH, Interface
 from dout.adapt.interface.learned_gradients import arrays_in, as_lists, is_float_array, is_number, parameters_of
 from dout.adapt.interface.method_pairs import reads_and_writes
 from dout.adapt.interface.network_loss import loss_of
@@ -348,3 +348,10 @@ def may_mean(shape: tuple[int, ...], returned: tuple[int, ...], name: str, first
         return False
     pairs = zip(reversed(shape), reversed(returned), strict=False)
     return len(returned) > len(shape) or all(b in (1, a) for a, b in pairs)
+
+
+def of_items(interface: Interface, result: Any, names: Sequence[str]) -> tuple[str, ...]:
+    """Whose each gradient is that backward returns for `*args`, where forward takes other arguments before them."""
+    items = [name for name in names if "[" in name]
+    number = len(result) if isinstance(result, tuple | list) else 1
+    return tuple(items[:number]) if EACH in interface.roles and number <= len(items) < len(names) else ()

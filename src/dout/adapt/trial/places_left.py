@@ -1,21 +1,22 @@
-"""Where a layer leaves what it gives, its output and its inputs' gradients; which outputs backward is for."""
+"""Where a layer leaves what it gives, its output and its gradients; which outputs backward is for."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.interface.interface import DOUT, SHARED, Interface
+from dout.adapt.interface.interface import CACHE, DOUT, FIRST, SHARED, Interface
 from dout.adapt.interface.learned_gradients import KEPT, is_float_array, parameters_of
 from dout.adapt.interface.method_pairs import reads_and_writes, required, required_by
 from dout.adapt.interface.network_loss import loss_of
-from dout.run import attributes_of
+from dout.adapt.source.returned_names import returns_what_it_makes_of
+from dout.run import arrays, attributes_of
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
 
@@ -120,3 +121,50 @@ def written_by_forward(cls: type, interface: Interface) -> set[str]:
     """The attributes that forward makes anew: no parameters."""
     network = loss_of(cls)
     return reads_and_writes(cls, network.forward if network is not None else interface.forward)[1]
+
+
+def reads_nothing(cls: type, layer: Any, forward: str) -> bool:
+    """Whether forward reads weights of (0, 5), say: the sizes are too small. Others keep no numbers on purpose."""
+    empty = {path.split(".")[1].split("[")[0] for path, x in arrays(layer).items() if x.ndim > 1 and not x.size}
+    reads, writes = reads_and_writes(cls, forward) if empty else (set[str](), set[str]())
+    return not empty.isdisjoint(reads - writes)
+
+
+def has_gradients(layer: Any, owned: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:
+    """Whether there is a gradient of anything: `owned` are those that backward returned, by what they are for."""
+    given = {name: gradient for name, gradient in owned.items() if gradient is not None}
+    if any(name in inputs for name in given) or GRADIENTS in attributes_of(layer):
+        return True
+    if any(np.shape(given[name]) == np.shape(item) for name, item in parameters_of(layer) if name in given):
+        return True
+    held = (path.rpartition(".")[2] for path in arrays(layer))  # of its parts, too
+    return any(map(is_named_as_gradient, (*attributes_of(layer), *held)))
+
+
+def shapes_meant(layer: Any) -> dict[str, tuple[int, ...]]:
+    """The shapes of gradients that fit no parameter of their names: in another example there may be such."""
+    held, found = attributes_of(layer), {}
+    for name, gradient in held.items():
+        others = {n: a for n, a in held.items() if n != name and not is_named_as_gradient(n)}
+        is_one = is_named_as_gradient(name) or stem(name) in others  # `dgain` beside `gain`
+        if is_one and (is_float_array(gradient) or isinstance(gradient, np.floating)):
+            alike = {n: a for n, a in others.items() if stem(n) == stem(name)}
+            mine = {n: a for n, a in alike.items() if isinstance(a, float) or is_float_array(a)}
+            if mine and all(np.shape(a) != np.shape(gradient) for a in mine.values()):
+                found.update(dict.fromkeys(mine, np.shape(gradient)))
+    return found
+
+
+def other_readings(cls: type, interface: Interface) -> Iterator[Interface]:
+    """Other interfaces that the code allows: what was taken for a cache is the output, or another output is meant.
+
+    Forward and backward have to call that output by one name, `return z, np.tanh(z)` and `backward(z)`: of
+    `return out, x` a backward that hands its argument on would be right for x.
+    """
+    asked = required_by(cls, interface.backward)
+    caches = [name for name, role in zip(asked, interface.roles, strict=False) if role == CACHE]
+    is_one = len(caches) == 1 and FIRST not in interface.roles
+    if is_one and returns_what_it_makes_of(getattr(cls, interface.forward), caches[0]):
+        yield replace(interface, roles=tuple(FIRST if role == CACHE else role for role in interface.roles), order=())
+    if interface.outputs == (0,):
+        yield from (replace(interface, outputs=(place,), order=()) for place in (1, 2))

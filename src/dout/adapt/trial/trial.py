@@ -18,10 +18,7 @@ from dout.adapt.interface.array_holders import holders_for
 from dout.adapt.interface.collaborators import Collaborator
 from dout.adapt.interface.interface import (
     BUFFER,
-    CACHE,
     DOUT,
-    EACH,
-    FIRST,
     OUTPUT,
     RATE_ROLE,
     Interface,
@@ -34,16 +31,25 @@ from dout.adapt.interface.learned_gradients import (
     parameters_of,
     without_pairs,
 )
-from dout.adapt.interface.method_pairs import optional, reads_and_writes, required, required_by
+from dout.adapt.interface.method_pairs import optional, required, required_by
 from dout.adapt.interface.network_loss import loss_of
 from dout.adapt.interface.users_backward import is_certain, is_told
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source.attribute_reads import attributes_given
-from dout.adapt.source.returned_names import returns_what_it_makes_of
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs, is_twice
-from dout.adapt.trial.gradient_owners import differs, in_a_list, is_finite, of_a_list, owners_of
+from dout.adapt.trial.gradient_owners import differs, in_a_list, is_finite, of_a_list, of_items, owners_of
 from dout.adapt.trial.own_updates import own_floats, own_rate
-from dout.adapt.trial.places_left import gradients_left, inlet_of, output_left, outputs_meant, with_several_uses
+from dout.adapt.trial.places_left import (
+    gradients_left,
+    has_gradients,
+    inlet_of,
+    other_readings,
+    output_left,
+    outputs_meant,
+    reads_nothing,
+    shapes_meant,
+    with_several_uses,
+)
 from dout.adapt.trial.setups import Make, Preparations
 from dout.clock import count
 from dout.run import (
@@ -57,7 +63,7 @@ from dout.run import (
     otherwise,
     quiet,
 )  # fmt: skip
-from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
+from dout.trace.session.pairing import GRADIENTS
 
 _A_NUMBER = 50e-9  # seconds for a number that the layer holds, which is drawn first
 MOST_INTERFACES, MOST_ASSUMED = 16, 48  # tried on one example; where the loss is one of those that everybody takes
@@ -117,10 +123,10 @@ class Trials:
             return self._run(make, {n: x for n, x in inputs.items() if n not in self.held})
 
     def _run(self, make: Make, inputs: Mapping[str, Any]) -> Tried:
-        best, best_rank = Tried(Fit.NOTHING), (Fit.NOTHING, 0, 0, 0)
+        best, best_rank = Tried(Fit.NOTHING), (Fit.NOTHING, 0, 0)
         failed: set[str] = set()
         told = ""
-        for place, interface in enumerate(self.interfaces):
+        for interface in self.interfaces:
             if interface.forward in failed or told not in ("", interface.backward):
                 continue
             tried = self._one(interface, make, inputs)
@@ -135,13 +141,11 @@ class Trials:
                 continue
             if tried.fit >= Fit.INPUTS and (interface.ends or interface.local or tried.ends):
                 tried = self._for_other_inputs(tried, make, inputs)
-            if tried.fit >= Fit.INPUTS and tried.interface is not None and tried.interface.outputs == (0,):
-                tried = self._for_another_output(tried, tried.interface, make, inputs)
-            if tried.fit >= Fit.INPUTS and tried.interface is not None and CACHE in tried.interface.roles:
-                tried = self._for_the_last_output(tried, tried.interface, make, inputs)
+            if tried.fit >= Fit.INPUTS and tried.interface is not None and not self.fixed:
+                tried = self._read_otherwise(tried, tried.interface, make, inputs)
             if len(self.interfaces) == 1:
                 return tried
-            rank = (tried.fit, *self._manner(tried, make, inputs, place))
+            rank = (tried.fit, *self._manner(tried, make, inputs))
             if self.assumes and not rank[1]:  # a loss that no code computes, and backward is not right for it
                 if tried.fit >= Fit.INPUTS and tried.interface is not None and self.unconfirmed is None:
                     cls, given = self._class(tried.interface, list(inputs)), tuple(map(copied, inputs.values()))
@@ -186,12 +190,6 @@ class Trials:
             self.classes[key] = layer_class(self.cls, interface, names)
         return self.classes[key]
 
-    def _reads_nothing(self, layer: Any, forward: str) -> bool:
-        """Whether forward reads weights of (0, 5), say: the sizes are too small. Others keep no numbers on purpose."""
-        empty = {path.split(".")[1].split("[")[0] for path, x in arrays(layer).items() if x.ndim > 1 and not x.size}
-        reads, writes = reads_and_writes(self.cls, forward) if empty else (set[str](), set[str]())
-        return not empty.isdisjoint(reads - writes)
-
     def _try(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
         names, given = list(inputs), [copied(x) for x in inputs.values()]
         try:
@@ -214,7 +212,7 @@ class Trials:
         if node is not None:  # of the user's own graph
             return self._in_holders(interface, type(node), make, inputs)
         is_good = outputs and all(np.size(out) and is_finite(out) for out in outputs)
-        if not is_good or self._reads_nothing(layer, interface.forward):
+        if not is_good or reads_nothing(self.cls, layer, interface.forward):
             return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)
         taken = interface.roles.count(DOUT)
         if taken > len(outputs) and (other := with_several_uses(self.cls, interface, len(outputs))) is not None:
@@ -310,7 +308,7 @@ class Trials:
             target = network.target if network is not None else ""  # it needs no gradient
             gives_back = network is not None and network.is_given_back
             own = {name: x for name, x in inputs.items() if gives_back or name != target}
-            order = _of_items(interface, result, names) or owners_of(self.cls, interface, result, own, layer)
+            order = of_items(interface, result, names) or owners_of(self.cls, interface, result, own, layer)
             if gives_back and not isinstance(result, dict):
                 order = tuple("" if name == target else name for name in order or names)
             has_pairs = interface.is_plain and without_pairs(layer, result) is not result  # it is to be adapted
@@ -324,23 +322,13 @@ class Trials:
         wrong = {name: np.shape(g) for name, g in owned.items() if name in inputs and differs(inputs[name], g)}
         if wrong:
             return Tried(Fit.SHAPES, interface, returned=wrong)
-        if not self._has_any(layer, owned, inputs):
+        if not has_gradients(layer, owned, inputs):
             return Tried(Fit.FORWARD, interface)
         parameters = dict(parameters_of(layer))
         misfits = any(differs(parameters.get(name), gradient) for name, gradient in owned.items() if name not in inputs)
         ends = len(outputs) == 1 and np.ndim(outputs[0]) == 0
-        meant = self._meant_shapes(layer)
+        meant = shapes_meant(layer)
         return Tried(Fit.INPUTS if meant else Fit.ALL, interface, ends=ends, misfits=misfits, returned=meant)
-
-    def _has_any(self, layer: Any, owned: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:
-        """Whether there is a gradient of anything."""
-        given = {name: gradient for name, gradient in owned.items() if gradient is not None}
-        if any(name in inputs for name in given) or GRADIENTS in attributes_of(layer):
-            return True
-        if any(np.shape(given[name]) == np.shape(item) for name, item in parameters_of(layer) if name in given):
-            return True
-        held = (path.rpartition(".")[2] for path in arrays(layer))  # of its parts, too
-        return any(map(is_named_as_gradient, (*attributes_of(layer), *held)))
 
     def _steps_along(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> bool:
         """Whether a step that backward makes by itself depends on the size of dout, as that of Adam does not."""
@@ -351,37 +339,24 @@ class Trials:
         small, back = (attributes_of(layer).get(GRADIENTS, {}) for layer in layers)
         return not any(np.any(step) and np.allclose(step, -back[name], rtol=0.1) for name, step in small.items())
 
-    def _meant_shapes(self, layer: Any) -> dict[str, tuple[int, ...]]:
-        """The shapes of gradients that fit no parameter of their names: in another example there may be such."""
-        held, found = attributes_of(layer), {}
-        for name, gradient in held.items():
-            others = {n: a for n, a in held.items() if n != name and not is_named_as_gradient(n)}
-            is_one = is_named_as_gradient(name) or stem(name) in others  # `dgain` beside `gain`
-            if is_one and (is_float_array(gradient) or isinstance(gradient, np.floating)):
-                alike = {n: a for n, a in others.items() if stem(n) == stem(name)}
-                mine = {n: a for n, a in alike.items() if isinstance(a, float) or is_float_array(a)}
-                if mine and all(np.shape(a) != np.shape(gradient) for a in mine.values()):
-                    found.update(dict.fromkeys(mine, np.shape(gradient)))
-        return found
-
     # --- how a backward behaves ---------------------------------------------------------------------------------------
 
     @keeping_random_states()
-    def _manner(self, tried: Tried, make: Make, inputs: Mapping[str, Any], place: int) -> tuple[int, int, int]:
-        """How right backward is, how it treats the upstream gradient, and how early the interface comes."""
+    def _manner(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> tuple[int, int]:
+        """How right backward is, and how it treats the upstream gradient."""
         if tried.interface is None or (tried.fit < Fit.INPUTS and not self.assumes):
-            return 0, 0, -place
+            return 0, 0
         try:
             run = Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface)
             one, two = run.gradients(1.0), run.gradients(2.0)
             linear = all(is_twice(b, a) for a, b in zip(one, two, strict=True))
             ignored = all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
             right = run.rightness(one) or (run.rightness_of_parameters() if self.assumes else 0)
-            return right, IGNORED if ignored else LINEAR if linear else 0, -place
+            return right, IGNORED if ignored else LINEAR if linear else 0
         except MemoryError:
             raise
         except REFUSALS:
-            return 0, 0, -place
+            return 0, 0
 
     @otherwise(False)
     def _takes_upstream(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:
@@ -433,36 +408,13 @@ class Trials:
         """The same with forward's `*args` for those of a backward that raises without them, if it is right so."""
         again = given_again(self.cls, tried.interface) if tried.interface is not None else None
         other = self._try(replace(again, order=()), make, inputs) if again is not None else tried
-        return other if other.fit >= Fit.INPUTS and self._manner(other, make, inputs, 0)[0] == RIGHT else tried
+        return other if other.fit >= Fit.INPUTS and self._manner(other, make, inputs)[0] == RIGHT else tried
 
-    def _for_the_last_output(self, tried: Tried, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
-        """The same where backward is given what was taken for the output, if it is right so: `return z, np.tanh(z)`.
-
-        Both have to call it by one name: of `return out, x` a backward that hands dout on would be right for x.
-        """
-        asked = required_by(self.cls, interface.backward)
-        given = [name for name, role in zip(asked, interface.roles, strict=False) if role == CACHE]
-        if len(given) != 1 or not returns_what_it_makes_of(getattr(self.cls, interface.forward), given[0]):
-            return tried
-        if self.fixed or self._manner(tried, make, inputs, 0)[0]:
-            return tried
-        roles = tuple(FIRST if role == CACHE else role for role in interface.roles)
-        other = self._try(replace(interface, roles=roles, order=()), make, inputs)
-        is_right = other.fit >= tried.fit and self._manner(other, make, inputs, 0)[0] == RIGHT
-        return other if is_right and roles.count(FIRST) == 1 else tried
-
-    def _for_another_output(self, tried: Tried, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
-        """The same, with the upstream gradient of another output that is made, if backward is right for that alone."""
-        for place in (1, 2) if not self._manner(tried, make, inputs, 0)[0] else ():
-            to = replace(interface, outputs=(place,), order=())
-            other = self._try(to, make, inputs)
-            if other.fit >= tried.fit and self._manner(other, make, inputs, 0)[0] == RIGHT:
-                return tried if Runs(self._class(to, [*inputs]), make, inputs, to).hands_on() else other
+    def _read_otherwise(self, tried: Tried, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """The same in another reading of what backward is given, if it is right in that alone."""
+        readings = list(other_readings(self.cls, interface))
+        for reading in readings if readings and not self._manner(tried, make, inputs)[0] else ():
+            other = self._try(reading, make, inputs)
+            if other.fit >= tried.fit and self._manner(other, make, inputs)[0] == RIGHT:
+                return tried if Runs(self._class(reading, [*inputs]), make, inputs, reading).hands_on() else other
         return tried
-
-
-def _of_items(interface: Interface, result: Any, names: Sequence[str]) -> tuple[str, ...]:
-    """Whose each gradient is that backward returns for `*args`, where forward takes other arguments before them."""
-    items = [name for name in names if "[" in name]
-    number = len(result) if isinstance(result, tuple | list) else 1
-    return tuple(items[:number]) if EACH in interface.roles and number <= len(items) < len(names) else ()
