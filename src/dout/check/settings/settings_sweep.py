@@ -227,7 +227,7 @@ def _takes(larger: OtherSubject, judgement: Judgement) -> bool:
 
 
 def _may_fit_by_accident(subject: Subject, other: OtherSubject) -> bool:
-    """Whether an array of the layer has an axis of 1 there alone: then it may fit its inputs by accident.
+    """Whether an array of the layer has an axis of 1 there alone, so that it may fit its inputs by accident, or of 0.
 
     Nor is known whose a returned gradient is where the layer has another number of arrays, whose gradients have places.
     """
@@ -237,7 +237,7 @@ def _may_fit_by_accident(subject: Subject, other: OtherSubject) -> bool:
     pairs = [
         (x.shape, theirs[path].shape) for path, x in mine.items() if path in theirs and x.ndim == theirs[path].ndim
     ]
-    return any(b == 1 != a for one, two in pairs for a, b in zip(one, two, strict=True))
+    return any(a != b < 2 for one, two in pairs for a, b in zip(one, two, strict=True))
 
 
 def _is_meant(other: OtherSubject, found: Judgement) -> bool:
