@@ -129,3 +129,80 @@ def test_a_size_of_0_is_no_setting_that_a_layer_is_meant_for():
     given = np.array([1.0, -2.0, 0.5, 3.0])
     assert errors(dout.check(Rows, given, init={"inputs": 4, "outputs": 1})) == []
     assert errors(dout.check(WrongRows, given, init={"inputs": 4, "outputs": 1}))
+
+
+class Leaky:
+    """The slope that its backward takes has a default."""
+
+    @staticmethod
+    def forward(x):
+        return np.where(x > 0, x, 0.1 * x)
+
+    @staticmethod
+    def backward(x, gradient, alpha=0.1):
+        return np.where(x > 0, 1, alpha) * gradient
+
+
+class WrongLeaky(Leaky):
+    @staticmethod
+    def backward(x, gradient, alpha=0.2):
+        return np.where(x > 0, 1, alpha) * gradient
+
+
+def test_alpha_is_no_rate_where_there_is_nothing_to_step():
+    assert said(dout.check(Leaky)) == ["exact"]
+    assert errors(dout.check(WrongLeaky))
+
+
+class Dense:
+    """Its backward is given the layer before, whose output forward was given."""
+
+    factor = 1
+
+    def __init__(self, outputs):
+        self.outputs, self.W = outputs, None
+
+    def forward(self, inputs):
+        if self.W is None:
+            self.W = table(inputs.shape[1], self.outputs)
+        self.output = inputs @ self.W
+        return self.output
+
+    def backward(self, d_next, layer_before):
+        dW = self.factor * layer_before.output.T @ d_next
+        return d_next @ self.W.T, dW
+
+
+class WrongDense(Dense):
+    factor = 2
+
+
+def test_the_layer_before_has_what_forward_was_given():
+    assert said(dout.check(Dense)) == ["exact", "exact"]
+    assert errors(dout.check(WrongDense))
+
+
+class Regression:
+    """Which loss it is meant for no code says, nor the rate of its optimizer."""
+
+    power = 1
+
+    def __init__(self, features, classes, optimizer):
+        self.W, self.optimizer = table(features, classes), optimizer
+
+    def __call__(self, X):
+        return shares((X @ self.W).T).T
+
+    def backward(self, Y, Y_hat, X):
+        dW = self.optimizer.minimize(X.T @ ((Y_hat**self.power - Y) / len(Y)))
+        self.W = self.W - dW
+
+
+class WrongRegression(Regression):
+    power = 2
+
+
+def test_how_many_samples_an_unknown_loss_counts_is_no_error():
+    assert errors(dout.check(Regression)) == []
+    with pytest.raises(TargetError, match="takes the target itself"):
+        dout.check(WrongRegression)

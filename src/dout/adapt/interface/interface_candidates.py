@@ -185,10 +185,14 @@ def _passed_on(cls: type, forward: str, backward: str, names: Sequence[str]) -> 
 
 
 def _wanted(cls: type, forward: str, backward: str, loss: bool) -> list[str]:
-    """What backward must be given; after it one with a default: a rate, a switch of forward's, an upstream gradient."""
-    wanted = required_by(cls, backward)
-    place = len(wanted) + (not is_static(cls, backward))
+    """What backward must be given; after it one with a default: a rate, a switch of forward's, an upstream gradient.
+
+    Without an instance there is nothing to step, and `alpha` is a slope.
+    """
+    wanted, static = required_by(cls, backward), is_static(cls, backward)
+    place = len(wanted) + (not static)
     given = given_after(getattr(cls, backward), place, switches_for(behind(getattr(cls, forward))))
+    given = [name for name in given if not (static and names_rate(name))]
     return [*wanted, *given, *([] if loss else upstream_after(getattr(cls, backward), place))]
 
 

@@ -375,6 +375,9 @@ def _of_network(report: Report, network: NetworkLoss | None) -> Report:
     ours = {FIXED_SIZE.code} if network.takes_weights else set()  # the first input is a weight: its rows are no samples
     hidden = (*ours, "D4") if network.assumed else (*ours,)
     report = replace(report, findings=tuple(f for f in report.findings if not f.code.startswith(hidden)))
+    if network.assumed:
+        rows = "; no code says whether its loss is averaged over them"
+        report = report.with_each(lambda item: item.doubted(rows) if item.code == FIXED_SIZE.code else item)
     if _is_meant_otherwise(report, network) and not network.is_called:
         other = f"; it may be meant for another loss than {network.loss}"
         return report.with_each(lambda item: item.doubted(other) if isinstance(item.reason, Refuted) else item)
