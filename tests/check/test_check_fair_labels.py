@@ -168,9 +168,12 @@ class Dense:
         self.output = inputs @ self.W
         return self.output
 
+    def backward_layer(self, d_next, before):
+        return d_next @ self.W.T if before.shape else None
+
     def backward(self, d_next, layer_before):
         dW = self.factor * layer_before.output.T @ d_next
-        return d_next @ self.W.T, dW
+        return self.backward_layer(d_next, layer_before.output), dW
 
 
 class WrongDense(Dense):
@@ -206,3 +209,25 @@ def test_how_many_samples_an_unknown_loss_counts_is_no_error():
     assert errors(dout.check(Regression)) == []
     with pytest.raises(TargetError, match="takes the target itself"):
         dout.check(WrongRegression)
+
+
+class Numerical:
+    """Its backward computes a difference quotient."""
+
+    step = 1e-3
+
+    def forward(self, x):
+        self.x = x
+        return np.sin(x)
+
+    def backward(self, dout):
+        return dout * (np.sin(self.x + self.step) - np.sin(self.x - self.step)) / (2 * self.step)
+
+
+class TooCoarse(Numerical):
+    step = 0.3
+
+
+def test_a_numerical_derivative_is_right_to_its_digits():
+    assert errors(dout.check(Numerical)) == []
+    assert errors(dout.check(TooCoarse))

@@ -69,10 +69,11 @@ def has_residual(backward: Any, target: str) -> bool:
 
     Nor from what is made of it: a softmax has `g - inner`, where `inner` is a sum of `g`.
     Or 1 where the target says, `d[np.arange(n), y] -= 1`. Or hands it on, beside something, to a backward that may:
-    `self.softmax.backward(out, y)`.
+    `self.softmax.backward(out, y)`; one of its own is a part of it, unless that is called a label.
     """
     own = read(backward)
     bound = [pair for node in walk(own.node) for pair in bindings(node)] if own else []
+    me = own.me if own else ""
     made = {name_of(one) for one, value in bound if value is not None and target in map(name_of, walk(value))}
     for node in walk(own.node) if own else ():
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
@@ -86,8 +87,9 @@ def has_residual(backward: Any, target: str) -> bool:
             if any(named):
                 return True
         called = node if isinstance(node, ast.Call) and any(map(names_backward, _path(node.func)[-1:])) else None
-        names = [one.id for one in called.args if isinstance(one, ast.Name)] if called and called.args[1:] else []
-        if target in names:
+        given = [one for one in called.args if not isinstance(one, ast.Constant)] if called else []
+        is_own = called is not None and _path(called.func)[:-1] == (me,) and not names_label(target)
+        if given[1:] and target in map(name_of, given) and not is_own:
             return True
     return False
 
