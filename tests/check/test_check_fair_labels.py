@@ -231,3 +231,28 @@ class TooCoarse(Numerical):
 def test_a_numerical_derivative_is_right_to_its_digits():
     assert errors(dout.check(Numerical)) == []
     assert errors(dout.check(TooCoarse))
+
+
+class Product:
+    """What it hands to the layer before is multiplied by the derivative of that one's activation."""
+
+    factor = 1
+
+    def __init__(self, inputs, outputs):
+        self.W = table(outputs, inputs)
+
+    def forward(self, a_prev):
+        return self.W @ a_prev
+
+    def backward(self, dz, a_prev, activation_derivative_prev):
+        self.dW = self.factor * dz @ a_prev.T
+        return (self.W.T @ dz) * activation_derivative_prev
+
+
+class WrongProduct(Product):
+    factor = 3
+
+
+def test_a_derivative_beside_an_upstream_gradient_is_a_factor():
+    assert said(dout.check(Product)) == ["exact", "exact"]
+    assert errors(dout.check(WrongProduct))
