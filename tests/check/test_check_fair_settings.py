@@ -187,6 +187,37 @@ def test_a_sigmoid_at_the_end_that_is_one_word_of_several_may_be_left_to_the_los
     assert not dout.check(LeavesTanh, table(5, 4)).ok
 
 
+class TakesTargets:
+    """Behind its softmax it reads the target from the `-t / y` of a cross entropy."""
+
+    factor = 1
+
+    def __init__(self, kind="linear"):
+        self.W, self.kind = table(4, 3), kind
+
+    def forward(self, x):
+        self.x, self.y = x, x @ self.W
+        if self.kind == "softmax":
+            e = np.exp(self.y - self.y.max(axis=1, keepdims=True))
+            self.y = e / e.sum(axis=1, keepdims=True)
+        return self.y
+
+    def backward(self, dout):
+        target = -dout * self.y
+        dz = self.factor * self.y - target if self.kind == "softmax" else dout
+        self.dW = self.x.T @ dz
+        return dz @ self.W.T
+
+
+class TakesTargetsWrongly(TakesTargets):
+    factor = 2
+
+
+def test_a_softmax_by_one_word_of_several_may_read_the_target_from_what_a_cross_entropy_gives():
+    assert dout.check(TakesTargets, table(5, 4)).ok
+    assert not dout.check(TakesTargetsWrongly, table(5, 4)).ok
+
+
 class Ends:
     """An activation by its name; that of shares takes the rows of a table alone."""
 

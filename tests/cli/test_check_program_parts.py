@@ -306,3 +306,40 @@ def test_the_gradient_of_a_loss_is_that_of_what_a_layer_gave_whatever_its_argume
     assert [verdict["argument"] for verdict in found["verdicts"]] == ["y"]
     assert found["ok"] is (divisor == "(1 - y)")
     assert {finding["argument"] for finding in found["findings"] if finding["code"] == "D101"} <= {"y"}
+
+
+WITH_AN_OPTIMIZER = """
+import numpy as np
+class Momentum:
+    def __init__(self, rate):
+        self.rate, self.mean, self.turns = rate, 0, 0
+    def step(self, w, dw):
+        assert self.turns < 20, "it is spent"
+        self.turns += 1
+        self.mean = 0.9 * self.mean + dw
+        w -= self.rate * self.mean
+class Affine:
+    def __init__(self, inputs, outputs, optimizer):
+        self.w = np.random.default_rng(0).normal(size=(inputs, outputs))
+        self.optimizer = optimizer
+    def forward(self, x):
+        self.x = x
+        return x @ self.w
+    def backward(self, dout):
+        self.dw = DW
+        dx = dout @ self.w.T
+        self.optimizer.step(self.w, self.dw)
+        return dx
+if __name__ == "__main__":
+    x, affine = np.random.default_rng(1).normal(size=(9, 40)), Affine(40, 30, Momentum(0.01))
+    for turn in range(20):
+        affine.backward(affine.forward(x) - 1)
+"""
+
+
+@pytest.mark.parametrize(("dw", "ok"), [("self.x.T @ dout", True), ("2 * self.x.T @ dout", False)])
+def test_an_object_that_a_layer_is_built_with_is_as_it_was_then(tmp_path, dw, ok):
+    (tmp_path / "train.py").write_text(WITH_AN_OPTIMIZER.replace("DW", dw))
+    found = layers(document("train.py", cwd=tmp_path))["Affine"]
+    assert found["used"] == "as used in train.py:26, at smaller sizes"
+    assert found["ok"] is ok

@@ -129,12 +129,12 @@ def names_slope(name: str) -> bool:
 def takes_target(wanted: Sequence[str], taken: Sequence[str], loss: bool) -> bool:
     """Whether backward wants the target, and forward does not: the gradient is that of a loss that is given nowhere.
 
-    So is that of a whole network which is trained by `backward(X, y)`. A `t` may be anything, and what stands beside an
-    upstream gradient, `backward(Y, dout)`, is an output.
+    So is that of a whole network which is trained by `backward(X, y)`. A `t` may be anything, and a `Y` beside an
+    upstream gradient, `backward(Y, dout)`, is an output; `y_true` there is none.
     """
-    if any(map(names_plain_upstream, wanted)):
-        return False
-    asked = any(names_label(name) and name.lower() not in ("t", "ts") and name not in taken for name in wanted)
+    is_given = any(map(names_plain_upstream, wanted))
+    labels = [n for n in wanted if names_label(n) and n.lower() not in ("t", "ts") and not (is_given and n in "yY")]
+    asked = not {*labels} <= {*taken}
     return asked and not loss and not any(map(names_label, taken))
 
 

@@ -17,7 +17,7 @@ from dout.run.attributes import (
 from dout.run.counted_lines import EndlessError, counted_lines
 from dout.run.evaluation_mode import evaluating
 from dout.run.held_objects import HeldMemory, arrays, generators_of, named_objects, objects_in, places
-from dout.run.nested_values import copied, deep_copy, differs_at, flat, is_float_array, mapped, weighed
+from dout.run.nested_values import anew, copied, deep_copy, differs_at, flat, is_float_array, mapped, weighed
 from dout.run.numerical_difference import Line, central_difference, size_of, sure_difference
 from dout.run.plain_runs import (
     REFUSALS,
@@ -40,8 +40,8 @@ from dout.run.reached_functions import drawn_from
 from dout.run.reference_counts import OF_A_LOCAL
 
 __all__ = [
-    "OF_A_LOCAL", "REFUSALS", "EndedError", "EndlessError", "HeldMemory", "Line", "PlainRun", "Runner", "arrays",
-    "as_exception", "attributes_of", "central_difference", "copied", "counted_lines", "deep_copy", "dict_of",
+    "OF_A_LOCAL", "REFUSALS", "EndedError", "EndlessError", "HeldMemory", "Line", "PlainRun", "Runner", "anew",
+    "arrays", "as_exception", "attributes_of", "central_difference", "copied", "counted_lines", "deep_copy", "dict_of",
     "differs_at", "douts_taken", "drawing_alike", "drawn_from", "evaluating", "filled_cells", "flat", "fresh",
     "function_copy", "generators_of", "global_states", "is_class", "is_float_array", "is_generator",
     "keeping_random_states", "mapped", "module_of", "mro_of", "named_objects", "names_of", "objects_in", "one_or_all",

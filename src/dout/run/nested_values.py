@@ -60,6 +60,13 @@ def deep_copy(item: T) -> T:
         raise TargetError(f"{type(item).__qualname__} cannot be copied ({error}): give the class instead") from None
 
 
+def anew(item: T) -> T:
+    """A copy of a layer, or of anything that it is given; the very object where there can be no copy."""
+    with suppress(TargetError):
+        return deep_copy(item)
+    return item
+
+
 def is_float_array(item: Any) -> bool:
     """Whether this is an array of floats."""
     return isinstance(item, np.ndarray) and item.dtype.kind == "f"

@@ -18,7 +18,7 @@ import numpy as np
 
 from dout.errors import TargetError
 from dout.run.held_objects import closures, generators, generators_of_target
-from dout.run.nested_values import copied, deep_copy, flat
+from dout.run.nested_values import anew, copied, deep_copy, flat
 from dout.run.random_states import global_states, kept_generators, put_state, seed_global, state_of
 from dout.run.silent_stream import SilentStream
 
@@ -198,13 +198,8 @@ class Runner:
 def fresh(target: Any, init: Mapping[str, Any]) -> Any:
     """A layer that may be changed: an instance of a class, or a copy; a function, or what has no copy, is itself."""
     if inspect.isclass(target):
-        return target(**{name: copied(item) for name, item in init.items()})
-    if inspect.isroutine(target):
-        return target
-    try:
-        return deep_copy(target)
-    except TargetError:
-        return target
+        return target(**{name: anew(item) for name, item in init.items()})
+    return target if inspect.isroutine(target) else anew(target)
 
 
 def run_backward(layer: Any, douts: tuple[Any, ...]) -> Any:

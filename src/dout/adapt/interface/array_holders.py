@@ -50,6 +50,24 @@ def holders_for(cls: type, interface: Interface, error: Exception) -> list[type 
     return [*found, *([] if connects else [_holder_of(attribute)])]
 
 
+def as_asked(backward: Any, place: int, item: Any) -> Any:
+    """What a backward is given there: an object with the array, where it reads of it one thing that no array has.
+
+    As of the layer before, `prev_layer.output`, of which forward was given the array alone.
+    """
+    function = getattr(backward, "__func__", backward)
+    at = place + (function is not backward)
+    attribute = _asked_at(function, at) if isinstance(item, np.ndarray) else ""
+    return _holder_of(attribute)(item) if attribute else item
+
+
+@total(str)
+@functools.lru_cache(maxsize=256)
+def _asked_at(backward: Any, place: int) -> str:
+    asked = asked_of_objects(behind(backward), taken_by(backward)[place].name)
+    return next(iter(asked)) if len(asked) == 1 else ""
+
+
 def operands_of(cls: type, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Objects that hold a number, for those of the constructor's arguments of which a layer reads what no array has.
 

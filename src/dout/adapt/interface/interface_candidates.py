@@ -133,6 +133,7 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     arrives = len(passed) == 1 or any(names_plain_upstream(name) for name in wanted if name not in taken)
     local = not (_LOCAL.search(backward) or arrives)
     idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
+    idle |= {n for n in wanted if "deriv" in n.lower() and any(map(names_plain_upstream, {*wanted} - {n}))}  # a factor
     active = [n for n in wanted if n not in idle]
     alone = len(wanted) == 1 and (local or only_multiplied(getattr(cls, backward), wanted[0]))
     if takes_target(active, taken, loss or alone) != unproven or _asks_for_more(cls, forward, active, taken, local):
@@ -162,7 +163,7 @@ def of_methods(cls: type, forward: str, backward: str, unproven: bool = False) -
     empty = [n for n in wanted if n not in taken and not names_upstream(n) and may_be_none(getattr(cls, backward), n)]
     choices = [["None", *c] if n in empty else c for n, c in zip(wanted, choices, strict=True)]
     choices = [[taken[0]] if n in again and OUTPUT in c else c for n, c in zip(wanted, choices, strict=True)]
-    choices = [[DOUT] if [n] == passed else c for n, c in zip(wanted, choices, strict=True)]
+    choices = [[DOUT] if [n] == passed and n not in idle else c for n, c in zip(wanted, choices, strict=True)]
     choices = _with_left(cls, choices) if loss else _upstream_first(choices, wanted, taken, local)
     allowed = (roles for roles in islice(combined(choices), MOST_COMBINED) if _is_sensible(roles, wanted))
     for roles in islice(allowed, MOST_CANDIDATES):
@@ -185,10 +186,14 @@ def _passed_on(cls: type, forward: str, backward: str, names: Sequence[str]) -> 
 
 
 def _wanted(cls: type, forward: str, backward: str, loss: bool) -> list[str]:
-    """What backward must be given; after it one with a default: a rate, a switch of forward's, an upstream gradient."""
-    wanted = required_by(cls, backward)
-    place = len(wanted) + (not is_static(cls, backward))
+    """What backward must be given; after it one with a default: a rate, a switch of forward's, an upstream gradient.
+
+    Without an instance there is nothing to step, and `alpha` is a slope.
+    """
+    wanted, static = required_by(cls, backward), is_static(cls, backward)
+    place = len(wanted) + (not static)
     given = given_after(getattr(cls, backward), place, switches_for(behind(getattr(cls, forward))))
+    given = [name for name in given if not (static and names_rate(name))]
     return [*wanted, *given, *([] if loss else upstream_after(getattr(cls, backward), place))]
 
 

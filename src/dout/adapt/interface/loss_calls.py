@@ -1,8 +1,9 @@
 """The loss that a network's own code computes: a call on what its forward gives and on the target.
 
 It may stand in any method, `self.criterion.forward(self.out, labels)` in backward, or `mse(y, self.forward(X))` in
-`train`. What is called is an attribute of the network, or a global of its module. A backward that asks a loss for its
-gradient, `d = self.loss.prime(y, self.out)`, before its parts, is given that as `dout`, whatever loss it is.
+`train`; its derivative says which it is, too, `d_mse(self.out, labels)`. What is called is an attribute of the network,
+or a global of its module. A backward that asks a loss for its gradient, `d = self.loss.prime(y, self.out)`, before its
+parts, is given that as `dout`, whatever loss it is.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label, names_loss, taken_by
+from dout.adapt.argument_names import names_label, names_loss, names_slope, taken_by
+from dout.adapt.interface.function_pairs import forward_names
 from dout.adapt.interface.method_pairs import names_backward, reads_and_writes
 from dout.adapt.source.contained_parts import parts_in
 from dout.adapt.source.syntax import Function, bindings, items_of, literal, name_of, read, total, walk
@@ -66,10 +69,11 @@ def has_residual(backward: Any, target: str) -> bool:
 
     Nor from what is made of it: a softmax has `g - inner`, where `inner` is a sum of `g`.
     Or 1 where the target says, `d[np.arange(n), y] -= 1`. Or hands it on, beside something, to a backward that may:
-    `self.softmax.backward(out, y)`.
+    `self.softmax.backward(out, y)`; one of its own is a part of it, unless that is called a label.
     """
     own = read(backward)
     bound = [pair for node in walk(own.node) for pair in bindings(node)] if own else []
+    me = own.me if own else ""
     made = {name_of(one) for one, value in bound if value is not None and target in map(name_of, walk(value))}
     for node in walk(own.node) if own else ():
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
@@ -83,8 +87,9 @@ def has_residual(backward: Any, target: str) -> bool:
             if any(named):
                 return True
         called = node if isinstance(node, ast.Call) and any(map(names_backward, _path(node.func)[-1:])) else None
-        names = [one.id for one in called.args if isinstance(one, ast.Name)] if called and called.args[1:] else []
-        if target in names:
+        given = [one for one in called.args if not isinstance(one, ast.Constant)] if called else []
+        is_own = called is not None and _path(called.func)[:-1] == (me,) and not names_label(target)
+        if given[1:] and target in map(name_of, given) and not is_own:
             return True
     return False
 
@@ -130,8 +135,8 @@ def _calls(own: Function, forward: str, target: str, kept: set[str]) -> Iterator
         settings = {str(one.arg): literal(one.value, ...) for one in node.keywords}
         if ... in settings.values():
             continue
-        path = _path(node.func)
-        if not any(map(names_loss, path[-2:])) or any(map(names_backward, path)):
+        path = _loss_of_slope(_path(node.func), own)
+        if not any(map(names_loss, path[-2:])):
             continue
         if path[0] != own.me and path[0] not in own.names:  # an argument
             continue
@@ -140,6 +145,15 @@ def _calls(own: Function, forward: str, target: str, kept: set[str]) -> Iterator
         if sum(labels) == 1 and left is not None:
             names = None if path[0] == own.me else own.names
             yield LossCall(path[names is None :], names, left, labels[0], settings)
+
+
+def _loss_of_slope(path: tuple[str, ...], own: Function) -> tuple[str, ...]:
+    """What is called, or the loss beside it whose derivative that is, `mse` of `d_mse`; empty where there is none."""
+    if not any(map(names_backward, path)) and not any(map(names_slope, path[-1:])):
+        return path
+    holder = reduce(getattr, path[1:-1], own.names.get(path[0]))
+    beside = [n for n in forward_names(path[-1]) if (hasattr(holder, n) if path[1:] else n in own.names)]
+    return next(((*path[:-1], name) for name in beside), ())
 
 
 def _runs(node: ast.expr | None, me: str, forward: str) -> bool:

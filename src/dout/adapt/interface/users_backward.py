@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.array_makers import Maker, as_broadcast
-from dout.adapt.interface.array_holders import arrays_held, bare, in_holders, left_in
+from dout.adapt.interface.array_holders import arrays_held, as_asked, bare, in_holders, left_in
 from dout.adapt.interface.collaborators import RATE, Collaborator
 from dout.adapt.interface.function_pairs import arrays_in_cells
 from dout.adapt.interface.held_values import gradients_at, held_at, places_of, put_at
@@ -196,7 +196,7 @@ def backward_arguments(
         OUTPUT: lambda: kept.get(OUTPUT), PENALTY: lambda: float(PENALTY),
     }  # fmt: skip
     shared = [int(role.removeprefix(SHARED)) - 1 for role in interface.roles if role.startswith(SHARED)]
-    for role in interface.roles:
+    for at, role in enumerate(interface.roles):
         if role == DOUT:
             place = len(taken)
             taken.append(next(given, None))
@@ -212,8 +212,10 @@ def backward_arguments(
             yield from kept.get(EACH, ())
         elif role.startswith("self."):
             yield getattr(layer, role.removeprefix("self."))
+        elif role in kept and role not in (CACHE, CONTEXT):
+            yield as_asked(getattr(user, interface.backward), at, kept[role])
         else:
-            yield kept[role] if role in kept and role not in (CACHE, CONTEXT) else plain_roles[role]()
+            yield plain_roles[role]()
 
 
 def _lines(result: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
+from dout.adapt.argument_names import names_label
 from dout.adapt.interface.interface import CACHE, DOUT, FIRST, SHARED, Interface
 from dout.adapt.interface.learned_gradients import KEPT, is_float_array, parameters_of
 from dout.adapt.interface.method_pairs import reads_and_writes, required, required_by
@@ -54,7 +55,7 @@ def gradients_left(
     """The attributes in which backward has left the inputs' gradients; called so, where it returned some of others.
 
     What arrived may be kept, too: `self.in_gradient = in_gradient`. The target of a network has none: ""; one there
-    that is called after a parameter of its shape is that one's.
+    that is called after a parameter of its shape is that one's. A label has one only if something is left for it.
     """
     attributes = attributes_of(layer)
     network, made = loss_of(cls), written_by_forward(cls, interface)
@@ -64,24 +65,25 @@ def gradients_left(
     left = {n: g for n, g in new.items() if not any(g is dout for dout in douts)} or new
     if GRADIENTS in attributes:
         left = {n: g for n, g in left.items() if is_named_as_gradient(n)}
-    found = []
-    for name, value in inputs.items():
+    found: dict[str, str] = {}
+    for name in sorted(inputs, key=names_label):
         if network is not None and name == network.target:
-            found.append("")
             continue
+        value, taken = inputs[name], found.values()
         fitting = [
-            n for n, g in left.items() if np.shape(g) == np.shape(value) and n not in found and is_float_array(value)
+            n for n, g in left.items() if np.shape(g) == np.shape(value) and n not in taken and is_float_array(value)
         ]
         likely = [n for n in fitting if stem(n) in (stem(name), "x", "in", "input", "inputs")]
         if network is not None and np.shape(inputs.get(network.target, ())) == np.shape(value):
             fitting = []  # as the gradient of its output has, which every backward of a network begins with
         likely = likely or [n for n in fitting if not (is_named_as_gradient(n) and (stem(n), np.shape(value)) in own)]
         if not likely and is_float_array(value):  # of another shape: a wrong one
-            likely = [n for n in left if is_named_as_gradient(n) and stem(n) == stem(name) and n not in found]
+            likely = [n for n in left if is_named_as_gradient(n) and stem(n) == stem(name) and n not in taken]
         if not likely:
             break
-        found.append(likely[0])
-    return tuple(found) if any(found) else ()
+        found[name] = likely[0]
+    last = max((place for place, name in enumerate(inputs) if name in found), default=-1)
+    return tuple(found.get(name, "") for name in [*inputs][: last + 1])
 
 
 def outputs_meant(cls: type, interface: Interface, number: int) -> tuple[int, ...]:

@@ -52,15 +52,19 @@ def is_right_at_a_cross_entropy(subject: Subject) -> bool:
     ratios, samples = [], 1
     for x, y in _outputs(subject):
         axis = next(axis for axis in (-1, *range(x.ndim - 1)) if _is_along(axis, x, y))
-        samples = y.size // y.shape[axis]
-        places = np.arange(samples).reshape(np.delete(y.shape, axis)) % y.shape[axis]
-        targets = np.moveaxis(np.eye(y.shape[axis])[places], -1, axis)
+        samples, targets = y.size // y.shape[axis], _targets(y, axis)
         dout = -targets if np.all(y <= 0) else np.where(targets == 1, -1 / y, 0.0)
         gradient, right = subject.run((copied(x),), (dout,)).gradients[0], softmax(x, axis) - targets
         ratios.append(float(np.sum(gradient * right) / np.sum(right * right)))
         if not np.allclose(gradient, ratios[-1] * right, atol=_CLOSE):
             return False
     return any(np.allclose(ratios, share, atol=_CLOSE) for share in (1, 1 / samples))
+
+
+def _targets(y: Any, axis: int) -> Any:
+    """Targets for probabilities, with one 1 along an axis, at another place in each sample."""
+    places = np.arange(y.size // y.shape[axis]).reshape(np.delete(y.shape, axis)) % y.shape[axis]
+    return np.moveaxis(np.eye(y.shape[axis])[places], -1, axis)
 
 
 @otherwise(False)
@@ -147,7 +151,21 @@ def passes_a_sigmoid(subject: Subject, parameters: Collection[str]) -> bool:
     (y,), (dout,) = first.outputs, first.douts
     if not (np.all(y > 0) and np.all(y < 1)):
         return False
-    likeness = judge_numerically(subject, replace(first, douts=(dout / (y * (1 - y)),))).likeness
+    return _is_right_in(replace(first, douts=(dout / (y * (1 - y)),)), subject, parameters)
+
+
+@otherwise(False)
+def takes_targets_from_dout(subject: Subject, parameters: Collection[str]) -> bool:
+    """Whether all gradients of a layer that ends in a softmax are right for the `dout` of a cross entropy, `-t / y`."""
+    y = _probabilities(subject.run())
+    axes = [] if y is None else [axis for (axis, *more) in _axes_to_one(y) if not more]
+    runs = (subject.run(douts=(-_targets(y, axis) / y,)) for axis in axes)
+    return any(_is_right_in(run, subject, parameters) for run in runs)
+
+
+def _is_right_in(run: PlainRun, subject: Subject, parameters: Collection[str]) -> bool:
+    """Whether all gradients of a run are right; those of the parameters may all be averaged over the samples."""
+    (dout,), likeness = run.douts, judge_numerically(subject, run).likeness
     ratios = {name: math.nan if one.ratio is None else one.ratio for name, one in likeness.items()}
     own = [ratio for name, ratio in ratios.items() if name in parameters]
     others = [ratio for name, ratio in ratios.items() if name not in parameters]

@@ -26,7 +26,7 @@ from dout.adapt.target import Target
 from dout.check.program.layer_use import BackwardUse, LayerUse
 from dout.errors import EndOfRun, TargetError
 from dout.graph import Where
-from dout.run import copied, deep_copy, is_class, mro_of, otherwise, vars_of
+from dout.run import anew, deep_copy, is_class, mro_of, otherwise, vars_of
 from dout.trace.model.user_source import behind, is_user_code, users_place
 from dout.trace.program.stub_modules import is_dropped
 from dout.trace.session.side_effects import is_small
@@ -349,7 +349,7 @@ def _arguments(frame: FrameType) -> dict[str, Any] | None:
     if code.co_flags & CO_VARKEYWORDS:
         given.update(names.get(code.co_varnames[number]) or {})
     numbers = {name: _without_names(item) for name, item in given.items()}
-    return {name: copied(item) if is_small(item) else item for name, item in numbers.items()}
+    return {name: anew(item) if is_small(item) else item for name, item in numbers.items()}
 
 
 def _without_names(item: Any) -> Any:

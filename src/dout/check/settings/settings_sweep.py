@@ -19,7 +19,7 @@ from dout.adapt.search.example_repair import alike
 from dout.adapt.target import Target
 from dout.check.conventions.convention import by_convention
 from dout.check.conventions.fused_loss import takes_the_target
-from dout.check.conventions.softmax import passes_a_sigmoid
+from dout.check.conventions.softmax import passes_a_sigmoid, takes_targets_from_dout
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
@@ -227,7 +227,7 @@ def _takes(larger: OtherSubject, judgement: Judgement) -> bool:
 
 
 def _may_fit_by_accident(subject: Subject, other: OtherSubject) -> bool:
-    """Whether an array of the layer has an axis of 1 there alone: then it may fit its inputs by accident.
+    """Whether an array of the layer has an axis of 1 there alone, so that it may fit its inputs by accident, or of 0.
 
     Nor is known whose a returned gradient is where the layer has another number of arrays, whose gradients have places.
     """
@@ -237,7 +237,7 @@ def _may_fit_by_accident(subject: Subject, other: OtherSubject) -> bool:
     pairs = [
         (x.shape, theirs[path].shape) for path, x in mine.items() if path in theirs and x.ndim == theirs[path].ndim
     ]
-    return any(b == 1 != a for one, two in pairs for a, b in zip(one, two, strict=True))
+    return any(a != b < 2 for one, two in pairs for a, b in zip(one, two, strict=True))
 
 
 def _is_meant(other: OtherSubject, found: Judgement) -> bool:
@@ -249,8 +249,9 @@ def _is_meant(other: OtherSubject, found: Judgement) -> bool:
     alone = other.subject.ends or sum(isinstance(x, np.ndarray) for x in other.subject.inputs) == 1
     of_shape = all(outcome.index is None for outcome in found.refuted.values())
     stops = other.of_a_flag and not any(np.any(outcome.got) for outcome in found.refuted.values())
-    # By one word of several it may leave its sigmoid to the loss, on purpose.
-    left = other.of_a_word and passes_a_sigmoid(other.subject, found.parameters)
+    # By one word of several it may leave its sigmoid to the loss, or take the target from its softmax's, on purpose.
+    ends = (passes_a_sigmoid, takes_targets_from_dout)
+    left = other.of_a_word and any(rule(other.subject, found.parameters) for rule in ends)
     return other.meant and not (stops or left) and not (other.of_inputs and alone and of_shape)
 
 

@@ -52,6 +52,7 @@ from dout.judge.outcomes import CLOSE, RIGHT, Word
 from dout.run import flat, otherwise
 
 _IMAGES = 4  # axes
+_ALMOST = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +177,8 @@ class Grounds:
         may_be_entropy = self.used is None or self.used.use.back.of_entropy
         if wrong_here(report) and may_be_entropy and is_made_for_a_cross_entropy(self._subject):
             return _doubted(report, "it is right for the dout of a cross entropy", wrong_here(report))
+        almost = [item for item in wrong_here(report) if item.index and np.isclose(item.got, item.expected, _ALMOST, 0)]
+        report = _doubted(report, "to six digits it is right, as a numerical derivative is", almost)
         if wrong_here(report) and self.example.stand_ins and self._gives_several():
             return _doubted(report, "its parts were chosen here, and it gives several outputs", wrong_here(report))
         if network is not None and self._has_chosen_parts():
@@ -375,6 +378,9 @@ def _of_network(report: Report, network: NetworkLoss | None) -> Report:
     ours = {FIXED_SIZE.code} if network.takes_weights else set()  # the first input is a weight: its rows are no samples
     hidden = (*ours, "D4") if network.assumed else (*ours,)
     report = replace(report, findings=tuple(f for f in report.findings if not f.code.startswith(hidden)))
+    if network.assumed:
+        rows = "; no code says whether its loss is averaged over them"
+        report = report.with_each(lambda item: item.doubted(rows) if item.code == FIXED_SIZE.code else item)
     if _is_meant_otherwise(report, network) and not network.is_called:
         other = f"; it may be meant for another loss than {network.loss}"
         return report.with_each(lambda item: item.doubted(other) if isinstance(item.reason, Refuted) else item)
