@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dout.adapt.interface.function_pairs import function_pairs
-from dout.adapt.interface.tape_operations import tape_operations
+from dout.adapt.tapes.tape_operations import tape_operations
 from dout.check.verb.check_layer import check
 
 
