@@ -3,7 +3,7 @@
 import pytest
 
 import dout
-from dout.adapt.interface.tape_operations import tape_operations
+from dout.adapt.tapes.tape_operations import tape_operations
 from tests.support import object_gradient_tape as tape
 
 FUNCTIONS = tape_operations(vars(tape))

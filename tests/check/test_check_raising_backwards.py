@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dout.adapt.interface.function_pairs import function_pairs
-from dout.adapt.interface.tape_operations import tape_operations
+from dout.adapt.tapes.tape_operations import tape_operations
 from dout.check.verb.check_layer import check
 
 
@@ -302,3 +302,34 @@ def test_a_repair_of_a_backward_by_another_name_and_of_one_that_lacks_the_gradie
     assert "`dout` should be `-dout`" in error_of(check(Negate)).because
     product = tape_operations(vars(sys.modules[__name__]), Tensor)["__mul__"]
     assert "`self.data` should be `self.data * out.grad`" in error_of(check(product)).because
+
+
+class Gathering:
+    """A node of a graph: it is built on those before it, and has nothing to add up on none."""
+
+    def __init__(self, *parents):
+        self.parents = list(parents)
+        self.value = None
+
+    def forward(self):
+        self.value = 2 * self.parents[0].value
+
+    def backward(self, result):
+        return 2 * result
+
+
+class Emptied(Gathering):
+    """What it raises has nothing to do with what it was built on."""
+
+    def __init__(self, *parents):
+        self.parts = [*parents][:0]
+        self.value = None
+
+    def forward(self):
+        self.value = 2 * self.parts[0].value
+
+
+@pytest.mark.parametrize(("layer", "severity"), [(Gathering, "warning"), (Emptied, "error")])
+def test_what_is_built_on_nothing_may_raise(layer, severity):
+    (raised,) = [finding for finding in check(layer).findings if finding.code == "D001"]
+    assert raised.severity == severity

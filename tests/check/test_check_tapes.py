@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dout
-from dout.adapt.interface.tape_operations import tape_operations
+from dout.adapt.tapes.tape_operations import tape_operations
 from dout.check.project.discover import layers_in, named
 
 

@@ -32,7 +32,7 @@ def load(target: str) -> tuple[ModuleType, Any]:
     Runs the file, or imports the module. Raises TargetError, and UserCodeError for what the file raises.
     """
     from dout import layers
-    from dout.adapt.interface.tape_operations import tape_operations
+    from dout.adapt.tapes.tape_operations import tape_operations
     from dout.check.project.discover import attribute
     from dout.check.project.target_kind import kind_of
     from dout.run import is_class, names_of

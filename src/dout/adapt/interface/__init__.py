@@ -12,7 +12,6 @@ __all__ = [
     "method_pairs",
     "network_loss",
     "script_layers",
-    "tape_operations",
     "users_backward",
     "users_forward",
 ]

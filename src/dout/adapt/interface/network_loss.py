@@ -40,6 +40,7 @@ from dout.adapt.interface.method_pairs import (
     reads_and_writes,
     required_by,
 )
+from dout.adapt.interface.output_deltas import of_activated
 from dout.adapt.repository.written_rounds import written_round
 from dout.adapt.source.empty_methods import read_by
 from dout.adapt.source.linear_use import only_asked
@@ -132,7 +133,7 @@ def loss_of(cls: type) -> NetworkLoss | None:
 def _joined(cls: type) -> type | None:
     network = _network(cls)
     if network is None:
-        return _with_upstream(cls)
+        return of_activated(cls) or _with_upstream(cls)
     if gives_gradients(_function(cls, network.backward)):
         return _class_with(cls, network, {"loss": None})
     for name in loss_names(cls):

@@ -275,8 +275,10 @@ class ExampleSearch:
     def _best(self, choices: Iterable[Example]) -> tuple[Fit, Example | None]:
         """The first choice that fits best, and how it fits."""
         best: tuple[Fit, Example | None] = (Fit.NOTHING, None)
+        network, misfit = loss_of(self.target.cls), False  # one sample is a line, a column or a row: gradients tell
         for choice in choices:
             tried = self.run(choice)
+            misfits = tried.misfits and network is not None and bool(network.one)
             self.last = more_telling(tried.error, self.last)
             self.quiet |= tried.fit == Fit.FORWARD and tried.error is None
             self.empty |= tried.fit == Fit.NOTHING and tried.error is None
@@ -288,11 +290,11 @@ class ExampleSearch:
             if tried.fit == Fit.SHAPES and self.misshapen is None:
                 self.misshapen = replace(choice, interface=tried.interface)
                 self.before = next((one for one, _ in self.refused), None)
-            if tried.fit > best[0] and not _tries_away(best, choice):
-                best = tried.fit, (one := replace(choice, interface=tried.interface))
+            if (tried.fit, misfit) > (best[0], misfits) and not _tries_away(best, choice):
+                best, misfit = (tried.fit, (one := replace(choice, interface=tried.interface))), misfits
                 self.known[id(one)] = one, tried.fit
             self.hopeless = asks_for_what_is_missing(tried.error)
-            if tried.fit == Fit.ALL or self.hopeless or self.budget.is_over():
+            if (tried.fit == Fit.ALL and not misfits) or self.hopeless or self.budget.is_over():
                 break
         return best
 

@@ -27,7 +27,6 @@ from dout.adapt.argument_names import (
 )
 from dout.adapt.interface.learned_gradients import parameters_of
 from dout.adapt.interface.network_loss import loss_of
-from dout.adapt.interface.tape_operations import OPERANDS
 from dout.adapt.search.buildings import built
 from dout.adapt.search.constructor_options import ClassSettings, slopes_of, wanted
 from dout.adapt.sizes.axis_sizes import (
@@ -39,6 +38,7 @@ from dout.adapt.sizes.axis_sizes import (
     without_holes,
 )
 from dout.adapt.sizes.proposed_arrays import array_of, between, labels_for, one_hot, whole_numbers
+from dout.adapt.tapes.tape_operations import OPERANDS
 from dout.adapt.target import Target
 from dout.run import attributes_of, fresh, module_of, names_of, quiet
 

@@ -17,10 +17,10 @@ from dout.adapt.interface.interface import OUTPUT, Interface
 from dout.adapt.interface.learned_gradients import FIXED
 from dout.adapt.interface.method_pairs import is_called_in_a_loop, reads_and_writes, required
 from dout.adapt.interface.network_loss import loss_of
-from dout.adapt.interface.tape_operations import is_operation
 from dout.adapt.repository.project_files import files_below, repository_root, texts_of
 from dout.adapt.source import returned_by
 from dout.adapt.source.empty_methods import read_by
+from dout.adapt.tapes.tape_operations import is_operation
 from dout.adapt.trial.gradient_owners import are_guessed
 from dout.check.exact.ratio import ratio_of_floats
 from dout.check.exact.subject import Subject, kept

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Sequence
 
+from dout.adapt.argument_names import names_plain_upstream
 from dout.adapt.interface.function_pairs import forward_names
 from dout.adapt.interface.method_pairs import may_be_backward
-from dout.adapt.interface.tape_operations import closure_in, may_keep_a_tape
 from dout.adapt.source.returned_names import returns_gradients
 from dout.adapt.source.switches import has_derivative_switch
+from dout.adapt.tapes.tape_syntax import closure_in, closures_handed_on, may_keep_a_tape
 
 
 def layer_names(statements: Sequence[ast.stmt], is_base: Callable[[str], bool] = lambda name: True) -> frozenset[str]:
@@ -52,5 +53,8 @@ def _pairs(names: set[str]) -> Iterator[tuple[str, str]]:
 
 
 def _gives_gradients(node: ast.AST) -> bool:
-    written = (part for part in ast.walk(node) if isinstance(part, ast.FunctionDef))
-    return any(returns_gradients(part) or has_derivative_switch(part) or closure_in(part) for part in written)
+    written = [part for part in ast.walk(node) if isinstance(part, ast.FunctionDef)]
+    hands_on = (name for part in written for name in closures_handed_on(part))
+    return any(map(names_plain_upstream, hands_on)) or any(
+        returns_gradients(part) or has_derivative_switch(part) or closure_in(part) for part in written
+    )

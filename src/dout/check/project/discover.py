@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from dout.adapt.interface.function_pairs import function_pairs
 from dout.adapt.interface.method_pairs import pair_classes
-from dout.adapt.interface.tape_operations import tape_operations
+from dout.adapt.tapes.tape_operations import tape_operations
 from dout.adapt.target import Target
 from dout.check.program.layer_names import layer_names
 from dout.check.project.foreign_gradients import foreign_layer, is_custom_vjp
@@ -183,7 +183,7 @@ def layers_in(module: ModuleType, exported: bool = False) -> list[str]:
     for name, item in vjps:
         found.setdefault(id(item), name)
     order = {name: place for place, name in enumerate(names)}
-    return [*sorted(found.values(), key=order.__getitem__), *bags, *function_pairs(names_of(module))]
+    return [*sorted(found.values(), key=order.__getitem__), *bags, *(n for n in function_pairs(names) if n not in bags)]
 
 
 def _pairs_in_classes(module: ModuleType) -> dict[str, type]:
@@ -226,8 +226,9 @@ def _shown_by(package: ModuleType) -> Iterator[tuple[str, type]]:
 def named(module: ModuleType, name: str) -> Any:
     """The layer, or pair of functions, that is called `name` in a module. Raises TargetError."""
     names = names_of(module)
-    pair = function_pairs(names).get(name)
-    if pair is None and ("." in name or type(names.get(name)) is FunctionType):  # of classes there are many
+    pair = tape_operations(names).get(name) if type(names.get(name)) is FunctionType else None
+    pair = pair or function_pairs(names).get(name)
+    if pair is None and "." in name:
         pair = _pairs_in_classes(module).get(name)
     if pair is not None:
         return pair

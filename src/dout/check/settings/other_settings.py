@@ -16,7 +16,7 @@ from dout.adapt import source
 from dout.adapt.argument_names import names_evaluation, names_switch
 from dout.adapt.interface.adapted_layer import users_class
 from dout.adapt.interface.learned_gradients import FIXED
-from dout.adapt.interface.tape_operations import is_operation
+from dout.adapt.tapes.tape_operations import is_operation
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
 from dout.check.lab.other_values import same

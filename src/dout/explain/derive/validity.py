@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.collaborators import ContainedPart
-from dout.adapt.interface.tape_operations import is_operation
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.adapt.source.syntax import read as syntax
+from dout.adapt.tapes.tape_operations import is_operation
 from dout.errors import TargetError
 from dout.explain.derive.example_subjects import Axis, is_numbers, make_layers
 from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject, is_same, recorded

@@ -7,8 +7,8 @@ import ast
 import numpy as np
 
 from dout.adapt.interface.learned_gradients import ON_TAPE
-from dout.adapt.interface.tape_operations import is_operation
 from dout.adapt.source.syntax import read, walk
+from dout.adapt.tapes.tape_operations import is_operation
 from dout.check.lab.other_values import same
 from dout.check.lab.probe import Lab
 from dout.check.report.rule import Findings, Rule

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.argument_names import names_label
+from dout.adapt.argument_names import any_number_of, names_label, taken_by
 from dout.adapt.interface.adapted_layer import users_class
 from dout.adapt.interface.users_backward import is_told
 from dout.adapt.repository.project_files import statements_of
@@ -60,7 +60,7 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
         always, reason = True, Raised.of(error, always=True, after_forward=of_shapes)
     told = ", whatever it is given" if always and mended is None else ""
     message = f"{subject.name} raises {reason.text}{told}"
-    guessed = _refuses_to_be_built(error) or (not always and _gives_several(subject))
+    guessed = _refuses_to_be_built(error) or (not always and (_gives_several(subject) or _is_of_nothing(subject)))
     severity = "warning" if guessed else RULE.severity
     details = {"fix": mended.fix, "because": mended.sentence} if mended else {"fix": fix}
     return RULE.finding(
@@ -99,6 +99,13 @@ def _refuses_to_be_built(error: Exception) -> bool:
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__) if is_users(frame.f_code.co_filename))
     first = next(frames, None)
     return first is not None and first.f_code.co_name == "__init__" and not is_own_fault(error)
+
+
+@otherwise(False)
+def _is_of_nothing(subject: Subject) -> bool:
+    """Whether the layer holds nothing of what its constructor takes any number of: `Add(*parents)`."""
+    layer = subject.again()
+    return attributes_of(layer).get(any_number_of(taken_by(users_class(type(layer))))) in ([], ())
 
 
 @otherwise(False)

@@ -2,14 +2,15 @@
 
 It holds a closure that adds to `self.grad` and `other.grad` what arrives in `out.grad`, as in Karpathy's micrograd; or
 it is made with its operands, and `out.backward(grad)` goes on to them, as in Trask's "Grokking Deep Learning" (2019),
-chapter 13. What the attributes are called the code tells.
+chapter 13; or it is made with functions that give each operand its part of the gradient, as in Grus's autograd. What
+the attributes are called the code tells.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import FunctionType
@@ -17,19 +18,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.adapt.argument_names import is_named, names_plain_upstream, taken_by
+from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.array_holders import attributes_held, settings_asked, wrapped
 from dout.adapt.interface.learned_gradients import ON_TAPE
-from dout.adapt.interface.method_pairs import names_backward
 from dout.adapt.source.attribute_reads import asked_of_objects, attributes_read, own_attributes
 from dout.adapt.source.syntax import name_of, read, total, walk
+from dout.adapt.tapes.tape_syntax import (
+    OWN,
+    changes_own,
+    closure_in,
+    closures_handed_on,
+    goes_on,
+    is_made_with_operands,
+    way_back,
+)  # fmt: skip
 from dout.run import attributes_of, copied, function_copy, is_class, mro_of, quiet, vars_of
 from dout.trace.tracer.traced import plain
 
 OPERANDS = "dout_operands"  # of the class of an operation: the inputs that stand on the tape
 _FIRST = ("x", "a", "value")  # what `self` is called as an input, whichever is free
 _NUMBERS = (int, float)
-_OWN = ("__class__", "cls", "")  # `self.__class__(…)`, `type(self)(…)`
 
 
 def is_operation(cls: type) -> bool:
@@ -50,72 +58,36 @@ class TapeKept(NamedTuple):
     named: dict[str, Any]
 
 
-class _Closure(NamedTuple):
-    """The attribute with the closure, that with the gradient, and what the class of the result is called."""
+class _Way(NamedTuple):
+    """A class whose objects go back themselves, by which method, and the attribute with their gradient."""
 
-    held_in: str
+    holder: type
+    method: str
     slot: str
-    made_by: str
 
 
 @total(lambda: None)
-def closure_in(function: ast.AST, known: str = "") -> _Closure | None:
-    """How a function's result goes back, by its syntax; None of others: `out._backward = _backward`.
-
-    `known` is where the class has gradients: a closure may forget to read what arrives.
-    """
-    nodes = [*ast.walk(function)]
-    inner = {n.name: n for n in nodes if isinstance(n, ast.FunctionDef) and n is not function}
-    results = {t.id: n.value for n in nodes if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
-    for node in nodes:
-        match node:
-            case ast.Assign(targets=[ast.Attribute(value=ast.Name(result), attr=held_in)], value=ast.Name(name)):
-                back, made = inner.get(name), results.get(result)
-                if back is not None and isinstance(made, ast.Call):
-                    slot = next(_slots(back, result, known), "")
-                    return _Closure(held_in, slot, name_of(made.func)) if slot else None
-    return None
+def _way_of(holder: Any) -> _Way | None:
+    """How the objects of a class go back where they are given the upstream gradient; None where they do not."""
+    if not is_class(holder):
+        return None
+    functions = {n: one.node for n, f in vars_of(holder).items() if (one := read(f)) is not None}
+    back = way_back({n: node for n, node in functions.items() if isinstance(node, ast.FunctionDef)})
+    reads, writes = own_attributes(vars_of(holder)[back]) if back else (frozenset[str](), frozenset[str]())
+    called_so = [name for name in reads | writes if "grad" in name]
+    slot = min(called_so, key=lambda name: (name not in writes, len(name), name), default="")
+    return _Way(holder, back, slot) if slot else None
 
 
-def _slots(back: ast.FunctionDef, result: str, known: str) -> Iterator[str]:
-    """The attributes that are read of the result, or known, and changed of something else."""
-    read_ = {n.attr for n in ast.walk(back) if isinstance(n, ast.Attribute) and name_of(n.value) == result} | {known}
-    for node in ast.walk(back):
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "at":  # `np.add.at(self.grad, index, …)`
-            targets = node.args[:1]
-        for target in (part.value if isinstance(part, ast.Subscript) else part for part in targets):
-            if isinstance(target, ast.Attribute) and target.attr in read_ and name_of(target.value) != result:
-                yield target.attr
-
-
-@total(bool)
-def is_made_with_operands(function: ast.FunctionDef, cls: str) -> bool:
-    """Whether a method makes another object of its class that is given itself: `Tensor(…, creators=[self, other])`."""
-    me = function.args.args[0].arg
-    made = [n for n in ast.walk(function) if isinstance(n, ast.Call) and name_of(n.func) in (cls, *_OWN[:2])]
-    given = [item for call in made for item in (*call.args, *(keyword.value for keyword in call.keywords))]
-    return any(isinstance(part, ast.Name) and part.id == me for item in given for part in _items(item))
-
-
-def _items(node: ast.expr) -> list[ast.expr]:
-    return node.elts if isinstance(node, ast.List | ast.Tuple | ast.Set) else [node]
-
-
-@total(lambda: "")
-def way_back(methods: Mapping[str, ast.FunctionDef]) -> str:
-    """The method of a class that takes the upstream gradient if there is one, `backward(self, grad=None)`; else ""."""
-    for name, method in methods.items():
-        taken = [argument.arg for argument in method.args.args[1:2]]
-        if names_backward(name) and any(map(names_plain_upstream, taken)) and len(method.args.defaults) > 0:
-            return name
-    return ""
-
-
-def may_keep_a_tape(cls: ast.ClassDef) -> bool:
-    """Whether a class has operations of either kind, by its syntax."""
-    methods = {item.name: item for item in cls.body if isinstance(item, ast.FunctionDef)}
-    return bool(way_back(methods)) and any(is_made_with_operands(one, cls.name) for one in methods.values())
+@total(lambda: None)
+def _way_in(function: ast.FunctionDef, names: Mapping[str, Any], cls: type | None) -> _Way | None:
+    """How the result of a function goes back that is made with its operands, or with functions of gradients."""
+    made = {name_of(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)}
+    own = [cls] if cls is not None and made & {cls.__name__, *OWN[:2]} else []
+    holders = own if cls is not None else list(filter(None, map(names.get, sorted(made))))
+    ways = [way for way in map(_way_of, holders) if way is not None and way.method != function.name]
+    with_operands = cls is not None and is_made_with_operands(function, cls.__name__)
+    return ways[0] if ways and (with_operands or closures_handed_on(function)) else None
 
 
 @total(dict)
@@ -129,29 +101,27 @@ def tape_operations(names: Mapping[str, Any], cls: type | None = None) -> dict[s
     own = {n: f for n, f in every.items() if n != "__init__" and (cls is not None or f.__module__ == here)}
     syntax = {name: one.node for name, f in own.items() if (one := read(f)) is not None}
     nodes = {name: node for name, node in syntax.items() if isinstance(node, ast.FunctionDef)}
-    back = way_back(nodes) if cls is not None else ""
-    slot = next((n for n in sorted(own_attributes(own[back])[1]) if "grad" in n), "") if back else ""
     found: dict[str, type] = {}
     closures = {name: closure_in(node) for name, node in nodes.items()}
     known = next((closure.slot for closure in closures.values() if closure is not None), "") or _known_above(cls)
     for name, node in nodes.items():
         function, closure = own[name], closures[name] or (closure_in(node, known) if known else None)
-        if closure is not None and _goes_on(node, {n for n, other in closures.items() if other is not None}):
+        if closure is not None and goes_on(node, {n for n, other in closures.items() if other is not None}):
             continue
         if not taken_by(function) or not all(map(is_named, taken_by(function))):
             continue
         if closure is not None:
-            is_own = cls is not None and closure.made_by in (*_OWN, cls.__name__)
+            is_own = cls is not None and closure.made_by in (*OWN, cls.__name__)
             holder = cls if is_own else function.__globals__.get(closure.made_by)
             if holder is not None and is_class(holder):
-                is_part = cls is not None and not is_own and not _changes_own(node, closure.slot)
+                is_part = cls is not None and not is_own and not changes_own(node, closure.slot)
                 if is_part and not _names_every(node, closure.slot, holder):
                     continue  # what the closure gives no gradient may be a label, or a mask
                 owner = cls if is_part else None
                 bound = cls is not None and owner is None
                 found[name] = _Operation(function, holder, closure.slot, closure.held_in, bound, owner).as_layer
-        elif cls is not None and slot and name != back and is_made_with_operands(node, cls.__name__):
-            found[name] = _Operation(function, cls, slot, back, True).as_layer
+        elif (way := _way_in(node, function.__globals__, cls)) is not None:
+            found[name] = _Operation(function, way.holder, way.slot, way.method, cls is not None).as_layer
     return found
 
 
@@ -160,29 +130,6 @@ def _known_above(cls: type | None) -> str:
     functions = (item for base in mro_of(cls)[1:-1] for item in vars_of(base).values()) if cls is not None else ()
     written = (own.node for own in map(read, functions) if own is not None)
     return next((closure.slot for node in written if (closure := closure_in(node)) is not None), "")
-
-
-@total(bool)
-def _goes_on(function: ast.FunctionDef, operations: Container[str]) -> bool:
-    """Whether a result goes through another operation, `return out + self.b`: it goes back in two steps then."""
-    inner = {id(n) for part in function.body if isinstance(part, ast.FunctionDef) for n in ast.walk(part)}
-    nodes = [node for node in ast.walk(function) if id(node) not in inner]
-    results = {t.id: n.value for n in nodes if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
-    for node in nodes:
-        if isinstance(node, ast.Return):
-            value = results.get(node.value.id) if isinstance(node.value, ast.Name) else node.value
-            called = name_of(value.func) if isinstance(value, ast.Call) else ""
-            if isinstance(value, ast.BinOp) or called in operations:
-                return True
-    return False
-
-
-@total(bool)
-def _changes_own(function: ast.FunctionDef, slot: str) -> bool:
-    """Whether a method's closure changes the gradient of its own instance: that is an operand then."""
-    me = function.args.args[0].arg
-    nodes = [node for node in ast.walk(function) if isinstance(node, ast.Attribute) and node.attr == slot]
-    return any(name_of(node.value) == me for node in nodes)
 
 
 @total(bool)
@@ -242,10 +189,11 @@ class _Operation:
         array = np.array([0.5, 0.25])
         try:
             with quiet():
-                held = attributes_held(wrapped(self.holder, array, self.settings))
+                made = wrapped(self.holder, array, self.settings)
+                shown = {n: getattr(made, n) for n, x in vars_of(self.holder).items() if isinstance(x, property)}
         except Exception:
             return frozenset()
-        return frozenset(n for n, x in held.items() if np.array_equal(plain(x), array))
+        return frozenset(n for n, x in (attributes_held(made) | shown).items() if np.array_equal(plain(x), array))
 
     def _is_given_on(self, name: str) -> bool:
         """Whether the result is made with it, beside itself: `creators=[self, other]`."""
