@@ -16,6 +16,7 @@ A slot of something in scope makes a candidate of each.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -295,11 +296,31 @@ def sentence_of(word: str, old: str, new: str) -> str:
         return "a comparison is missing"
     if word == "mask" and _is_inverted(old, new):
         return "the mask is inverted"
+    if word == "factor" and (more := _more_factors(old, new)):
+        return "a factor is missing" if more > 0 else "there is a factor too many"
     if word == "swapped" and _is_a_name(old) and _is_a_name(new):
         return "another value belongs here"
     if word == "swapped" and "=" in old and "[" in old.partition("=")[0]:
         return "it is written into another array"
     return SENTENCES[word]
+
+
+def _more_factors(old: str, new: str) -> int:
+    """1 if a product has all factors of another one and more, -1 if that one has more; else 0."""
+    try:
+        before, after = (Counter(_factors(ast.parse(f"({text}\n)", mode="eval").body)) for text in (old, new))
+    except SyntaxError:  # a statement
+        return 0
+    return (before < after) - (after < before)
+
+
+def _factors(node: ast.expr, power: int = 1) -> Iterator[tuple[str, int]]:
+    """The factors of a product, each with 1, or -1 if it is divided by."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        yield from _factors(node.left, power)
+        yield from _factors(node.right, power if isinstance(node.op, ast.Mult) else -power)
+    else:
+        yield ast.dump(node), power
 
 
 def _is_a_name(text: str) -> bool:
