@@ -164,7 +164,7 @@ def _edits(
     for place, value in whole.items():
         with suppress(*OF_TRIED_CODE):  # it is evaluated more than once, say
             for node in _meant(place, value, tests[0], search.budget):
-                scenes, first = [], tests[0].seen_at(place)
+                scenes, first = list[LineScene](), tests[0].seen_at(place)
                 for test in tests:
                     here = test.seen_at(place) if scenes else first
                     terms = {**dict(here.terms), **place.function.constants}

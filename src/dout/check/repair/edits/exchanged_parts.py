@@ -114,13 +114,19 @@ def _without_factors(place: ExpressionPlace) -> Found:
     factors, node = list[tuple[str, str]](), place.node
     while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
         sign = " * " if isinstance(node.op, ast.Mult) else " / "
-        factors.insert(0, (sign, place.function.source.segment(node.right)))
+        factors.insert(0, (sign, _atom(place, node.right)))
         node = node.left
-    factors.insert(0, (" * ", place.function.source.segment(node)))
-    for number in (2, 3):
-        for left in itertools.combinations(factors, len(factors) - number) if len(factors) < _MOST_FACTORS else ():
+    factors.insert(0, (" * ", _atom(place, node)))
+    for number in (2, 3) if 2 < len(factors) < _MOST_FACTORS else ():
+        for left in itertools.combinations(factors, max(len(factors) - number, 0)):
             if left and left[0][0] == " * ":
                 yield 1.2 + 0.15 * number, "factor", "".join(itertools.chain(*left)).removeprefix(" * ")
+
+
+def _atom(place: ExpressionPlace, node: ast.expr) -> str:
+    """The source of a factor, in parentheses where it needs them."""
+    text = place.function.source.segment(node)
+    return f"({text})" if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Compare | ast.IfExp) else text
 
 
 def _in_natural_logarithms(place: ExpressionPlace) -> Found:
@@ -128,8 +134,8 @@ def _in_natural_logarithms(place: ExpressionPlace) -> Found:
     numpy, node = place.function.numpy, place.node
     if not numpy or not isinstance(place.parents[0], ast.stmt | ast.Tuple) or isinstance(node, ast.Tuple):
         return
-    is_atom = not isinstance(node, ast.BinOp) or isinstance(node.op, ast.Mult | ast.Div)
-    text = place.text if is_atom else f"({place.text})"
+    is_product = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div)
+    text = place.text if is_product else _atom(place, node)
     for name, base in _LOGARITHMS.items():
         if f".{name}(" in place.function.source.text:
             yield 1.45, "factor", f"{text} / {numpy}.log({base})"

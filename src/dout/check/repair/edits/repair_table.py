@@ -169,10 +169,16 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.8, "factor", WHOLE, "{p} * (1 - {t})", FITS),
     *_each(1.9, "factor", WHOLE, "{p} * (1 - {t}**2)", "{p} * {t}**2", needs=FITS),
     RepairKind(2.3, "sign", WHOLE, "{p} * np.sign({t})", FITS),
+    RepairKind(2.3, "sign", NAME, "{x} * np.sign({t})", ARRAY),
     *(
         RepairKind(1.55, "formula", spot, f"np.{name}({{x}})")
         for spot in (WHOLE, EditedSpot.FACTOR)
         for name in ("exp", "tanh", "log", "sqrt", "abs", "sign")
+    ),
+    *(
+        kind
+        for spot in (WHOLE, EditedSpot.FACTOR)
+        for kind in _each(1.6, "formula", spot, "{x} ** -0.5", "{x} ** -1.5", "1 / {x}", "1 / {x}**2")
     ),
     RepairKind(1.5, "missing term", EditedSpot.DENOMINATOR, "1 + {x}"),
     *_each(1.6, "missing term", WHOLE, "{x} + {t}", "{x} - {t}", needs=FITS),
@@ -290,6 +296,8 @@ def sentence_of(word: str, old: str, new: str) -> str:
     more = new.count(".T") + new.count(".swapaxes(") - old.count(".T") - old.count(".swapaxes(")
     if word == "transpose" and more:
         return "a transpose is missing" if more > 0 else "there is one transpose too many"
+    if word == "broadcast" and new.startswith((f"{old}.sum(", f"({old}).sum(")):
+        return "a sum is missing"
     if word == "mask" and (new.startswith(f"{old} * ") or old.isdigit()):
         return "a mask is missing"
     if word == "mask" and new.startswith((f"{old} > ", f"{old} < ")):
