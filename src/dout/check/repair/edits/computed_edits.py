@@ -350,7 +350,7 @@ def echoed(place: ExpressionPlace, known: Echoes) -> Iterator[tuple[float, str, 
             cost = 1.45 + more * (word != "broadcast")  # a sum along axes by their name is meant for several
             yield cost, word, "{x}".join(map(_literally, (before, after)))
     given = known.get(_given_to(place.statement), {}) if place.node is getattr(place.statement, "value", None) else {}
-    yield from ((1.2, word, _literally(text)) for text, _, word in given if text != place.text)
+    yield from ((1.25, word, _literally(text)) for text, _, word in given if text != place.text)
 
 
 def _given_to(node: ast.AST) -> str:
