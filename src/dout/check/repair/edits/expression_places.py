@@ -129,6 +129,13 @@ class ScratchFunction:
                 found.setdefault(target.id, set()).update(_names_in([node.value]) - {target.id})
         return found
 
+    @cached_property
+    def unpacked(self) -> set[str]:
+        """The local names that are unpacked from what forward has kept: `x, h = self.cache[t]`."""
+        kept = (n for n in ast.walk(self.node) if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Tuple))
+        plain = (n for n in kept if isinstance(n.value, ast.Name | ast.Attribute | ast.Subscript))
+        return {part.id for n in plain for part in ast.walk(n.targets[0]) if isinstance(part, ast.Name)}
+
     @property
     def numpy(self) -> str:
         """What its module calls NumPy; empty if it has no name there."""
