@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,9 +15,9 @@ from dout.check.exact.ratio import Likeness, alike, likenesses
 from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import WORDS, Verdict
 from dout.clock import WorkBudget
-from dout.graph import Node, Shape
+from dout.graph import Node, Shape, topological
 from dout.judge.float_judge import in_float64, outcomes_in_float64
-from dout.judge.judging_points import beyond, generic, mirrored, with_kinks
+from dout.judge.judging_points import beyond, generic, mirrored, spread_out, with_kinks
 from dout.judge.kinks import outcomes_at
 from dout.judge.outcomes import RIGHT, Doubt, NoRuleError, Outcome, Point, Word
 from dout.ops import primitives
@@ -26,6 +27,7 @@ from dout.trace.record.trace import Trace
 GENERIC = 2  # points near the base; one would do where no rounding of a seed was ever unlucky
 MOST_LOOKS = 12  # at points on sides of conditions that were not seen
 MOST_TRIES = 2  # at one such side: where nothing is decided there, it stays so
+_LARGER = 1  # the seed of a point three times as far out
 MOST_SECONDS = 3.0  # for the points of one recording
 MOST_SECONDS_SEEKING = 0.3  # of them to find the first point on such a side
 IN_FLOAT64 = "the derived gradient in float64"
@@ -89,7 +91,12 @@ class Judgement:
 
     @property
     def says_nothing(self) -> bool:
-        """Whether every gradient and its derivative are 0 everywhere: the inputs may be to blame."""
+        """Whether every gradient and its derivative are 0 everywhere: the inputs may be to blame.
+
+        So it is where one output of several is the same at all inputs of this shape: the variance of a single number.
+        """
+        if self.examination is not None and _has_a_constant_output(self.examination):
+            return True
         ratios = [one.ratio for one in self.likeness.values()]
         return bool(ratios) and all(ratio is not None and math.isnan(ratio) for ratio in ratios)
 
@@ -216,6 +223,18 @@ class _Points:
                     self.try_at(there, far=far or limited, excused=excused)
                 looks += 1
                 wanted = [node for node in wanted if places(node) in self.covered.open]
+        if len({*map(places, conditions.nodes)}) > 1 and not budget.is_over():
+            self._look_at_both_signs()
+
+    def _look_at_both_signs(self) -> None:
+        """Look where numbers are larger, of either sign: two conditions together have more sides than each by itself.
+
+        Where `abs(r) > 1`, for example, r may have been negative at all points.
+        """
+        point = spread_out(self.examination, _LARGER)
+        for there in (point, mirrored(self.examination, point)):
+            with suppress(ValueError, IndexError):  # as of a mask that chooses another number of elements
+                self.try_at(there, excused=self._is_beyond_a_limit(there))
 
     def _is_beyond_a_limit(self, point: Point) -> bool:
         """Whether a limit that is no error, as one that cuts a gradient off, is passed there, unlike in the run."""
@@ -279,6 +298,21 @@ class _Points:
         if word == Word.REFUTED and worst in at_kinks:  # at a tie alone, where nobody may ever be
             word, because = (Word.BUT_AT_KINKS, "") if decided[0] in outcomes else (word, because or "at a kink")
         return Verdict(worst.judged.name, word, self.route, len(outcomes) + len(at_kinks), because)
+
+
+def _has_a_constant_output(examination: Examination) -> bool:
+    """Whether no derivative depends on the upstream gradient of one output, of several."""
+    seeds, derived = examination.seeds.values(), [j.derived for j in examination.judged if j.derived is not None]
+    if len(seeds) < 2 or len(derived) < len(examination.judged):
+        return False
+    point = generic(examination, 0)
+    for seed in seeds:
+        alone = {**point, **{other: np.zeros_like(point[other]) for other in seeds if other is not seed}}
+        with suppress(ValueError, IndexError):  # as of a mask that chooses another number of elements
+            values = in_float64(topological(derived), alone)
+            if all(np.max(np.abs(values[node]), initial=0.0) < NEXT_TO_NOTHING for node in derived):
+                return True
+    return False
 
 
 def _first_refuted(outcomes: list[Outcome]) -> Outcome | None:

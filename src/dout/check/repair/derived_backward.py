@@ -18,6 +18,7 @@ from dout.adapt.interface.adapted_layer import is_adapted, users_class
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.check.exact.subject import Subject
 from dout.check.repair.edit_test import EditTest
+from dout.check.repair.edits.compared_terms import compared
 from dout.check.repair.edits.expression_places import ExpressionPlace, ScratchFunction, places
 from dout.check.repair.edits.seen_values import is_float
 from dout.check.repair.edits.source_edit import Edit
@@ -163,14 +164,14 @@ def _edits(
     for place, value in whole.items():
         with suppress(*OF_TRIED_CODE):  # it is evaluated more than once, say
             for node in _meant(place, value, tests[0], search.budget):
-                scenes = []
+                scenes, first = list[LineScene](), tests[0].seen_at(place)
                 for test in tests:
-                    here = test.seen_at(place)
+                    here = test.seen_at(place) if scenes else first
                     terms = {**dict(here.terms), **place.function.constants}
                     own, seeds, data = test.twin(node, tests[0]), test.examination.seeds, test.examination.trace.data
                     scenes.append(LineScene(own, seeds, data, terms, test.at_one, here.shapes))
                 with suppress(UnspelledError):
-                    yield _edit(place, *gradient_text(scenes, literals, axes, dot))
+                    yield _edit(place, *gradient_text(scenes, literals, axes, dot), first.names)
 
 
 def _meant(place: ExpressionPlace, value: Any, test: EditTest, budget: WorkBudget) -> Iterator[Node]:
@@ -189,11 +190,14 @@ def _meant(place: ExpressionPlace, value: Any, test: EditTest, budget: WorkBudge
             yield node
 
 
-def _edit(place: ExpressionPlace, lines: Sequence[str], text: str) -> Edit:
+def _edit(place: ExpressionPlace, lines: Sequence[str], text: str, names: Mapping[str, Any]) -> Edit:
     """The edit that gives a place a derived text, with lines in front of its statement."""
     cost = _COST + sum(map(len, (*lines, text))) / 1000
     if not lines:
-        return Edit(place, cost, "formula", text)
+        word = "formula"
+        with suppress(*OF_TRIED_CODE):  # a part of it alone may raise
+            word, text = compared(place, text, names)
+        return Edit(place, cost, word, text)
     source, steps = place.function.source, [line.partition(" = ") for line in lines]
     statement = source.with_parts(place.statement, {place.node: text})
     run = ", ".join([*(f"({name} := {value})" for name, _, value in steps), text])

@@ -108,7 +108,7 @@ class EditTest:
                 # within a comparison an edit may make it one that never holds: `x**2 < 0`
                 compared = any(isinstance(parent, ast.Compare) for parent in edit.place.parents)
                 alike = may_change_output and not (self.others or compared)
-                alike = alike and not self._does_less(gradients, edit.word == "mask")
+                alike = alike and not (self._does_less(gradients, edit.word == "mask") or self._makes_constant())
                 return {0} if alike and self.stand.fits(gradients, self._prepare) else set()
             if self.unused:
                 return set()
@@ -136,6 +136,11 @@ class EditTest:
     def overwrote(self) -> bool:
         """Whether backward wrote into the upstream gradient in the last run."""
         return self.last is not None and self.last.overwrote()
+
+    def _makes_constant(self) -> bool:
+        """Whether an output has one value everywhere, up to rounding, and had others: no gradient is its derivative."""
+        pairs = zip(self.outputs, self.stand.outputs, strict=True)
+        return any(np.size(now) > 1 and np.ptp(now) <= _EXACTLY * np.ptp(before) for now, before in pairs)
 
     def _does_less(self, now: Mapping[str, Any], masks: bool) -> bool:
         """Whether a gradient of another forward is 0 in more places: of one that does nothing 0 is right."""

@@ -38,16 +38,21 @@ class NamedGradient:
 def named_gradients(examination: Examination) -> list[NamedGradient]:
     """Every gradient in between by its name, in the order in which backward computes them, and whether it is right.
 
-    A name that a helper gives in each of several calls says nothing: `dx` is that of `x[:, ::-1]`, too.
+    A name that a helper gives in each of several calls says nothing: `dx` is that of `x[:, ::-1]`, too. Nor does that
+    of a local derivative, `du = 1 - t**2`: what is no function of `dout` is a gradient only where it is 1.
     """
-    trace = examination.trace
+    trace, seeds = examination.trace, {*examination.seeds.values()}
+    moved = set[Node]() if examination.ignores_dout else set(seeds)
+    for node in trace.graph.nodes if moved else ():
+        moved |= {node} if not moved.isdisjoint(node.inputs) else set()
     forward: dict[str, list[Node]] = {}
     for node in trace.graph.nodes:
         if node not in trace.backward and (name := trace.names.get(node)):
-            forward.setdefault(name, []).append(node)
+            forward.setdefault(name.removeprefix("self."), []).append(node)
     called: dict[str, list[Node]] = {}
     for node in trace.graph.nodes:
-        if node in trace.backward and node.primitive is not INPUT and (name := trace.names.get(node)):
+        is_gradient = node in trace.backward and node.primitive is not INPUT and (not moved or node in moved)
+        if is_gradient and (name := trace.names.get(node)):
             called[name] = called.pop(name, [])  # in the order of their last ones
             called[name].append(node)
     last = {name: nodes[-1] for name, nodes in called.items() if _is_of_one_call(nodes)}

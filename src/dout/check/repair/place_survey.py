@@ -94,7 +94,9 @@ class PlaceSurvey:
     def _give_terms(self, function: ScratchFunction, places: Sequence[Seen], parts: list[tuple[str, Any]]) -> None:
         """Give the places of one function what it is made of, at other indices, too, and what forward computes."""
         variants = at_other_indices(dict(parts), function)
-        composed = forward_terms(self.forward, {name: x for seen in places for name, x in seen.names.items()})
+        composed = forward_terms(
+            [*self.forward, function], {name: x for seen in places for name, x in seen.names.items()}
+        )
         for seen in places:
             terms = [(t, x) for t, x in _evaluated(composed, function, seen.names) if np.ndim(x)]
             seen.parts = [*parts, *_evaluated(variants, function, seen.names), *terms]

@@ -50,6 +50,7 @@ FARTHEST_MASK = 1.5
 OTHER_OUTPUT, BY_CHANCE, UP_TO_A_CONSTANT, OVERWRITING = 0.25, 0.3, 0.3, 1.0
 FACTOR_UP_TO_A_CONSTANT = 1.0  # it is both what was wrong and what nobody asks for: another may be right without
 OF_A_BASE = 0.05  # in a class that others may share
+IN_WHAT_IS_KNOWN = 0.3  # inside of what is a value of forward as it stands
 IS_RIGHT = 0.1  # and a sign at what forward computes, too, or at what is computed on one side of a condition alone
 FIRST = 1.25  # what repairs cost that are tried before others are looked for
 ENOUGH, ENOUGH_IN_FORWARD = 6, 4  # repairs that do: the likeliest of them is taken
@@ -210,13 +211,21 @@ class RepairSearch:
         focus = set() if in_forward else self._lines_to_the_first_wrong()
         elsewhere = echoes(self.functions)
         found: list[tuple[float, Edit]] = []
+        place_of: dict[ast.AST, int] = {place.node: place.i for place in numbered if isinstance(place.node, ast.Call)}
+        right = {i for i in place_of.values() if i in seen and self._is_of_forward(seen[i].value)}
         for i, handicap in handicaps.items():
             place = numbered[i]
             own = range(place.statement.lineno, (place.statement.end_lineno or 0) + 1)
-            is_recorded = isinstance(seen[i].value, np.ndarray | float)  # a plain whole number is no node
+            is_recorded = isinstance(seen[i].value, np.ndarray | float) or place.is_exponent  # others are no nodes
             unlikely = is_recorded and bool(focus) and focus.isdisjoint(own)
             unlikely = unlikely or place.function not in self.own
-            more = handicap + 0.4 * unlikely + OF_A_BASE * (place.function.owner not in (self.nearest, None))
+            known = not in_forward and any(place_of[p] in right for p in place.parents if p in place_of)
+            more = (
+                handicap
+                + 0.4 * unlikely
+                + IN_WHAT_IS_KNOWN * known
+                + OF_A_BASE * (place.function.owner not in (self.nearest, None))
+            )
             is_right = IS_RIGHT * (self._is_of_forward(seen[i].value) or place.is_on_one_side)  # it needs no sign
             edits = (e for e in candidates(place, seen[i], elsewhere, limit) if e.cost <= limit)
             likely = (e for e in edits if not in_forward or _is_likely_ahead(e))

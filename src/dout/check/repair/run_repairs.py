@@ -197,6 +197,7 @@ def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
             below: list[ast.stmt] = [s for s in body[i + 1 :] if isinstance(s, SIMPLE)]
             readers = [s for s in below if name in _read(s) - _written(s)]
             readers = [s for s in readers if not (isinstance(s, ast.Return) and name == _RESULT)]  # it is what is moved
+            readers = [s for s in readers if not _is_lost_above(s, body[i + 1 :])]
             if readers and (name in known or "." in name):
                 lines = [s for s in readers if not isinstance(s, ast.Return)]
                 every = [lines, readers, *([one] for one in readers)]
@@ -204,6 +205,12 @@ def _moved_up(function: ScratchFunction) -> Iterator[tuple[str, int, str]]:
                     if some and ("." in name or not {*readers} <= {*some}):  # else it would be overwritten for nothing
                         yield name, over.lineno, _above(function, over, some)
         known |= written
+
+
+def _is_lost_above(moved: ast.stmt, below: Sequence[ast.stmt]) -> bool:
+    """Whether what a statement assigns is assigned anew by one of those that it would be moved above."""
+    over = (other for other in below if other.lineno < moved.lineno and isinstance(other, ast.Assign))
+    return isinstance(moved, ast.Assign) and any(_written(other) & _written(moved) for other in over)
 
 
 def _above(function: ScratchFunction, over: ast.stmt, moved: Sequence[ast.stmt]) -> str:

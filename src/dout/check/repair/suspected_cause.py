@@ -140,7 +140,10 @@ class CauseSearch:
                 found = proven(repair, self.stands, search.functions, others)
             except OF_TRIED_CODE:  # what cannot be recorded is not proven
                 continue
-            if found is None or not (self.given is None or stays_right(repair, self.given)):
+            if found is None:
+                search.by_chance.add(repair.edit.key)  # at the points that were tried
+                continue
+            if self.given is not None and not stays_right(repair, self.given):
                 continue
             is_factor = repair.edit.word == "factor"
             if KIND_ALONE.get() and not is_factor:

@@ -122,7 +122,10 @@ def _handicap(kind: RepairKind, place: ExpressionPlace, seen: Seen, text: str, v
     is_swapped_one = kind.meant == "{t}" and isinstance(seen.value, np.ndarray) and bool(np.all(seen.value == 1))
     more = _COMPOSED * (text in seen.composed) + _OF_ONES * is_swapped_one
     if kind.found is EditedSpot.NAME:
-        return _MADE_HERE * (text in place.function.locals and text != "dout") + _CALL * ("(" in text) + more
+        is_made_of_it = place.text in place.function.made_of.get(text, ())  # `dz = dout * mask`, and then `x.T @ dout`
+        is_kept = is_made_of_it or text == "dout" or text in place.function.unpacked
+        is_local = text in place.function.locals and not is_kept
+        return _MADE_HERE * is_local + _CALL * ("(" in text) + more
     return more + _OTHER_SHAPE * (kind.needs is TermNeed.FITS and np.shape(value) != seen.shape)
 
 

@@ -204,7 +204,10 @@ def _other_number(place: ExpressionPlace, node: ast.Constant, ndim: int) -> Foun
     likely = ((1.1, c / 2), (1.1, 2 * c), (1.2, c - 1), (1.2, c + 1), (1.3, 0), (1.3, 1), (1.2, -c), (1.5, 4 * c))
     for cost, other in likely:
         other = int(other) if type(c) is int and other == int(other) else other
-        if other != c and not (other == 0 and place.is_operand_of(ast.Pow, ast.Add, ast.Sub)):
+        is_nothing = (other == 0 and place.is_operand_of(ast.Pow, ast.Add, ast.Sub)) or (
+            other == 1 and place.is_exponent
+        )
+        if other != c and not is_nothing:
             word = "sign" if other == -c and not place.is_axis else word_of_number(place)
             yield cost, word, f"({other!r})" if other < 0 else repr(other)
 
@@ -290,6 +293,7 @@ def echoes(functions: Iterable[ScratchFunction]) -> Echoes:
             if isinstance(node, ast.Call) and ast.unparse(node.func) != "type":  # `type(x).copy()` ends Python 3.11
                 parts = node.args[:1]
             word = _WORDS.get(type(node.op), "") if isinstance(node, ast.BinOp) else "formula"
+            word = "mask" if word == "factor" and any(isinstance(part, ast.Compare) for part in parts) else word
             others = [(source.segment(operand), operand, word) for operand in parts if word]
             if (inner := _moved_or_given(node, function)) is not None:
                 called = name_of(node.func) if isinstance(node, ast.Call) else ""
@@ -346,7 +350,7 @@ def echoed(place: ExpressionPlace, known: Echoes) -> Iterator[tuple[float, str, 
             cost = 1.45 + more * (word != "broadcast")  # a sum along axes by their name is meant for several
             yield cost, word, "{x}".join(map(_literally, (before, after)))
     given = known.get(_given_to(place.statement), {}) if place.node is getattr(place.statement, "value", None) else {}
-    yield from ((1.2, word, _literally(text)) for text, _, word in given if text != place.text)
+    yield from ((1.25, word, _literally(text)) for text, _, word in given if text != place.text)
 
 
 def _given_to(node: ast.AST) -> str:

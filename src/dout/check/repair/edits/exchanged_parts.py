@@ -17,6 +17,8 @@ Terms = Sequence[tuple[str, Any]]
 Found = Iterator[tuple[float, str, str] | tuple[float, str, str, str]]
 _MOST_RENAMED = 6
 _MOST_LIMITS = 4
+_MOST_FACTORS = 8
+_LOGARITHMS = {"log2": 2, "log10": 10}
 _CUTS = ("minimum", "maximum", "clip")
 _SOME = ("1:", ":-1", ":, 1:", ":, :-1")  # all but the bias, which stands first or last
 
@@ -32,6 +34,8 @@ def of_parts(place: ExpressionPlace, terms: Terms) -> Found:
     yield from _of_some_alone(place)
     yield from _named_index(place, terms)
     yield from _within_limits(place)
+    yield from _without_factors(place)
+    yield from _in_natural_logarithms(place)
 
 
 def exchanged(place: ExpressionPlace, whole: ast.AST, parts: Sequence[ast.expr]) -> Iterator[str]:
@@ -101,6 +105,40 @@ def _limits(function: ScratchFunction) -> tuple[str, ...]:
     cuts = [n for n in calls if isinstance(n.func, ast.Attribute) and n.func.attr in _CUTS]
     told = (a for call in cuts for a in call.args if isinstance(a, ast.Constant | ast.UnaryOp | ast.Attribute))
     return tuple(dict.fromkeys(map(source.segment, told)))[:_MOST_LIMITS]
+
+
+def _without_factors(place: ExpressionPlace) -> Found:
+    """A product without two or three of its factors: of a loss joined with its activation `y * (1 - y)` is gone."""
+    if place.is_operand_of(ast.Mult, ast.Div):  # of the whole product
+        return
+    factors, node = list[tuple[str, str]](), place.node
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        sign = " * " if isinstance(node.op, ast.Mult) else " / "
+        factors.insert(0, (sign, _atom(place, node.right)))
+        node = node.left
+    factors.insert(0, (" * ", _atom(place, node)))
+    for number in (2, 3) if 2 < len(factors) < _MOST_FACTORS else ():
+        for left in itertools.combinations(factors, max(len(factors) - number, 0)):
+            if left and left[0][0] == " * ":
+                yield 1.2 + 0.15 * number, "factor", "".join(itertools.chain(*left)).removeprefix(" * ")
+
+
+def _atom(place: ExpressionPlace, node: ast.expr) -> str:
+    """The source of a factor, in parentheses where it needs them."""
+    text = place.function.source.segment(node)
+    return f"({text})" if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Compare | ast.IfExp) else text
+
+
+def _in_natural_logarithms(place: ExpressionPlace) -> Found:
+    """The derivative of a logarithm in bits, or in digits, has `np.log(2)` below: where the file takes such ones."""
+    numpy, node = place.function.numpy, place.node
+    if not numpy or not isinstance(place.parents[0], ast.stmt | ast.Tuple) or isinstance(node, ast.Tuple):
+        return
+    is_product = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div)
+    text = place.text if is_product else _atom(place, node)
+    for name, base in _LOGARITHMS.items():
+        if f".{name}(" in place.function.source.text:
+            yield 1.45, "factor", f"{text} / {numpy}.log({base})"
 
 
 def _counted(place: ExpressionPlace, terms: Terms) -> Found:

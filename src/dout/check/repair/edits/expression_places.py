@@ -120,6 +120,22 @@ class ScratchFunction:
         """The local names to which it assigns, and which it never reads: `dh_next` that is carried to no turn."""
         return unread_names(ast.walk(self.node))
 
+    @cached_property
+    def made_of(self) -> dict[str, set[str]]:
+        """The local names that it assigns to, each with the names that are read for it."""
+        found: dict[str, set[str]] = {}
+        for node in ast.walk(self.node):
+            if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name):
+                found.setdefault(target.id, set()).update(_names_in([node.value]) - {target.id})
+        return found
+
+    @cached_property
+    def unpacked(self) -> set[str]:
+        """The local names that are unpacked from what forward has kept: `x, h = self.cache[t]`."""
+        kept = (n for n in ast.walk(self.node) if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Tuple))
+        plain = (n for n in kept if isinstance(n.value, ast.Name | ast.Attribute | ast.Subscript))
+        return {part.id for n in plain for part in ast.walk(n.targets[0]) if isinstance(part, ast.Name)}
+
     @property
     def numpy(self) -> str:
         """What its module calls NumPy; empty if it has no name there."""
@@ -261,6 +277,12 @@ class ExpressionPlace:
         if isinstance(parent, ast.keyword):
             return parent.arg == "axis"
         return isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and parent.func.attr in _ALONG
+
+    @property
+    def is_exponent(self) -> bool:
+        """Whether something is raised to it."""
+        above = self.parents[0]
+        return isinstance(above, ast.BinOp) and isinstance(above.op, ast.Pow) and above.right is self.node
 
     def is_operand_of(self, *operators: type[ast.operator]) -> bool:
         """Whether it is an operand of one of these operators."""

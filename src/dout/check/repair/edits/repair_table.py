@@ -16,6 +16,7 @@ A slot of something in scope makes a candidate of each.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -168,10 +169,16 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.8, "factor", WHOLE, "{p} * (1 - {t})", FITS),
     *_each(1.9, "factor", WHOLE, "{p} * (1 - {t}**2)", "{p} * {t}**2", needs=FITS),
     RepairKind(2.3, "sign", WHOLE, "{p} * np.sign({t})", FITS),
+    RepairKind(2.3, "sign", NAME, "{x} * np.sign({t})", ARRAY),
     *(
         RepairKind(1.55, "formula", spot, f"np.{name}({{x}})")
         for spot in (WHOLE, EditedSpot.FACTOR)
         for name in ("exp", "tanh", "log", "sqrt", "abs", "sign")
+    ),
+    *(
+        kind
+        for spot in (WHOLE, EditedSpot.FACTOR)
+        for kind in _each(1.6, "formula", spot, "{x} ** -0.5", "{x} ** -1.5", "1 / {x}", "1 / {x}**2")
     ),
     RepairKind(1.5, "missing term", EditedSpot.DENOMINATOR, "1 + {x}"),
     *_each(1.6, "missing term", WHOLE, "{x} + {t}", "{x} - {t}", needs=FITS),
@@ -289,17 +296,39 @@ def sentence_of(word: str, old: str, new: str) -> str:
     more = new.count(".T") + new.count(".swapaxes(") - old.count(".T") - old.count(".swapaxes(")
     if word == "transpose" and more:
         return "a transpose is missing" if more > 0 else "there is one transpose too many"
+    if word == "broadcast" and new.startswith((f"{old}.sum(", f"({old}).sum(")):
+        return "a sum is missing"
     if word == "mask" and (new.startswith(f"{old} * ") or old.isdigit()):
         return "a mask is missing"
     if word == "mask" and new.startswith((f"{old} > ", f"{old} < ")):
         return "a comparison is missing"
     if word == "mask" and _is_inverted(old, new):
         return "the mask is inverted"
+    if word == "factor" and (more := _more_factors(old, new)):
+        return "a factor is missing" if more > 0 else "there is a factor too many"
     if word == "swapped" and _is_a_name(old) and _is_a_name(new):
         return "another value belongs here"
     if word == "swapped" and "=" in old and "[" in old.partition("=")[0]:
         return "it is written into another array"
     return SENTENCES[word]
+
+
+def _more_factors(old: str, new: str) -> int:
+    """1 if a product has all factors of another one and more, -1 if that one has more; else 0."""
+    try:
+        before, after = (Counter(_factors(ast.parse(f"({text}\n)", mode="eval").body)) for text in (old, new))
+    except SyntaxError:  # a statement
+        return 0
+    return (before < after) - (after < before)
+
+
+def _factors(node: ast.expr, power: int = 1) -> Iterator[tuple[str, int]]:
+    """The factors of a product, each with 1, or -1 if it is divided by."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        yield from _factors(node.left, power)
+        yield from _factors(node.right, power if isinstance(node.op, ast.Mult) else -power)
+    else:
+        yield ast.dump(node), power
 
 
 def _is_a_name(text: str) -> bool:

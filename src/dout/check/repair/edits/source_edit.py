@@ -108,8 +108,10 @@ class Edit:
         """Whether the edit brings in a literal that is the value of a name in scope, its root, or 1 divided by these.
 
         `/ 3` instead of `/ len(x)`, `2 *` instead of `/ self.ratio`, or `0.5 *` instead of `/ np.sqrt(d)` where roots
-        are taken.
+        are taken. No length is an exponent.
         """
+        if self.place.is_exponent:
+            return False
         roots = {n**0.5 for n in seen.scalars} if "sqrt" in self.place.function.source.text else set[float]()
         known = {*seen.scalars, *(1 / number for number in seen.named), *roots, *(1 / root for root in roots)}
         return any(number in known for number in _literals(self.text) - _literals(self.place.text))
