@@ -254,3 +254,27 @@ class Convolution:
 
 def test_an_image_in_which_a_kernel_has_no_place_is_no_other_number_of_rows():
     assert "D506" not in found(Convolution(rng.normal(size=(3, 2))), rng.normal(size=(5, 7)))
+
+
+class MeanSquare:
+    """Its gradient is divided by the number of targets, which is one for the target of one sample."""
+
+    def forward(self, x, target):
+        self.x, self.target = x, target
+        return np.mean((x - target) ** 2)
+
+    def backward(self, dout=1.0):
+        return 2 * dout * (self.x - self.target) / np.size(self.target)
+
+
+def test_the_target_of_one_sample_is_none_of_more_rows():
+    assert "D506" not in found(MeanSquare(), np.array([[0.2]]), 0)
+
+
+class MeanOfSquares(MeanSquare):
+    def forward(self, x, training):
+        return super().forward(x, 0.0)
+
+
+def test_one_row_beside_a_switch_may_be_more():
+    assert found(MeanOfSquares(), np.array([[0.2]]), True)["D506"].severity == "error"

@@ -119,7 +119,8 @@ if __name__ == "__main__":
 
 def test_a_test_that_needs_a_library_says_which(tmp_path):
     text = "import unittest\nimport tensorflow\n"
-    text += "class Tests(unittest.TestCase):\n    def test(self):\n        tensorflow.ones(3).sum()\nunittest.main()\n"
+    text += "class Tests(unittest.TestCase):\n    def test(self):\n        assert tensorflow.ones(3).sum() > 2\n"
+    text += "unittest.main()\n"
     run = dout("show", script(tmp_path, text))
     assert run.returncode == 2
     assert run.stderr.endswith("mine.py ended with exit code True: it needs tensorflow, which is not installed\n")

@@ -411,3 +411,10 @@ def test_what_is_not_there_can_be_printed_but_not_as_a_number():
     assert f"{missing}" == str(missing)
     with pytest.raises(NeedsError, match="needs tables"):
         f"{missing:.4f}"
+
+
+def test_what_is_made_of_settings_alone_may_be_given_data_if_nobody_takes_the_result(tmp_path):
+    told = said(tmp_path, "import tensorflow as tf\nturns = tf.Turns(turns=10)\nturns.fit(np.ones((2, 2)))\n")
+    assert any(message.startswith("tensorflow is not installed") for message in told)
+    with pytest.raises(NeedsError, match="tensorflow"):
+        Missing("tensorflow, which is not installed", idle=True)(3).rotated(np.ones(2)).sum()

@@ -7,6 +7,7 @@ from recorded_scripts import record_script
 import dout
 from dout.trace.record.script import run_script
 from dout.trace.session.function_layers import PairedFunctions
+from dout.trace.session.layer_calls import LayerMethods, plain_methods
 
 DATA = """
 import numpy as np
@@ -153,6 +154,86 @@ for turn in range(9):
     assert [p.name for p in call.parameters] == ["W"]
     assert trace.by_node[call.parameters[0].node].gradient.value.shape == (3, 4)
     assert not trace.wrong
+
+
+STEPPING = """
+class Layer:
+    def __init__(self, W):
+        self.W = W
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self):
+        self.dx = self.dout @ self.W.T
+        self.W += SIGN 0.1 * self.x.T @ self.dout
+class Net:
+    def __init__(self):
+        self.last = Layer(W1)
+    def forward(self, x):
+        return self.last.forward(x)
+    def backward(self, dout):
+        self.last.dout = dout
+        self.last.backward()
+net = Net()
+for turn in range(9):
+    net.backward(net.forward(X) - 1)
+"""
+
+
+@pytest.mark.parametrize("sign", ["-", "+"])
+def test_the_sign_of_a_step_is_the_users_also_where_a_network_hands_dout_on_as_an_attribute(tmp_path, sign):
+    trace = record_script(script(tmp_path, DATA + STEPPING.replace("SIGN", sign)))
+    assert any(p.name == "W" for call in trace.calls for p in call.parameters)
+    assert not trace.wrong
+
+
+def test_another_gradient_is_wrong_also_where_a_network_hands_dout_on_as_an_attribute(tmp_path):
+    text = STEPPING.replace("SIGN", "-").replace("0.1 * self.x.T", "0.1 * np.abs(self.x.T)")
+    assert record_script(script(tmp_path, DATA + text)).wrong
+
+
+MEASURED = """
+class Linear:
+    def __init__(self):
+        self.W = rng.normal(size=(3, 1))
+        self.seen = 0.0
+    def forward(self, x):
+        self.x = x
+        y = x @ self.W
+        self.seen = 0.9 * self.seen + 0.1 * y.mean()
+        return y
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+class Square:
+    def forward(self, y, t):
+        return np.mean((y - t) ** 2)
+    def backward(self, y, t, scale=1.0):
+        return scale * 2 * (y - t) / len(t)
+net, cost = Linear(), Square()
+print(cost.forward(net.forward(X), Y))
+for turn in range(3):
+    rows = rng.permutation(8)[:4]
+    y = net.forward(X[rows])
+    LOSS
+    net.backward(cost.backward(y, Y[rows]))
+    net.W -= 0.1 * net.dW
+"""
+
+
+def test_what_is_measured_before_a_training_is_left_out_although_a_layer_keeps_an_average(tmp_path):
+    trace = record_script(script(tmp_path, DATA + MEASURED.replace("LOSS", "loss = cost.forward(y, Y[rows])")))
+    assert [(call.cls, call.inputs[0].shape) for call in trace.calls] == [("Linear", (4, 3)), ("Square", (4, 1))]
+    assert not trace.wrong
+
+
+def test_a_loss_that_measured_other_data_has_no_part_in_a_round(tmp_path):
+    def methods_of(cls):
+        return plain_methods(cls) and LayerMethods(takes_dout=cls.__name__ != "Square")
+
+    trace = run_script(script(tmp_path, DATA + MEASURED.replace("LOSS", "pass")), methods_of=methods_of).trace()
+    assert [(call.cls, call.inputs[0].shape) for call in trace.calls] == [("Linear", (4, 3))]
+    assert trace.by_node[trace.calls[0].outputs[0]].gradient is not None
 
 
 def test_a_step_is_found_behind_a_long_preparation(tmp_path):

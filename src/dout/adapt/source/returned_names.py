@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 
 from dout.adapt.argument_names import names_loss, names_plain_upstream
 from dout.adapt.source.syntax import bindings, calls_in, items_of, name_of, read, total, unread_names, walk
+from dout.run import filled_cells
 from dout.trace.session.pairing import is_named_as_gradient
 
 
@@ -33,9 +35,17 @@ def names_told(function: Any) -> tuple[str, ...]:
 
 
 def _returned(function: Any) -> list[ast.expr | None]:
-    """What each `return` of a function gives; none without its source."""
-    own = read(function)
-    return [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
+    """What each `return` of a function gives; none without its source.
+
+    Of a decorator's, `return f(self, dout)`, what the function that it was given does.
+    """
+    own, held = read(function), dict(filled_cells(function)) if inspect.isfunction(function) else {}
+    found: list[ast.expr | None] = []
+    for value in [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []:
+        cell = held.get(name_of(value.func)) if isinstance(value, ast.Call) else None
+        inner = cell.cell_contents if cell is not None else None
+        found += _returned(inner) if inspect.isfunction(inner) and inner is not function else [value]
+    return found
 
 
 def _plain_names(items: Sequence[ast.expr]) -> tuple[str, ...]:

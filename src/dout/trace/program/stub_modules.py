@@ -42,8 +42,8 @@ class NeedsError(BaseException):
 class Missing:
     """Something that is not there: it can be named, imported from, derived from and annotated with, and no more.
 
-    One that is `idle` can be called, too, if nobody takes the result: `torch.manual_seed(0)` alone does no harm. One
-    that is not can be called with settings alone, `load("config.yml")`: what it gives is not there either.
+    It can be called with settings alone, `load("config.yml")`: what that gives is not there either. One that is `idle`
+    can be given anything if nobody takes the result: `generator.fit(x)` alone does no harm.
     """
 
     def __init__(self, reason: str, *, idle: bool = False) -> None:
@@ -56,8 +56,8 @@ class Missing:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Refused, or nothing."""
-        fits = is_dropped(sys._getframe(1)) if self._idle else all(map(_is_setting, (*args, *kwargs.values())))
-        return self if fits else self._refuse()
+        is_idle = self._idle and is_dropped(sys._getframe(1))
+        return self if is_idle or all(map(_is_setting, (*args, *kwargs.values()))) else self._refuse()
 
     def __getitem__(self, key: Any) -> Any:
         """Itself for an annotation, as `NDArray[Shape["3"], Float]`: what it gives is not there either."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.grad import backpropagate
-from dout.graph import Node, Primitive, computed_from, leading_to_all, topological
+from dout.graph import INPUT, Node, Primitive, computed_from, leading_to_all, topological
 from dout.judge.float_judge import computed
 from dout.ops import PRIMITIVES, primitives
 from dout.trace.model.recorded import Parameter
@@ -42,8 +42,7 @@ def take_updates(tracer: ScriptTracer) -> Mapping[Node, Node] | None:
         for node in updates:
             back = None if node in known else _owner([back for back in backs if _is_of(node, back, tracer)])
             if back is not None:
-                signed = not any(back.inputs) if back.takes_dout else True
-                back.parameters += (_parameter(tracer, node, signed=signed),)
+                back.parameters += (_parameter(tracer, node, signed=not _is_given_dout(back)),)
         return None
     tracer.keep_first(tracer.updates.end)
     parameters = [_parameter(tracer, node, signed=True) for node in updates]
@@ -52,17 +51,23 @@ def take_updates(tracer: ScriptTracer) -> Mapping[Node, Node] | None:
 
 
 def _leave_out_evaluations(tracer: ScriptTracer, backs: list[OpenCall]) -> None:
-    """Forget forwards of layers that have a round besides, where nothing in a round was computed from them."""
+    """Forget forwards of layers that have a round besides, where no result or gradient of a round comes from them.
+
+    What is computed from them goes, too: their loss, or an average that a layer keeps over all its forwards.
+    """
     layers = {id(back.instance) for back in backs}
-    alone = (call for call in tracer.calls if call.kind == "forward" and call.match is None and call.parent is None)
+    alone = [call for call in tracer.calls if call.kind == "forward" and call.match is None and call.parent is None]
     idle = [call for call in alone if id(call.instance) in layers]
-    gone = {node for call in idle for node in tracer.nodes[slice(*call.span)]}
+    made = {node for call in idle for node in tracer.nodes[slice(*call.span)]}
+    gone = {node for node in made if node.primitive is not INPUT or node in tracer.draws}  # parameters are met there
     gone |= computed_from(tracer.nodes, gone)
-    rounds = [call for back in backs for call in (back, back.match) if call is not None]
-    if not gone or any(node in gone for call in rounds for node in tracer.nodes[slice(*call.span)]):
-        return
-    tracer.calls = [call for call in tracer.calls if not any(call is one or call.is_inside(one) for one in idle)]
-    _leave_out(tracer, gone)
+    idle += [call for call in alone if call not in idle and not gone.isdisjoint(call.outputs)]
+    kept = [call for call in tracer.calls if not any(call is one or call.is_inside(one) for one in idle)]
+    wanted = {node for call in kept for node in (*call.inputs, *call.outputs) if node is not None}
+    wanted |= {node for call in kept for p in call.parameters for node in (p.node, p.gradient)}
+    if gone and gone.isdisjoint(topological(wanted)):
+        tracer.calls = kept
+        _leave_out(tracer, gone)
 
 
 def _leave_out(tracer: ScriptTracer, gone: Collection[Node]) -> None:
@@ -97,6 +102,12 @@ def leave_out_aside(tracer: ScriptTracer) -> None:
     whole = set(topological(inside | computed_from(tracer.nodes, inside)))
     if tracer.calls:
         _leave_out(tracer, {node for node in tracer.nodes if node not in whole})
+
+
+def _is_given_dout(back: OpenCall) -> bool:
+    """Whether a backward, or one around it, is given an upstream gradient: its layers may hand it on as attributes."""
+    own = back.takes_dout and any(back.inputs)
+    return own or (back.parent is not None and _is_given_dout(back.parent))
 
 
 def _owner(readers: list[OpenCall]) -> OpenCall | None:

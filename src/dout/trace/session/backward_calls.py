@@ -35,6 +35,7 @@ def match_forward(tracer: Tracer, backward: OpenCall) -> None:
     """
     waiting = [c for c in tracer.calls if c.instance is backward.instance and c.kind == "forward" and c.done]
     waiting = [c for c in waiting if c.match is None and not c.in_backward()]  # a backward may call forward again
+    waiting = [c for c in waiting if not _takes_other_values(tracer, c, backward)]
     if not waiting or any(_gives_local_derivative(tracer, forward, backward) for forward in waiting):
         return
     if len(waiting) > 1:
@@ -57,6 +58,22 @@ def match_forward(tracer: Tracer, backward: OpenCall) -> None:
         cached = [i > 0 and out is item and _is_cache(tracer, forward, out) for i, (out, item) in enumerate(given)]
         forward.outputs = tuple(itertools.compress(forward.outputs, map(operator.not_, cached)))
     backward.arriving = tuple(_arriving(tracer, forward, backward))
+
+
+def _takes_other_values(tracer: Tracer, forward: OpenCall, backward: OpenCall) -> bool:
+    """Whether a backward takes forward's own arguments, and others than that had: a loss that measured other data."""
+    own, given = [*forward.arguments], [*backward.arguments]
+    if backward.takes_dout or not own or given[: len(own)] != own:
+        return False
+    pairs = zip(forward.inputs, backward.inputs, strict=False)
+    arrays = [(one, two) for one, two in pairs if one is not None and two is not None and one.shape and two.shape]
+    return not all(_has_its_numbers(tracer, one, two) or one in _way_back([two], set()) for one, two in arrays)
+
+
+def _has_its_numbers(tracer: Tracer, node: Node, other: Node) -> bool:
+    """Whether two arrays are alike in all that is known of them."""
+    one, two = tracer.data.get(node), tracer.data.get(other)
+    return node.shape == other.shape and (one is None or two is None or np.array_equal(one, two, equal_nan=True))
 
 
 def _went_alike(tracer: Tracer, forward: OpenCall, other: OpenCall) -> bool:

@@ -36,6 +36,8 @@ def check(lab: Lab) -> Findings:
     told = (x[0] for x in lab.subject.inputs if isinstance(x, tuple | list) and x)
     if any(type(size) is int and size == length for size in told):
         return  # `reshape(x, (3, 4))` is told how many rows there are
+    if length == 1 and any(np.ndim(x) == 0 and np.asarray(x).dtype.kind in "iuf" for x in lab.subject.inputs):
+        return  # the target of one sample, `mse(0, y)`: there is none for others
     together = [i for i in arrays if len(lab.subject.inputs[i]) == length]
     for group in dict.fromkeys((tuple(together), (arrays[0],))):
         found = _in_rows(lab, group, length)

@@ -54,7 +54,8 @@ def raising(subject: Subject, error: Exception, *, all_chosen: bool) -> Finding:
         message = f"{subject.name} needs {error.name}, which is not installed"
         return NOT_JUDGED.finding(message, where, layer=subject.name, reason=reason)
     if where is None and not subject.inputs:  # its parts have the inputs, and the gradients
-        return NOT_JUDGED.finding(f"{subject.name} takes no inputs: {reason.text}", layer=subject.name, reason=reason)
+        message = f"{subject.name} was not judged: called with no inputs, it raises {reason.text}"
+        return NOT_JUDGED.finding(message, layer=subject.name, reason=reason)
     mended = None if (fix := right_name(subject, error)) else lines_that_run(subject, error)
     if mended is not None and mended.is_sure and _has_sure_labels(subject):
         always, reason = True, Raised.of(error, always=True, after_forward=of_shapes)
