@@ -211,28 +211,6 @@ def test_how_many_samples_an_unknown_loss_counts_is_no_error():
         dout.check(WrongRegression)
 
 
-class Numerical:
-    """Its backward computes a difference quotient."""
-
-    step = 1e-3
-
-    def forward(self, x):
-        self.x = x
-        return np.sin(x)
-
-    def backward(self, dout):
-        return dout * (np.sin(self.x + self.step) - np.sin(self.x - self.step)) / (2 * self.step)
-
-
-class TooCoarse(Numerical):
-    step = 0.3
-
-
-def test_a_numerical_derivative_is_right_to_its_digits():
-    assert errors(dout.check(Numerical)) == []
-    assert errors(dout.check(TooCoarse))
-
-
 class Product:
     """What it hands to the layer before is multiplied by the derivative of that one's activation."""
 

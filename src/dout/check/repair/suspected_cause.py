@@ -132,7 +132,7 @@ class CauseSearch:
     ) -> ProvenRepair | None:
         """The first that holds on a second example, too, and keeps the forward, if one does.
 
-        `here` gets those that are proven, and do not hold there.
+        `here` gets those of backward that are proven, and do not hold there.
         """
         other: ProvenRepair | None = None
         for repair in hits:
@@ -156,7 +156,8 @@ class CauseSearch:
                 other = other or found
                 continue
             search.by_chance.add(repair.edit.key)
-            here += [] if is_factor else [found]
+            in_forward = repair.edit.place.function in search.ahead  # on these inputs alone it changes no output
+            here += [] if is_factor or in_forward else [found]
         return other
 
     def _wrong_in_between(self, repair: Repair) -> tuple[bool, int]:
