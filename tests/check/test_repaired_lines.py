@@ -123,6 +123,47 @@ def test_lines_that_need_what_a_line_overwrites_are_moved_above_it(overwrite):
     assert "`dout` is overwritten before the lines that need what it was" in found.message + found.because
 
 
+HANDED_OVER = """
+class Descent:
+    def step(self, w, dw):
+        w -= 0.25 * dw
+
+    def look(self, w, dw):
+        self.last = w.sum(), dw.sum()
+
+class Linear:
+    def __init__(self):
+        self.W = np.array([[0.5, -2.0], [1.5, 1.0], [-0.5, 2.5]])
+        self.optimizer = Descent()
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        dW = self.x.T @ dout
+        {call}
+        return {dx}
+"""
+
+
+def test_a_gradient_is_moved_above_the_step_that_a_call_makes():
+    text = HANDED_OVER.format(call="self.optimizer.step(self.W, dW)", dx="dout @ self.W.T")
+    found = error_of(text, RNG.normal(size=(4, 3)))
+    assert "`self.W` is overwritten before the lines that need what it was" in found.message + found.because
+    x, dout = RNG.normal(size=(4, 3)), RNG.normal(size=(4, 2))
+    mended = class_of(found.fix.after)()
+    before = mended.W.copy()
+    mended.forward(x)
+    assert np.array_equal(mended.backward(dout), dout @ before.T)
+    assert np.array_equal(mended.W, before - 0.25 * (x.T @ dout))  # the step is still made
+
+
+def test_a_call_that_changes_nothing_is_no_step():
+    found = error_of(HANDED_OVER.format(call="self.optimizer.look(self.W, dW)", dx="-dout @ self.W.T"))
+    assert added(found) == ["return dout @ self.W.T"]
+
+
 CUT = """
 class Bordered:
     def __init__(self, width=0):

@@ -239,9 +239,11 @@ def _read(statement: ast.stmt) -> set[str]:
 
 
 def _written(statement: ast.stmt) -> set[str]:
-    """The names and attributes that a statement gives another value, or writes into."""
+    """The names and attributes that a statement gives another value, or may write into: `self.step(self.W, dW)`."""
     stored = (n for n in ast.walk(statement) if isinstance(getattr(n, "ctx", None), ast.Store))
-    return {ast.unparse(node.value if isinstance(node, ast.Subscript) else node) for node in stored}
+    handed = statement.value.args if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) else []
+    nodes = [*stored, *(node for node in handed if isinstance(node, ast.Attribute))]
+    return {ast.unparse(node.value if isinstance(node, ast.Subscript) else node) for node in nodes}
 
 
 # --- arrays that others hold ------------------------------------------------------------------------------------------
