@@ -53,11 +53,11 @@ class Convolution:
     def forward(self, x: Value) -> Value:
         """Return what the kernel sees at each place."""
         _check_image(self, x, self.W.shape[1] * self.groups)
-        self.x = padded(x, self.pad, 0)
-        self.sizes = places_of(self, self.x.shape[2:], self.W.shape[2:], self.stride, self.dilation)
+        self.x, x = x, padded(x, self.pad, 0)
+        self.sizes = places_of(self, x.shape[2:], self.W.shape[2:], self.stride, self.dilation)
         out = np.zeros((len(x), len(self.W), *self.sizes), np.result_type(x, self.W, self.b))
         for place, moved in places(self.W.shape[2:], self.stride, self.dilation, self.sizes):
-            out += mixed(self.W[place], self.x[moved], self.groups)
+            out += mixed(self.W[place], x[moved], self.groups)
         out += over_channels(self.b, out)
         keep_form(self, out)
 
@@ -66,10 +66,11 @@ class Convolution:
     def backward(self, dout: Value) -> Value:
         """Return `dx`, and leave `dW` and `db` in the layer."""
         dout = arriving(self, dout)
+        x = padded(self.x, self.pad, 0)
         self.dW = np.zeros_like(self.W)
-        dx = np.zeros(self.x.shape, np.result_type(dout, self.W))
+        dx = np.zeros(x.shape, np.result_type(dout, self.W))
         for place, moved in places(self.W.shape[2:], self.stride, self.dilation, self.sizes):
-            self.dW[place] = pairs(dout, self.x[moved], self.groups)
+            self.dW[place] = pairs(dout, x[moved], self.groups)
             dx[moved] += mixed_back(self.W[place], dout, self.groups)
         self.db = np.sum(dout, axis=(0, *range(2, dout.ndim)))
 

@@ -5,6 +5,8 @@ windows at once. `kernel`, `stride`, `pad`, `dilation` are a number for all axes
 kernel where none is given, so that windows lie side by side. There are no parameters.
 """
 
+from typing import Any
+
 import numpy as np
 
 from dout.layers.convolution import Place, Sizes, check_sizes, each, padded, places, places_of, unpadded
@@ -214,25 +216,28 @@ class AdaptiveMaxPool:
     def forward(self, x: Value) -> Value:
         """Return the largest numbers, taken along the last axis first: of equal ones that is the first of a window."""
         sizes = each(self.sizes, _axes_of(self, x))
-        self.shape, self.taken, out = x.shape, [], x
+        self.taken: list[Value] = []
+        self.shape, out = x.shape, x
         for axis in reversed(range(2, x.ndim)):
-            spans = _spans(axis, x.shape[axis], sizes[axis - 2])
-            taken = np.stack([span[axis].start + np.argmax(out[span], axis=axis) for span in spans], axis=axis)
-            out = np.take_along_axis(out, taken, axis=axis)
-            self.taken.append(taken)
+            there = np.arange(x.shape[axis]).reshape(-1, *(1,) * (x.ndim - axis - 1))
+            first, *later = _numbers(axis, x.shape[axis], sizes[axis - 2])
+            whole, out = out, out[first].copy()
+            taken = there[first[axis:]] + np.zeros(out.shape, int)
+            for number in later:
+                larger = whole[number] > out
+                taken = np.where(larger, there[number[axis:]], taken)
+                out = np.where(larger, whole[number], out)
+            self.taken = [taken, *(np.take_along_axis(other, taken, axis=axis) for other in self.taken)]
         keep_form(self, out)
 
         return out
 
     def backward(self, dout: Value) -> Value:
         """Return `dx`: `dout` where each window took its number, added up where several took the same."""
-        dx = arriving(self, dout)
-        for axis, taken in zip(range(2, len(self.shape)), reversed(self.taken), strict=True):
-            parts, length, size = dx, self.shape[axis], dx.shape[axis]
-            there = np.arange(length).reshape(-1, *(1,) * (parts.ndim - axis - 1))
-            dx = np.zeros((*parts.shape[:axis], length, *parts.shape[axis + 1 :]), parts.dtype)
-            for place, span in zip(_spans(axis, size, size), _spans(axis, length, size), strict=True):
-                dx[span] += np.where(there[span[axis]] == taken[place], parts[place], 0)
+        dout = arriving(self, dout)
+        dx = np.zeros(self.shape, dout.dtype)
+        samples, channels, *_ = np.indices(dout.shape, sparse=True)
+        np.add.at(dx, (samples, channels, *self.taken), dout)
 
         return dx
 
@@ -246,5 +251,18 @@ def _axes_of(layer: object, x: Value) -> int:
 
 def _spans(axis: int, length: int, size: int) -> list[Place]:
     """Return the index of each of so many windows along an axis."""
-    ends = [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
-    return [(*(slice(None),) * axis, slice(begin, end)) for begin, end in ends]
+    return [(*(slice(None),) * axis, slice(begin, end)) for begin, end in _ends(length, size)]
+
+
+def _ends(length: int, size: int) -> list[tuple[int, int]]:
+    """Return where each of so many windows begins and ends."""
+    return [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
+
+
+def _numbers(axis: int, length: int, size: int) -> list[tuple[Any, ...]]:
+    """Return the index of the first number of every window, of the second, …; a short window's last one comes again."""
+    ends, before = _ends(length, size), (slice(None),) * axis
+    widest = max(end - begin for begin, end in ends)
+    if length % size == 0:
+        return [(*before, slice(number, None, widest)) for number in range(widest)]
+    return [(*before, [min(begin + number, end - 1) for begin, end in ends]) for number in range(widest)]
