@@ -277,3 +277,29 @@ class TrainedWrong(Trained):
 @pytest.mark.parametrize(("cls", "word"), [(Trained, Word.EXACT), (TrainedWrong, Word.REFUTED)])
 def test_a_constructor_is_given_the_loss_that_the_module_has(cls: type, word: Word) -> None:
     assert words(dout.check(cls)) == {"x": Word.EXACT, "W": word}
+
+
+class LossWithProbabilities:
+    """A loss that returns what it has made of its scores, and wants that back."""
+
+    def forward(self, scores, labels):
+        e = np.exp(scores - scores.max(axis=1, keepdims=True))
+        probabilities = e / e.sum(axis=1, keepdims=True)
+        return -np.log(probabilities[np.arange(len(labels)), labels]).mean(), probabilities
+
+    def backward(self, probs, labels):
+        d = probs.copy()
+        d[np.arange(len(labels)), labels] -= 1
+        return d / len(labels)
+
+
+class LossWithProbabilitiesWrong(LossWithProbabilities):
+    def backward(self, probs, labels):
+        return -super().backward(probs, labels)
+
+
+def test_a_loss_is_given_back_what_it_returned_beside_its_number():
+    right, wrong = dout.check(LossWithProbabilities), dout.check(LossWithProbabilitiesWrong)
+    assert [verdict.word for verdict in right.verdicts] == ["exact"]
+    assert [verdict.word for verdict in wrong.verdicts] == ["refuted"]
+    assert not wrong.ok

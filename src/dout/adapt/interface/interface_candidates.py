@@ -312,5 +312,7 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
     if names_upstream(name) and not (local and name in taken):
         return [DOUT, OUTPUT, *others, *labels] if loss else [DOUT]
     if names_output(name):
-        return [*others, OUTPUT, DOUT] if loss else [OUTPUT, *others, DOUT] if local else [DOUT, OUTPUT, *others]
+        return (
+            [*keeps, *others, OUTPUT, DOUT] if loss else [OUTPUT, *others, DOUT] if local else [DOUT, OUTPUT, *others]
+        )
     return [*others, *labels, *keeps, OUTPUT, DOUT] if local else [DOUT, *keeps, *others, *labels, OUTPUT, CACHE]

@@ -23,7 +23,7 @@ from dout.check.conventions.counted_constants import (
     of_both,
     of_parameters,
 )
-from dout.check.conventions.optimizer_steps import decay_of, is_an_optimizers
+from dout.check.conventions.optimizer_steps import decay_of, is_an_optimizers, is_limited_after_its_step
 from dout.check.conventions.refuted_gradient import RefutedGradient, is_loss
 from dout.check.conventions.sample_scaling import Samples
 from dout.check.conventions.setting_penalty import BY_DIFFERENCES, penalties_in, strength_of_what_is_added
@@ -227,6 +227,16 @@ def _clipped(gradient: RefutedGradient) -> Convention | None:
     return Convention(Word.CLIPPED, "backward clips it: it is the derivative where dout is small")
 
 
+def _limited_after_its_step(gradient: RefutedGradient) -> Convention | None:
+    """The gradient of a parameter that backward itself steps, and limits after that: weights that are clipped."""
+    lengths = gradient.samples.lengths
+    shares = dict.fromkeys((1.0, *(one.at(lengths) for one in averages(lengths))))
+    if not gradient.is_of_a_parameter or not is_limited_after_its_step(gradient.subject, gradient.name, shares):
+        return None
+    because = "backward makes the step of the derivative, and then limits or shrinks the parameter"
+    return Convention(Word.CLIPPED, because, of_a_step=True)
+
+
 def _of_an_optimizer(gradient: RefutedGradient) -> Convention | None:
     """A step that a layer takes by itself, of a size that an optimizer chooses."""
     outcome = gradient.outcome
@@ -296,6 +306,7 @@ RULES: tuple[ConventionRule, ...] = (
     _penalised,
     _penalised_by_a_setting,
     _clipped,
+    _limited_after_its_step,
     _frozen,
     _of_an_optimizer,
 )

@@ -39,13 +39,15 @@ NEXT_TO_NOTHING = 2.0**-20  # of the usual size of a gradient
 class Convention:
     """What a refuted gradient is right up to: the verdict's word, one for each convention, its reason, the constant.
 
-    The backward of a loss is `undivided` if it leaves out a number that forward divides by.
+    The backward of a loss is `undivided` if it leaves out a number that forward divides by. What it is right up to is
+    `of_a_step` where backward changes the parameter once more, after its step.
     """
 
     word: Word
     because: str
     constant: str = ""
     undivided: bool = False
+    of_a_step: bool = False
 
     @property
     def is_of_all(self) -> bool:
