@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 
 from dout.adapt.argument_names import names_output, names_rate, names_switch
 from dout.run import attributes_of
+from dout.trace.program.stub_modules import is_dropped
+from dout.trace.tracer.traced import plain
 
 RATE = 0.5  # a learning rate that we give: exact in binary, so that an update shows the gradient to the last bit
 
@@ -18,8 +21,9 @@ RATE = 0.5  # a learning rate that we give: exact in binary, so that an update s
 class Collaborator:
     """What a layer is connected to: an optimizer, the layer before it, the network around both.
 
-    It changes nothing, and remembers what it was given: any method takes (parameter, gradient). What is called an
-    update or a step returns the parameter as after one, so that what is computed with that shows. Of a dict of
+    It remembers what it was given: any method takes (parameter, gradient). What is called an update or a step returns
+    the parameter as after one, so that what is computed with that shows; where nobody takes it, the parameter itself
+    is changed. Of a dict of
     gradients alone, `update(layer, {"dW": …})`, it remembers the keys in place of parameters, and of a whole layer with
     gradients, `update(layer, dW, db)`, the layer with all of them. Whatever is called a
     shape is that of what the layer before gives, whatever is called a size its last, and it is in training.
@@ -33,7 +37,6 @@ class Collaborator:
 
     def __init__(self, shape: tuple[int, ...] = (), dimension: Any = None) -> None:
         self.updates: list[tuple[Any, Any]] = []
-        self.stepped: list[tuple[Any, Any]] = []  # what was returned, with the parameter that it was made of
         self._shape = shape
         self._dimension = shape[-1] if shape and dimension is None else dimension
 
@@ -53,12 +56,15 @@ class Collaborator:
         parameter, pairs = self.heard(*items, **named), self.updates[known:]
         if len(pairs) != 1 or pairs[0][0] is not parameter or np.shape(parameter) != np.shape(pairs[0][1]):
             return parameter
-        self.stepped.append((parameter - RATE * pairs[0][1], parameter))
-        return self.stepped[-1][0]
+        stepped = parameter - RATE * pairs[0][1]
+        if np.ndim(parameter) and is_dropped(sys._getframe(1)):  # it changes what it is given
+            parameter[...] = stepped
+        return stepped
 
     def heard(self, *items: Any, **named: Any) -> Any:
         """Remember a parameter and its gradient; the parameter is returned as it was."""
         given = [item for item in (*items, *named.values()) if isinstance(item, np.ndarray | np.generic | float)]
+        given = axes if len(axes := [item for item in given if np.ndim(item)]) > 1 else given  # a rate among them
         owner = attributes_of(items[0]) if items and given and items[0] is not given[0] else {}
         if owner and not any(item is given[0] for item in owner.values()):  # `update(self, dW, db)`
             self.updates.append((items[0], tuple(given)))
@@ -89,6 +95,51 @@ class Collaborator:
         if isinstance(self._dimension, int) and _SIZE.search(name):
             return _Size(self._dimension)
         return self.update if re.search("update|step", name) else self.heard
+
+
+class Overheard(Collaborator):
+    """An optimizer of the user's, or a list or a dict of them: what it is given is remembered, and it does as it does.
+
+    Which of two arrays is a parameter is told by itself, not by its place.
+
+    >>> W, dW = np.array([3.0]), np.array([0.5])
+    >>> one = Overheard(lambda dW, W: W - 0.1 * dW, [W])
+    >>> one(dW, W), one.updates
+    (array([2.95]), [(array([3.]), array([0.5]))])
+    """
+
+    __deepcopy__ = None  # type: ignore[assignment]  # with what it stands for
+
+    def __init__(self, own: Any, parameters: Sequence[Any], updates: list[tuple[Any, Any]] | None = None) -> None:
+        self.__dict__.update(_own=own, _parameters=parameters, updates=[] if updates is None else updates)
+
+    def __call__(self, *items: Any, **named: Any) -> Any:
+        """As the user's own, which may change what it is given."""
+        known = len(self.updates)
+        self.heard(*items, **named)
+        self.updates[known:] = [self._ordered(*pair) for pair in self.updates[known:]]
+        return self._own(*items, **named)
+
+    def _ordered(self, one: Any, two: Any) -> tuple[Any, Any]:
+        """A parameter and a copy of its gradient, which may be changed; or a layer and all of them."""
+        if isinstance(two, tuple):
+            return one, two
+        return (one, +two) if any(plain(one) is plain(item) for item in self._parameters) else (two, +one)
+
+    def _beside(self, own: Any) -> Overheard:
+        return Overheard(own, self._parameters, self.updates)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        item = getattr(self._own, name)
+        return self._beside(item) if callable(item) else item
+
+    def __setattr__(self, name: str, item: Any) -> None:
+        setattr(self._own, name, item)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._beside(self._own[key])
 
 
 _BACKWARD = re.compile(r"back|b_?prop", re.IGNORECASE)

@@ -39,7 +39,8 @@ class Interface:
     `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
     learning rate at which backward itself changes the parameters; `along`: by its rate times their gradient, and not as
-    Adam does. `hands_over`: it gives the gradients to an optimizer, so that it is no plain layer.
+    Adam does. `hands_over`: it gives the gradients to an optimizer, so that it is no plain layer; `overheard` are the
+    attributes with those of the user's.
     `given`: the places from which forward reads its inputs, where it takes no arguments (`bottom.value`); `upstream`:
     that from which backward reads the upstream gradient.
     `out`, `found`: the places in which output and gradients are left; "" for an input that has none.
@@ -62,6 +63,7 @@ class Interface:
     rate: str | None = None
     along: bool = True
     hands_over: bool = False
+    overheard: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     upstream: str | None = None
     out: str | None = None
@@ -125,6 +127,7 @@ class Interface:
         says += f", dout in self.{self.upstream.removesuffix('[]')}" if self.upstream else ""
         if self.rate:
             says += ", which steps" if self.rate.startswith("_dout") else f", which steps at self.{self.rate}"
+        says += f", {_listed('gradients given to', self.overheard, '')}" if self.overheard else ""
         if self.outputs:
             says += f", for output {', '.join(str(place + 1) for place in self.outputs)} alone"
         if self.out:
@@ -137,8 +140,8 @@ class Interface:
         return f"{says}, the caller multiplies by dout" if self.local else says
 
 
-def _listed(what: str, names: Sequence[str]) -> str:
-    return f"{what} in {', '.join(f'self.{name}' for name in names if name)}"
+def _listed(what: str, names: Sequence[str], where: str = " in") -> str:
+    return f"{what}{where} {', '.join(f'self.{name}' for name in names if name)}"
 
 
 def _said(name: str, arguments: tuple[Any, ...]) -> str:

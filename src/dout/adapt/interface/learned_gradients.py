@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface.collaborators import Collaborator
+from dout.adapt.interface.collaborators import Collaborator, Overheard
 from dout.adapt.interface.held_values import held_at, may_be_put_at, places_of, put_at
 from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_parameter, is_residual, stem, value_of
@@ -121,7 +121,8 @@ def take_updates(
 ) -> None:
     """Where backward has changed parameters by `- rate * gradient`, note the gradients and put the parameters back.
 
-    What forward does not read is kept by an optimizer. It is put back too, as if there had been no step.
+    What forward does not read is kept by an optimizer. It is put back too, as if there had been no step; without a
+    rate nothing is noted.
     """
     found = {}
     numbers = [(name, item) for name, item in attributes_of(layer).items() if name in before and is_number(item)]
@@ -129,7 +130,7 @@ def take_updates(
         if name not in before or np.shape(plain(now)) != np.shape(plain(before[name])) or is_named_as_gradient(name):
             continue
         if not _is_same(np.asarray(plain(now)), plain(before[name])):
-            if _attribute_with(layer, name) in read:
+            if rate is not None and _attribute_with(layer, name) in read:
                 found[name] = (before[name] - now) / rate
             _put(layer, name, where.get(name), before[name])
     learn(layer, found)
@@ -194,34 +195,35 @@ def _hold(layer: Any, name: str, array: Any) -> None:
         item[int(inner) if isinstance(item, list) else next(k for k in item if str(k) == inner)] = array
 
 
+def collaborators_of(layer: Any) -> list[Collaborator]:
+    """What hears of gradients: in a layer's attributes, and what its backward was given."""
+    attributes = attributes_of(layer)
+    held = [*attributes.values(), *attributes.get(KEPT, {}).values()]
+    return [item for item in held if isinstance(item, Collaborator)]
+
+
 def take_recorded(layer: Any) -> None:
     """Note the gradients that a layer handed to its optimizers, or to that which its backward was given.
 
     The last may be given one for each sample, to average them itself: these are not noted.
     """
-    attributes = attributes_of(layer)
-    given = list(attributes.get(KEPT, {}).values())
-    for item in [*attributes.values(), *given]:
-        if isinstance(item, Collaborator):
-            for stepped, parameter in item.stepped:
-                for own in [own for own, array in parameters_of(layer) if array is stepped]:
-                    _hold(layer, own, parameter)
-            item.stepped.clear()
-            for parameter, gradient in item.updates:
-                if isinstance(gradient, tuple):
-                    learn(layer, _in_their_order(layer, gradient))
-                    continue
-                if any(item is one for one in given) and np.ndim(plain(gradient)) > np.ndim(plain(parameter)) > 0:
-                    continue
-                name = next((n for n, array in parameters_of(layer) if array is parameter), None)
-                if isinstance(parameter, str):
-                    name = next((n for n, _ in parameters_of(layer) if stem(n) == stem(parameter)), None)
-                elif name is None:
-                    same = [n for n, a in parameters_of(layer) if np.shape(plain(a)) == np.shape(plain(parameter))]
-                    name = same[0] if same else None
-                if name is not None:
-                    learn(layer, {name: gradient})
-            item.updates.clear()
+    given = list(attributes_of(layer).get(KEPT, {}).values())
+    for item in collaborators_of(layer):
+        for parameter, gradient in item.updates:
+            if isinstance(gradient, tuple):
+                learn(layer, _in_their_order(layer, gradient))
+                continue
+            if any(item is one for one in given) and np.ndim(plain(gradient)) > np.ndim(plain(parameter)) > 0:
+                continue
+            name = next((n for n, array in parameters_of(layer) if plain(array) is plain(parameter)), None)
+            if isinstance(parameter, str):
+                name = next((n for n, _ in parameters_of(layer) if stem(n) == stem(parameter)), None)
+            elif name is None and not isinstance(item, Overheard):
+                same = [n for n, a in parameters_of(layer) if np.shape(plain(a)) == np.shape(plain(parameter))]
+                name = same[0] if same else None
+            if name is not None:
+                learn(layer, {name: gradient})
+        item.updates.clear()
 
 
 def _in_their_order(layer: Any, gradients: Sequence[Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dout.adapt.array_makers import Maker, as_broadcast
 from dout.adapt.interface.array_holders import arrays_held, as_asked, bare, in_holders, left_in
-from dout.adapt.interface.collaborators import RATE, Collaborator
+from dout.adapt.interface.collaborators import RATE, Collaborator, Overheard
 from dout.adapt.interface.function_pairs import arrays_in_cells
 from dout.adapt.interface.held_values import gradients_at, held_at, places_of, put_at
 from dout.adapt.interface.interface import (
@@ -34,6 +34,7 @@ from dout.adapt.interface.learned_gradients import (
     OWN_RATE,
     arrays_of_parts,
     by_owner,
+    collaborators_of,
     is_float_array,
     is_number,
     learn,
@@ -76,6 +77,9 @@ def run_backward(user: Any, layer: Any, interface: Interface, douts: Sequence[An
     """
     handed: dict[str, Any] = {}
     douts = douts if interface.bare else in_holders(interface, douts)
+    own = {name: attributes_of(layer)[name] for name in interface.overheard}
+    held = [array for _, array in parameters_of(layer)] if own else []
+    attributes_of(layer).update({name: Overheard(item, held) for name, item in own.items()})
     own_step = _OwnStep(layer, interface)
     arguments = list(backward_arguments(user, layer, interface, douts, handed))
     if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
@@ -91,6 +95,7 @@ def run_backward(user: Any, layer: Any, interface: Interface, douts: Sequence[An
     result = _lines(result) if interface.row else result
     own_step.learned()
     take_recorded(layer)
+    attributes_of(layer).update(own)
     if interface.found:
         result = _found(layer, interface)
     if handed:
@@ -135,13 +140,14 @@ def _found(layer: Any, interface: Interface) -> Any:
 class _OwnStep:
     """A step that backward takes by itself: its gradients are what it changes, by its rate.
 
-    Parts of the layer hold copies while backward runs.
+    Parts of the layer hold copies while backward runs. What an optimizer changes is put back.
     """
 
     def __init__(self, layer: Any, interface: Interface) -> None:
         self.layer, self.forward, self.rate = layer, interface.forward, step_rate(layer, interface)
         steps = self.rate is not None
-        self.before = {place: array.copy() for place, array in parameters_of(layer)} if steps else {}
+        changes = steps or OPTIMIZER in interface.roles or bool(collaborators_of(layer))
+        self.before = {place: array.copy() for place, array in parameters_of(layer)} if changes else {}
         self.where = dict(parameters_of(layer)) if self.before else {}
         self.parts = arrays_of_parts(layer, self._read_by) if steps else {}
         for place, array in self.parts.items():
@@ -150,7 +156,7 @@ class _OwnStep:
 
     def learned(self) -> None:
         """Let the layer keep the gradients of what was changed, and its parts what they held."""
-        if self.before or self.alone:
+        if self.rate is not None or any(item.updates for item in collaborators_of(self.layer)):
             read = reads_and_writes(type(self.layer), self.forward)[0]
             take_updates(self.layer, {**self.alone, **self.before}, self.where, self.rate, read)
         take_updates_of_parts(self.layer, self.parts, self.rate)

@@ -174,7 +174,7 @@ class ClassSettings:
         first = "str" if lower in ("name", "label", "scope") else first
         if first in _OF_KIND:
             return _OF_KIND[first](name)
-        if "optim" in lower:
+        if "optim" in lower or (self._is_for_backward(name) and source.asked_of_objects(self.cls, name)):
             return [Collaborator()]
         padding = any(_WINDOW.search(p.name.lower()) for p in self.constructor if p.name != name)
         return numbers_named(name, share=lower == "p" and not padding)
@@ -214,8 +214,10 @@ class ClassSettings:
 
     def _is_slope(self, name: str) -> bool:
         """Whether a function that a constructor takes is a derivative: by its name, or as backward alone reads it."""
-        if names_slope(name):
-            return True
+        return names_slope(name) or self._is_for_backward(name)
+
+    def _is_for_backward(self, name: str) -> bool:
+        """Whether a constructor keeps an argument that backward reads, and forward does not."""
         built, first, second = self._methods()
         return (
             None not in (first, second)

@@ -15,7 +15,6 @@ from dout.adapt.argument_names import names_label, names_output, names_plain_ups
 from dout.adapt.array_makers import Maker
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.array_holders import holders_for
-from dout.adapt.interface.collaborators import Collaborator
 from dout.adapt.interface.interface import (
     BUFFER,
     DOUT,
@@ -26,6 +25,7 @@ from dout.adapt.interface.interface import (
 from dout.adapt.interface.interface_candidates import candidates, given_again, unproven_candidates
 from dout.adapt.interface.learned_gradients import (
     arrays_in,
+    collaborators_of,
     is_float_array,
     owned_by,
     parameters_of,
@@ -38,7 +38,7 @@ from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source.attribute_reads import attributes_given
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs, is_twice
 from dout.adapt.trial.gradient_owners import differs, in_a_list, is_finite, of_a_list, of_items, owners_of
-from dout.adapt.trial.own_updates import own_floats, own_rate
+from dout.adapt.trial.own_updates import asked_by_backward, own_floats, own_rate
 from dout.adapt.trial.places_left import (
     gradients_left,
     has_gradients,
@@ -313,8 +313,14 @@ class Trials:
                 order = tuple("" if name == target else name for name in order or names)
             has_pairs = interface.is_plain and without_pairs(layer, result) is not result  # it is to be adapted
             interface = replace(interface, order=order or tuple(names) if has_pairs else order)
-        recorders = [item for item in attributes_of(layer).values() if isinstance(item, Collaborator)]
-        handed = any(item.updates for item in recorders) and not any(interface.setup)
+        recorders = collaborators_of(layer)
+        handed = any(item.updates for item in recorders)
+        handed |= bool((recorders or interface.overheard) and attributes_of(layer).get(GRADIENTS))
+        asked = () if handed or interface.overheard else asked_by_backward(self.cls, interface, layer, before)
+        if asked:
+            heard = self._try(replace(interface, overheard=asked), make, inputs)
+            if heard.interface is not None and heard.interface.hands_over:
+                return heard
         stepping = replace(interface, rate=own_rate(interface, layer, before, network is not None), hands_over=handed)
         along = self._steps_along(stepping, make, inputs)
         interface = stepping if along else replace(stepping, rate=None, along=RATE_ROLE not in stepping.roles)
