@@ -1,8 +1,8 @@
 """Scripts as people keep them: in a folder below their packages, with libraries and data that are not there."""
 
 import gzip
-import importlib.util
 import importlib
+import importlib.util
 import json
 import pickle
 import tempfile
@@ -378,7 +378,8 @@ def test_layers_of_a_module_that_is_imported_by_its_name_are_recorded(tmp_path):
     text += "layer.forward(np.ones(4))\nlayer.backward(np.ones(4))\n"
     by_name = importlib.import_module
     (call,) = record_script(written(tmp_path, scale=SCALE, train=text)).calls
-    assert call.cls == "Scale" and call.gradients is not None
+    assert call.cls == "Scale"
+    assert call.gradients is not None
     assert importlib.import_module is by_name
 
 

@@ -39,7 +39,7 @@ def test_what_is_not_there_cannot_be_read_as_a_pickle():
     sys.setprofile(lambda *heard: None)  # of a call under an error Python tells this function, and not of the error
     try:
         with pytest.raises(NeedsError, match="needs a file of weights"):
-            pickle.load(Missing("a file of weights"))  # noqa: S301 - it is none
+            pickle.load(Missing("a file of weights"))
     finally:
         sys.setprofile(None)
 

@@ -30,13 +30,13 @@ from dout.trace.program.missing_files import missing_files
 from dout.trace.program.removed_numpy_names import INSTEAD, Removed
 from dout.trace.program.script_imports import script_imports
 from dout.trace.program.stub_modules import NeedsError
-from dout.trace.record.turns_without_backward import keep_first_turn
 from dout.trace.record.module_statements import needed, statements
 from dout.trace.record.record import finish
 from dout.trace.record.round_loss import loss_of_round
 from dout.trace.record.script_builtins import script_builtins
 from dout.trace.record.trace import Trace
 from dout.trace.record.training_step import leave_out_aside, leave_out_unfinished, take_updates
+from dout.trace.record.turns_without_backward import keep_first_turn
 from dout.trace.session.function_layers import FunctionLayer, PairsOf, no_pairs
 from dout.trace.session.layer_calls import MethodsOf, plain_methods
 from dout.trace.session.session import session
