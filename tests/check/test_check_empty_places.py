@@ -130,6 +130,39 @@ def test_an_attribute_that_is_none_is_no_gradient_to_return():
     assert named_errors(check(ReturnsAnEmptyPlace(), X)) == [("D105", "x")]
 
 
+class ReturnsThoseOfItsWeights:
+    """A network of two layers: of its data it computes the gradient, as its second layer does, and drops it."""
+
+    def __init__(self):
+        self.params = {"W1": np.linspace(-1, 1, 20).reshape(5, 4), "W2": np.linspace(-1, 2, 8).reshape(4, 2)}
+
+    def forward(self, x):
+        hidden, first = multiplied(x, self.params["W1"])
+        out, second = multiplied(hidden, self.params["W2"])
+        return out, (first, second)
+
+    def backward(self, dout, cache):
+        dhidden, dW2 = went_back(dout, cache[1])
+        _, dW1 = went_back(dhidden, cache[0])
+        grads = {"W1": dW1, "W2": dW2}
+        return grads
+
+
+def multiplied(x, W):
+    return x @ W, (x, W)
+
+
+def went_back(dout, cache):
+    x, W = cache
+    return dout @ W.T, x.T @ dout
+
+
+def test_a_dict_of_gradients_of_weights_stands_in_no_empty_place():
+    report = check(ReturnsThoseOfItsWeights(), X)
+    assert not named_errors(report)
+    assert {v.argument for v in report.verdicts} == {"W1", "W2"}
+
+
 class Base:
     def __init__(self):
         self.W = None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from draw_traces import HOSTILE, branch, buy_fruits, constant, given, hostile, made, one_layer, trace_of, user
 
+import dout
 from dout.draw import draw
 from dout.draw.paint.display_list import Circle, Path, Rect, Text
 from dout.draw.paint.scene_drawing import paint
@@ -31,6 +32,33 @@ def texts(trace: Trace, style: str, opened: object = "auto", *, unfold: bool = F
 def place(trace: Trace, text: str) -> tuple[float, float]:
     shapes = paint(build_scene(trace)).shapes
     return next((s.x, s.y) for s in shapes if isinstance(s, Text) and s.text == text)
+
+
+class Irregular:
+    """A layer of so many steps, in an order without a pattern."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = np.random.default_rng(0).integers(0, 4, steps)
+
+    def forward(self, x: float) -> float:
+        for step in self.steps:
+            x = (x * 0.5, x + 0.25, x * -2.0, x - 0.125)[step]
+        return x
+
+    def backward(self, dout: float) -> float:
+        return dout * math.prod((0.5, 1.0, -2.0, 1.0)[step] for step in self.steps)
+
+
+def operators(trace: Trace, opened: str = "auto") -> int:
+    shapes = paint(build_scene(trace, View(opened))).shapes  # type: ignore[arg-type]
+    return sum(isinstance(shape, Circle) and shape.radius > 10 for shape in shapes)
+
+
+def test_a_layer_that_is_alone_opens_by_itself_if_a_person_can_look_at_it() -> None:
+    short, long = (dout.trace(Irregular(steps), 0.5) for steps in (12, 400))
+    assert operators(short) == 12
+    assert operators(long) == 0
+    assert operators(long, "all") == 400
 
 
 def test_buy_fruits_shows_every_value_and_gradient_of_the_slides() -> None:

@@ -14,7 +14,8 @@ from foreign_programs import SCALE, USED, said, written
 from recorded_scripts import record_script
 
 import dout
-from dout.trace.record.script import first_turn, run_script
+from dout.trace.record.script import run_script
+from dout.trace.record.turns_without_backward import first_turn
 from dout.trace.session.layer_calls import LayerMethods
 
 
@@ -370,6 +371,30 @@ def test_of_a_loop_without_layers_the_first_turn_is_kept(tmp_path):
     assert first_turn([], {}) == 0
 
 
+def test_layers_of_a_module_that_is_imported_by_its_name_are_recorded(tmp_path):
+    text = (
+        "import importlib\nimport numpy as np\nnet = importlib.import_module('scale')\nlayer = net.Scale(np.ones(4))\n"
+    )
+    text += "layer.forward(np.ones(4))\nlayer.backward(np.ones(4))\n"
+    by_name = importlib.import_module
+    (call,) = record_script(written(tmp_path, scale=SCALE, train=text)).calls
+    assert call.cls == "Scale"
+    assert call.gradients is not None
+    assert importlib.import_module is by_name
+
+
+def test_of_a_layer_that_is_called_for_one_batch_after_the_other_the_first_is_kept(tmp_path):
+    text = SCALE + "layer, whole = Scale(np.ones(4)), 0.0\nfor rows in (3, 2, 4, 3, 3, 2, 5):\n"
+    text += "    batch = np.ones((rows, 4)) * rows\n    if rows > 2:\n        batch = batch + 1\n"
+    batches = text + "    whole += np.sum(layer.forward(batch))\nprint(whole / 7)\n"
+    trace = record_script(written(tmp_path, batches=batches))
+    assert len(trace.calls) == 1
+    assert any("again and again" in event.message for event in trace.events)
+    chain = text + "    state = layer.forward(state if rows < 5 else state + 1)\nprint(np.sum(state))\n"
+    chain = chain.replace("whole = Scale(np.ones(4)), 0.0", "state = Scale(np.ones(4)), np.ones(4)")
+    assert len(record_script(written(tmp_path, chain=chain)).calls) == 7
+
+
 def test_what_a_library_does_with_a_value_is_no_part_of_the_program_unless_a_layer_asks_it(tmp_path):
     outside = "import colorsys\n" + USED + "print(colorsys.rgb_to_hsv(y[0, 0], 0.5, y.sum()))\n"
     trace = record_script(written(tmp_path, a=SCALE + outside))
@@ -397,7 +422,10 @@ def test_a_notebook_is_run_cell_by_cell_and_places_name_the_cell(tmp_path):
 
 def test_what_is_no_notebook_is_said(tmp_path):
     (tmp_path / "notes.ipynb").write_text("{}")
-    with pytest.raises(dout.DoutError, match=r"notes\.ipynb is not valid"):
+    with pytest.raises(dout.DoutError, match=r"notes\.ipynb is no notebook: it is no JSON with a list of cells"):
+        record_script(tmp_path / "notes.ipynb")
+    (tmp_path / "notes.ipynb").write_text('{\n "cells": [\n<<<<<<< HEAD\n ]}\n')
+    with pytest.raises(dout.DoutError, match=r"notes\.ipynb:3 is no notebook: its JSON is broken there"):
         record_script(tmp_path / "notes.ipynb")
 
 

@@ -1,5 +1,6 @@
 """What stands for libraries that read and prepare data, and for the data: it does what a few lines of NumPy do."""
 
+import pickle
 import sys
 import zipfile
 
@@ -32,6 +33,15 @@ def said(folder, text):
     trace = record_script(path)
     assert len(trace.calls) == 1
     return [event.message for event in trace.events]
+
+
+def test_what_is_not_there_cannot_be_read_as_a_pickle():
+    sys.setprofile(lambda *heard: None)  # of a call under an error Python tells this function, and not of the error
+    try:
+        with pytest.raises(NeedsError, match="needs a file of weights"):
+            pickle.load(Missing("a file of weights"))
+    finally:
+        sys.setprofile(None)
 
 
 # --- preparation ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dout.draw.scene.backward_recording import Mirror, mirrored
 from dout.draw.scene.nesting import Nesting, is_made
@@ -18,6 +18,7 @@ from dout.trace.record.trace import Trace
 
 MOST_NODES = 200_000  # of a recording that is drawn
 MOST_ITEMS = 20_000  # of a picture
+MOST_SHOWN = 100  # operators of a layer that nobody has asked to open
 _MOST_NAMES = 20  # of layers in a message
 
 
@@ -55,8 +56,8 @@ class Selection:
 def select(trace: Trace, view: View) -> Selection:
     """Choose the nodes to draw, and the layers that are open.
 
-    "auto" opens a layer that is alone, if there is more in it than one node that takes what the layer is given. Raises
-    TargetError where that is too much.
+    "auto" opens a layer that is alone, if there is more in it than one node that takes what the layer is given, and no
+    more than a person can look at. Raises TargetError where what is asked for is too much.
     """
     if len(trace.graph.nodes) > MOST_NODES:
         raise TargetError(
@@ -95,6 +96,8 @@ def select(trace: Trace, view: View) -> Selection:
         loose,
     )
     seen = sum(is_made(node, trace) and selection.closed_around(nesting.homes.get(node)) is None for node in nodes)
+    if seen > MOST_SHOWN and view.open == "auto" and opened:
+        return select(trace, replace(view, open="none"))
     if seen > MOST_ITEMS:
         raise TargetError(f"the picture has {seen:,} operators; at most {MOST_ITEMS:,} are drawn: open fewer layers")
     return selection

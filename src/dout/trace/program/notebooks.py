@@ -8,6 +8,7 @@ import linecache
 import re
 from pathlib import Path
 
+from dout.errors import TargetError
 from dout.files import lines_of, regular, text_of
 from dout.trace.program.stub_modules import Quiet
 
@@ -22,7 +23,7 @@ def source_of(path: Path) -> str:
     Lines of a notebook that only its kernel understands (`%matplotlib inline`, `!pip install`) are left out, and so is
     a cell that is no Python without them; every line keeps its number, counted over the code cells.
 
-    Raises OSError, and SyntaxError or ValueError for what is no Python file or no notebook.
+    Raises OSError, TargetError for what is no notebook, and SyntaxError or ValueError for what is no Python file.
     """
     if path.suffix != SUFFIX:
         return text_of(path)
@@ -30,13 +31,15 @@ def source_of(path: Path) -> str:
 
 
 def cells_of(path: Path) -> list[str]:
-    """The code cells of a notebook, as `source_of` has them. Raises OSError, and ValueError for what is no notebook."""
+    """The code cells of a notebook, as `source_of` has them. Raises OSError; TargetError for what is no notebook."""
     try:
         document = json.loads(regular(path).read_text(encoding="utf-8"))
         cells = [c for c in document["cells"] if c.get("cell_type") == "code"]
         texts = ["".join(c["source"]) for c in cells]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no notebook ({type(error).__name__})") from None
+    except json.JSONDecodeError as error:
+        raise TargetError(f"{path}:{error.lineno} is no notebook: its JSON is broken there, {error.msg}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise TargetError(f"{path} is no notebook: it is no JSON with a list of cells") from None
     return [_python(text) for text in texts]
 
 

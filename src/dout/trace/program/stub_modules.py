@@ -52,7 +52,7 @@ class Missing:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self
+        return self._refuse() if name in _READ_BY_PYTHON else self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Refused, or nothing."""
@@ -97,6 +97,10 @@ class Missing:
         return self
 
 
+_READ_BY_PYTHON = (
+    "peek",
+    "readinto",
+)  # what `pickle.load` asks its file for
 _SETTINGS = (str, bytes, bool, int, float, type(None), EllipsisType, GenericAlias, Missing)
 
 

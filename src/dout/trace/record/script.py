@@ -7,7 +7,7 @@ import itertools
 import re
 import sys
 import traceback
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import dropwhile
@@ -36,11 +36,11 @@ from dout.trace.record.round_loss import loss_of_round
 from dout.trace.record.script_builtins import script_builtins
 from dout.trace.record.trace import Trace
 from dout.trace.record.training_step import leave_out_aside, leave_out_unfinished, take_updates
+from dout.trace.record.turns_without_backward import keep_first_turn
 from dout.trace.session.function_layers import FunctionLayer, PairsOf, no_pairs
 from dout.trace.session.layer_calls import MethodsOf, plain_methods
 from dout.trace.session.session import session
 from dout.trace.session.side_effects import KeptRuntime
-from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.script_tracer import ScriptTracer
 
 
@@ -87,7 +87,7 @@ class ScriptRun:
             leave_out_unfinished(tracer)
         losses = take_updates(tracer)
         if losses is None and not any(call.match for call in tracer.calls):
-            _keep_first_turn(tracer)
+            keep_first_turn(tracer)
         leave_out_aside(tracer)
         size = elements(node for node in tracer.nodes if node in tracer.call_of or not tracer.calls)
         if size > MOST_COMPARED:
@@ -140,9 +140,10 @@ def run_script(
         as_main(path, text, arguments, partial(tracer.note, "input")) as main,
         missing_files(path, said, ends=run_on) as files,
         script_imports(said, files.made_up),
+        script_builtins(tracer, state, is_notebook) as names,
     ):
         run = ScriptRun(path, main, tracer, rounds, methods_of)
-        main.__dict__["__builtins__"] = script_builtins(tracer, state, is_notebook)
+        main.__dict__["__builtins__"] = names
         try:
             pairs = partial(state.patches.functions, main.__dict__)
             errors = _run_each(codes, main, path, go_on=is_notebook, then=pairs)  # as a person runs its cells
@@ -177,50 +178,6 @@ def _told(errors: Sequence[UserCodeError], made_up: Sequence[str]) -> UserCodeEr
 def _answers(tracer: ScriptTracer) -> list[str]:
     """What was answered for a person: arguments, and lines of input."""
     return [event.message for event in tracer.events if event.kind == "input"]
-
-
-def _keep_first_turn(tracer: ScriptTracer) -> None:
-    """Forget all but the first turn of the loop that a recording ends in, and of a loop in that over the same layers.
-
-    A decoder is called for one word after the other.
-    """
-    turn = first_turn(tracer.nodes, tracer.call_of)
-    while turn:
-        message = "the program goes on with the same lines, turn after turn: the first turn is shown"
-        tracer.events.setdefault(Event("limit", message))
-        tracer.keep_first(turn)
-        turn = first_turn(tracer.nodes, tracer.call_of)
-        kept, gone = ({id(c.instance) for c in tracer.calls if (c.span[0] < turn) is first} for first in (True, False))
-        turn = turn if kept & gone else 0
-
-
-def first_turn(nodes: Sequence[Node], call_of: Mapping[Node, OpenCall]) -> int:
-    """How many of the nodes end with the first turn of the loop that a recording ends in; 0 where it ends in none.
-
-    A loop that lasts has the same lines three times or more, up to the end, in the same layers; a line that takes a
-    list of items, one more in each turn, is the same line. Of a recording from back to front, the longest beginning
-    that repeats itself is found in one pass (Z algorithm: Gusfield, Algorithms on Strings, ch. 1).
-    """
-
-    def line(node: Node) -> Hashable:
-        call = call_of.get(node)
-        return node.primitive, node.where, None if call is None else id(call.instance)
-
-    runs = [(each, len([*run])) for each, run in itertools.groupby(nodes, line)]
-    lines = [each for each, _ in reversed(runs)]
-    count, same, left, right = len(lines), [0] * len(lines), 0, 0
-    best = (0, 0)  # how much of the recording a turn of some length covers, and minus that length
-    for start in range(1, count):
-        reach = min(right - start, same[start - left]) if start < right else 0
-        while start + reach < count and lines[reach] == lines[start + reach]:
-            reach += 1
-        same[start] = reach
-        if start + reach > right:
-            left, right = start, start + reach
-        if reach >= 2 * start:
-            best = max(best, (start + reach, -start))
-    covered, turn = best[0], -best[1]
-    return sum(length for _, length in runs[: count - covered + turn]) if covered else 0
 
 
 def _loss_of(tracer: ScriptTracer) -> list[Node]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
+import importlib
 import re
 import sys
+from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
-from dout.trace.model.user_source import TAUGHT
+from dout.trace.model.user_source import TAUGHT, is_user_code
 from dout.trace.program import notebooks
 from dout.trace.session.session import Session
 from dout.trace.session.user_modules import user_modules
@@ -27,11 +31,21 @@ class _Answer(str):
         return 1.0
 
 
-def script_builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> dict[str, Any]:
-    """The script's builtins: its imports find the tracing versions, its classes are recorded, nothing waits."""
+@contextlib.contextmanager
+def script_builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> Iterator[dict[str, Any]]:
+    """The script's builtins: its imports find the tracing versions, its classes are recorded, nothing waits.
+
+    While it lasts, the same holds for `importlib.import_module`.
+    """
 
     def import_(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
-        module = builtins.__import__(name, globals, locals, fromlist, level)
+        return adopted(name, builtins.__import__(name, globals, locals, fromlist, level))
+
+    def import_module(name: str, package: str | None = None) -> Any:
+        module = by_name(name, package)
+        return adopted(name, module) if is_user_code(sys._getframe(1).f_code.co_filename) else module
+
+    def adopted(name: str, module: ModuleType) -> Any:
         if tracer.live or tracer.paused:
             if name.partition(".")[0] == "dout":  # its layers may have been loaded before the program
                 before.difference_update([known for known in before if known.startswith(TAUGHT)])
@@ -54,12 +68,16 @@ def script_builtins(tracer: ScriptTracer, state: Session, is_notebook: bool) -> 
         asked.add(line)
         return _Answer("1" if first else "")
 
-    asked, before = set[Any](), {*sys.modules, "__main__"}
-    return {
-        **vars(builtins),
-        "__import__": import_,
-        "__build_class__": build_class,
-        "input": answer,
-        **traced_modules.BUILTINS,
-        **(notebooks.BUILTINS if is_notebook else {}),
-    }
+    asked, before, by_name = set[Any](), {*sys.modules, "__main__"}, importlib.import_module
+    importlib.import_module = import_module
+    try:
+        yield {
+            **vars(builtins),
+            "__import__": import_,
+            "__build_class__": build_class,
+            "input": answer,
+            **traced_modules.BUILTINS,
+            **(notebooks.BUILTINS if is_notebook else {}),
+        }
+    finally:
+        importlib.import_module = by_name

@@ -24,6 +24,7 @@ from dout.graph import Node, topological
 from dout.judge.float_judge import in_float64
 from dout.run import attributes_of, copied, mro_of, otherwise
 from dout.run.held_objects import places, snapshot
+from dout.trace.session.pairing import GRADIENTS
 
 RULE = Rule("D105", "note", "no gradient for an input or a parameter")
 
@@ -119,9 +120,15 @@ def _of_each(
         yield RULE.about(subject, message, argument=name, severity=severity, fix=fix)
 
 
+@otherwise(False)
 def _returns_none_for_another(subject: Subject, examination: Examination) -> bool:
     """Whether backward returns what is None by a name that another value was meant to have: `return self.dx`."""
-    return not any(examination.call.gradients or ()) and bool(returned_by(type(subject.again()).backward))
+    layer = subject.again()
+    if any(examination.call.gradients or ()) or not returned_by(type(layer).backward):
+        return False
+    subject.runner.forward(layer, subject.fresh_inputs())
+    subject.runner.backward(layer, [*map(copied, _arriving(examination))], seed=0)
+    return not attributes_of(layer).get(GRADIENTS)  # it returns those of its parameters
 
 
 @otherwise(dict[str, Any]())
