@@ -39,6 +39,7 @@ from dout.run import (
     upstream,
 )
 from dout.run.held_objects import snapshot
+from dout.trace.model.replay import same_bits_deep
 from dout.trace.model.user_source import is_ours
 from dout.trace.record.record import record
 from dout.trace.session.pairing import pairs
@@ -156,15 +157,28 @@ def lines_moved_up(subject: Subject, only: Collection[str] = ()) -> Cause | None
     `only` names the gradients that have to be exact: backward may make a step of its own, after which it computes more.
     """
     function = backward_of(subject)
-    left = stepped(subject, lambda layer: None)
+    left, before = stepped(subject, lambda layer: None), _after_backward(subject, lambda layer: None)
     for name, line, text in _moved_up(function) if function else ():
-        if function is None or not stepped(subject, with_text(function, text)) >= left:
+        prepare = with_text(function, text) if function is not None else None
+        if prepare is None or not stepped(subject, prepare) >= left:
             continue  # a step that is no longer made makes every gradient right
+        if same_bits_deep(_after_backward(subject, prepare), before):
+            continue  # what is wrong stays so
         fix = _first_right(subject, function, [text], may_lack=True, only=only)
         if fix is not None:
             sentence = f"`{name}` is overwritten before the lines that need what it was: they belong above"
             return Cause("order", sentence, fix, Where(fix.file, line))
     return None
+
+
+@otherwise(None)
+def _after_backward(subject: Subject, prepare: Callable[[Any], None]) -> Any:
+    """What backward returns, and all arrays of the layer after it."""
+    with quiet():
+        layer = subject.again()
+        prepare(layer)
+        outputs = list(flat(layer.forward(*subject.fresh_inputs())))
+        return [run_backward(layer, upstream(outputs)), [*arrays(layer).values()]]
 
 
 @otherwise(frozenset[str]())
