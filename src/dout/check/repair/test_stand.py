@@ -227,8 +227,9 @@ class BackwardRuns:
         gradients = {name: kept.get(name) for name, at in places if at is None}
         gradients |= {name: items[at] for name, at in places if at is not None and at < len(items)}
         for name, shape in self.stand.shapes.items():
-            if np.size(gradients.get(name, shape)) == math.prod(shape) and gradients.get(name) is not None:
-                gradients[name] = np.reshape(gradients[name], shape)
+            gradient: Any = gradients.get(name)
+            if gradient is not None and np.size(gradient) == math.prod(shape):
+                gradients[name] = np.reshape(gradient, shape)
         return gradients
 
     def overwrote(self) -> bool:
