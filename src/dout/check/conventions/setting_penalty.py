@@ -17,6 +17,7 @@ from dout.run import attributes_of, flat, is_float_array, otherwise
 from dout.trace.model.replay import same_bits_deep
 
 BY_DIFFERENCES = 1e-4  # as far off may a difference be
+_ROUNDING = 1e-9  # so much of a gradient is no penalty: of numbers that add up to 0, say
 
 
 @kept
@@ -26,7 +27,7 @@ def strength_of_what_is_added(subject: Subject, name: str) -> str:
     run = subject.run()
     none = subject.run(douts=tuple(dout * 0 for dout in run.douts))
     place = subject.names.index(name)
-    if place >= len(none.gradients) or not any(map(np.any, flat(none.gradients[place]))):
+    if place >= len(none.gradients) or not _size(none.gradients[place]) > _ROUNDING * _size(run.gradients[place]):
         return ""
     opposite = tuple(-1.5 * x if is_float_array(x) else x for x in subject.fresh_inputs())
     other = subject.run(opposite, douts=tuple(dout * 0 for dout in run.douts))
@@ -42,6 +43,11 @@ def strength_of_what_is_added(subject: Subject, name: str) -> str:
             if any(verdict.argument == name and verdict.word in CLOSE for verdict in found):
                 return setting
     return ""
+
+
+def _size(gradient: Any) -> float:
+    """The largest number of a gradient, without its sign."""
+    return max((float(np.max(np.abs(part), initial=0.0)) for part in flat(gradient)), default=0.0)
 
 
 def _without(subject: Subject, setting: str) -> Any:

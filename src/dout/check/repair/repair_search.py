@@ -217,6 +217,7 @@ class RepairSearch:
             place = numbered[i]
             own = range(place.statement.lineno, (place.statement.end_lineno or 0) + 1)
             is_recorded = isinstance(seen[i].value, np.ndarray | float) or place.is_exponent  # others are no nodes
+            is_recorded &= not place.is_another_name
             unlikely = is_recorded and bool(focus) and focus.isdisjoint(own)
             unlikely = unlikely or place.function not in self.own
             known = not in_forward and any(place_of[p] in right for p in place.parents if p in place_of)

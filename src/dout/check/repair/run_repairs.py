@@ -21,6 +21,7 @@ from dout.check.repair.edits.expression_places import (
     functions_at,
 )
 from dout.check.repair.scratch_functions import OF_TRIED_CODE, with_text
+from dout.check.repair.test_stand import CLOSE, near
 from dout.check.report.fix import Fix
 from dout.check.report.verdicts import Cause
 from dout.files import lines_of
@@ -39,6 +40,7 @@ from dout.run import (
     upstream,
 )
 from dout.run.held_objects import snapshot
+from dout.trace.model.replay import same_bits_deep
 from dout.trace.model.user_source import is_ours
 from dout.trace.record.record import record
 from dout.trace.session.pairing import pairs
@@ -156,15 +158,27 @@ def lines_moved_up(subject: Subject, only: Collection[str] = ()) -> Cause | None
     `only` names the gradients that have to be exact: backward may make a step of its own, after which it computes more.
     """
     function = backward_of(subject)
-    left = stepped(subject, lambda layer: None)
+    left, before = stepped(subject, lambda layer: None), _after_backward(subject, lambda layer: None)
     for name, line, text in _moved_up(function) if function else ():
-        if function is None or not stepped(subject, with_text(function, text)) >= left:
+        if function is None or not stepped(subject, prepare := with_text(function, text)) >= left:
             continue  # a step that is no longer made makes every gradient right
+        if same_bits_deep(_after_backward(subject, prepare), before):
+            continue  # what is wrong stays so
         fix = _first_right(subject, function, [text], may_lack=True, only=only)
         if fix is not None:
             sentence = f"`{name}` is overwritten before the lines that need what it was: they belong above"
             return Cause("order", sentence, fix, Where(fix.file, line))
     return None
+
+
+@otherwise(None)
+def _after_backward(subject: Subject, prepare: Callable[[Any], None]) -> Any:
+    """What backward returns, and all arrays of the layer after it."""
+    with quiet():
+        layer = subject.again()
+        prepare(layer)
+        outputs = list(flat(layer.forward(*subject.fresh_inputs())))
+        return [run_backward(layer, upstream(outputs)), [*arrays(layer).values()]]
 
 
 @otherwise(frozenset[str]())
@@ -244,6 +258,20 @@ def _written(statement: ast.stmt) -> set[str]:
     handed = statement.value.args if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) else []
     nodes = [*stored, *(node for node in handed if isinstance(node, ast.Attribute))]
     return {ast.unparse(node.value if isinstance(node, ast.Subscript) else node) for node in nodes}
+
+
+@otherwise(True)
+def is_told_apart(subject: Subject, fix: Fix | None) -> bool:
+    """Whether a change of backward changes what it gives: where it does not, to be right there tells nothing."""
+    function = backward_of(subject)
+    if function is None or fix is None or fix.file != function.source.file:
+        return True
+    before, after = (
+        [item for item in flat(_after_backward(subject, prepare)) if isinstance(item, np.ndarray | float)]
+        for prepare in (lambda layer: None, with_text(function, fix.after))
+    )
+    close = max(CLOSE.get(np.asarray(item).dtype.itemsize, CLOSE[8]) for item in before)
+    return len(before) != len(after) or not all(near(new, old, close) for old, new in zip(before, after, strict=True))
 
 
 # --- arrays that others hold ------------------------------------------------------------------------------------------

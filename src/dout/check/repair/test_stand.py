@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextvars import ContextVar
@@ -65,6 +66,7 @@ class Stand:
     outputs: list[Any] = field(default_factory=list)
     got: dict[str, Any] = field(default_factory=dict)
     examination: Examination | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of gradients with axes of 1 more, or less
     shortened: bool = False  # with a row less than the examples
     negated: frozenset[str] = frozenset()  # gradients that lack a sign, and a length that may be a convention: it stays
     seed: int = 0  # of what the layer draws
@@ -89,6 +91,7 @@ class Stand:
             stand.inputs, stand.shortened = shorter(inputs, 0, rows - 1), True
             if rows < 2 or stand.inputs is inputs:
                 raise ValueError("one row is the least")
+        stand.shapes = {j.name: j.node.shape for j in examination.judged if j.only_axes_of_one and not a_row_less}
         runner = stand.after_forward(lambda layer: None)
         stand.douts = stand.upstream(runner.outputs)
         stand.outputs, stand.got = runner.outputs, runner.gradients()
@@ -222,7 +225,12 @@ class BackwardRuns:
             kept = {pair.name: pair.gradient for pair in pairs(self.before, vars(self.layer))}
         places = self.stand.wanted.items()
         gradients = {name: kept.get(name) for name, at in places if at is None}
-        return gradients | {name: items[at] for name, at in places if at is not None and at < len(items)}
+        gradients |= {name: items[at] for name, at in places if at is not None and at < len(items)}
+        for name, shape in self.stand.shapes.items():
+            gradient: Any = gradients.get(name)
+            if gradient is not None and np.size(gradient) == math.prod(shape):
+                gradients[name] = np.reshape(gradient, shape)
+        return gradients
 
     def overwrote(self) -> bool:
         """Whether backward wrote into the upstream gradients that it was given last."""

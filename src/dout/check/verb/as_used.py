@@ -6,10 +6,11 @@ import numpy as np
 
 from dout.adapt.search.example import as_found
 from dout.check.program.used_example import Closeness, UsedExample
+from dout.check.repair.run_repairs import is_told_apart
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules.formula.d105_no_gradient import RULE as NO_GRADIENT
-from dout.check.verb.judged_layer import agrees
+from dout.check.verb.judged_layer import agrees, subject_of
 from dout.check.verb.other_meanings import wrong_here
 from dout.run import arrays
 
@@ -21,6 +22,9 @@ def as_used(report: Report, used: UsedExample) -> Report:
     number is no ground: one side of a condition is right there, or a dout of 1. Nor is one where the numbers of the
     smaller sizes are right, too, and others on another side of a condition alone are wrong.
 
+    Nor is one on which the change that mends it changes nothing: what is wrong is right there by chance, as where no
+    index comes twice.
+
     Of a loss that is used on one number a sample, and right there, nobody has asked for more.
     """
     if used.use.back.turn >= 0 and not used.use.back.is_asked:
@@ -30,14 +34,17 @@ def as_used(report: Report, used: UsedExample) -> Report:
     more = {id(f) for f in report.findings if _is_on_more_columns(report, f, used)}
     alone = f"; {used.place} gives it one number a sample, and it is right there"
     report = report.with_each(lambda item: item.doubted(alone) if id(item) in more else item)
+    fixes = {id(f): f.fix for f in wrong_here(report)}
     wrong = {id(f): str(f.argument) for f in wrong_here(report)}
     if not wrong or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
         return report
     layer, ordered = as_found(itself.target, itself.example)
     if all(array.size == 1 for array in arrays(ordered).values()):
         return report
+    itself_run = subject_of(layer, ordered, itself.example.init)
+    wrong = {place: name for place, name in wrong.items() if is_told_apart(itself_run, fixes[place])}
     smaller = (*as_found(used.target, used.example), used.example.init, wrong.values())
-    if agrees(*smaller) or not agrees(layer, ordered, itself.example.init, wrong.values()):
+    if not wrong or agrees(*smaller) or not agrees(layer, ordered, itself.example.init, wrong.values()):
         return report
     doubt = f"; {itself.said} it is right: it may not be meant for other numbers"
     return report.with_each(lambda item: item.doubted(doubt) if id(item) in wrong else item)

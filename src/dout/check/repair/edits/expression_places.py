@@ -279,6 +279,11 @@ class ExpressionPlace:
         return isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and parent.func.attr in _ALONG
 
     @property
+    def is_another_name(self) -> bool:
+        """Whether a statement gives another name to it, and computes nothing."""
+        return isinstance(self.parents[0], ast.Assign) and isinstance(self.node, ast.Name | ast.Attribute)
+
+    @property
     def is_exponent(self) -> bool:
         """Whether something is raised to it."""
         above = self.parents[0]

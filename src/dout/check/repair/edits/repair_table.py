@@ -136,6 +136,7 @@ KINDS: tuple[RepairKind, ...] = (
     *_each(1.3, "formula", "a ** b", "{a} ** ({b} - 1)", "{a} ** ({b} + 1)"),
     RepairKind(1.0, "sign", "-a", "{a}"),
     RepairKind(1.3, "missing term", "-a", "1 - {a}"),
+    RepairKind(1.9, "sign", "-a", "{a} * np.sign({t})", ARRAY),
     *(RepairKind(1.5, "formula", spot, "1 - {x}") for spot in (WHOLE, EditedSpot.FACTOR)),
     RepairKind(1.05, "sign", WHOLE, "-{p}"),
     RepairKind(1.35, "sign", NAME, "-{x}"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from dout.check.repair.edits.exchanged_parts import Terms
 
-_MOST_TERMS = 24
+_MOST_TERMS = 64
 NOTHING = 1e-12  # what is nothing but rounding is right as a factor, or as a term, by chance
 
 
@@ -31,7 +31,7 @@ class Seen:
         """The numbers that can be written there: local names, arguments, attributes of self, and parts of them."""
         found = ((text, number_in(value)) for text, value in self._written())
         found = ((text, value) for text, value in found if is_number(value) and type(value) is not bool)
-        return [*itertools.islice(found, _MOST_TERMS), *self.parts]
+        return [*itertools.islice(_different(found), _MOST_TERMS), *self.parts]
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -84,6 +84,17 @@ class Seen:
     def named(self) -> set[float]:
         """The numbers that a name holds, but for 0 and 1."""
         return {abs(float(v)) for _, v in self.terms if not np.shape(v)} - {0.0, 1.0}
+
+
+def _different(terms: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The terms without arrays that hold what one before them holds, by another name, or nothing but zeros."""
+    known = set[tuple[Any, ...]]()
+    for text, value in terms:
+        is_array = isinstance(value, np.ndarray)
+        held = (value.shape, value.dtype.str, value.tobytes()) if is_array else (text,)
+        if held not in known and not (is_array and not value.any()):
+            yield text, value
+        known.add(held)
 
 
 def number_in(value: Any) -> Any:
