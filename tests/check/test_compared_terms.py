@@ -94,7 +94,7 @@ class BinaryLoss:
 def test_a_loss_that_multiplies_by_the_slope_of_its_activation_again_has_factors_too_many():
     assert errors(JOINED, X, ONE_HOT) == []
     found = error_of(JOINED.replace(" / self.t.size", " * self.y * (1 - self.y) / self.t.size"), X, ONE_HOT)
-    assert "a factor too many" in found.because
+    assert "one factor too many" in found.because
     assert added(found) == ["return dout * (self.y - self.t) / self.t.size"]
 
 

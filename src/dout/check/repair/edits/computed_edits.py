@@ -205,9 +205,10 @@ def _other_number(place: ExpressionPlace, node: ast.Constant, ndim: int) -> Foun
     for cost, other in likely:
         other = int(other) if type(c) is int and other == int(other) else other
         is_nothing = (other == 0 and place.is_operand_of(ast.Pow, ast.Add, ast.Sub)) or (
-            other == 1 and place.is_exponent
+            other == 1 and (place.is_exponent or place.is_divisor or place.is_operand_of(ast.Mult))
         )
         if other != c and not is_nothing:
+            cost += 0.2 * (4 * c % 1 != 0)  # 1.702 is no half of what was meant
             word = "sign" if other == -c and not place.is_axis else word_of_number(place)
             yield cost, word, f"({other!r})" if other < 0 else repr(other)
 
@@ -238,7 +239,7 @@ def _other_element(place: ExpressionPlace, node: ast.Subscript, ndim: int) -> Fo
             bound = place.function.source.segment(piece.lower or piece.upper or piece)
             yield 1.2, "formula", place.replaced(piece, f"{bound}:" if piece.lower is None else f":{bound}")
     if len(parts) == 1 and isinstance(parts[0], ast.Constant) and isinstance(parts[0].value, int):
-        yield from ((1.3, "swapped", place.replaced(parts[0], str(n))) for n in (*range(4), -1))
+        yield from ((1.3 + 0.1 * (n < 0), "swapped", place.replaced(parts[0], str(n))) for n in (*range(4), -1))
 
 
 def _cut_from_the_start(place: ExpressionPlace, node: ast.Subscript, parts: Sequence[ast.expr]) -> Found:

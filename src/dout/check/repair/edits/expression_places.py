@@ -284,6 +284,11 @@ class ExpressionPlace:
         return isinstance(self.parents[0], ast.Assign) and isinstance(self.node, ast.Name | ast.Attribute)
 
     @property
+    def is_divisor(self) -> bool:
+        """Whether something is divided by it."""
+        return self.is_operand_of(ast.Div) and self.parents[0].right is self.node
+
+    @property
     def is_exponent(self) -> bool:
         """Whether something is raised to it."""
         above = self.parents[0]

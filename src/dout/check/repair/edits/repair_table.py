@@ -306,7 +306,7 @@ def sentence_of(word: str, old: str, new: str) -> str:
     if word == "mask" and _is_inverted(old, new):
         return "the mask is inverted"
     if word == "factor" and (more := _more_factors(old, new)):
-        return "a factor is missing" if more > 0 else "there is a factor too many"
+        return "a factor is missing" if more > 0 else "there is one factor too many"
     if word == "swapped" and _is_a_name(old) and _is_a_name(new):
         return "another value belongs here"
     if word == "swapped" and "=" in old and "[" in old.partition("=")[0]:
