@@ -50,6 +50,31 @@ def test_what_the_first_forward_kept_is_stale_in_the_second(x):
     assert found(RootOfTheFirst, np.abs(x))["D206"].severity == "error"
 
 
+class Steps:
+    """It keeps each of its inputs in a list, from which `reset` takes them: one call is one step of time."""
+
+    def __init__(self):
+        self.W = np.linspace(-1.0, 1.0, 9).reshape(3, 3)
+        self.reset()
+
+    def reset(self):
+        self.inputs, self.states = [], [np.zeros((1, 3))]
+
+    def forward(self, x):
+        self.inputs.append(x)
+        self.states.append(x + self.states[-1] @ self.W)
+        return self.states[-1]
+
+    def backward(self, dout):
+        return dout
+
+
+def test_a_list_of_steps_that_grows_is_no_stale_input():
+    report = found(Steps, np.array([[1.0, 0.5, -0.25], [2.0, -1.5, 0.75]]))
+    assert "still that of the first forward" not in getattr(report.get("D206"), "message", "")
+    assert "error" not in {finding.severity for finding in report.values()}
+
+
 class Lazy:
     """Its weights are made in the first forward, of the shape of the inputs alone."""
 

@@ -14,7 +14,7 @@ from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject, kept
 from dout.errors import DoutError
-from dout.judge.outcomes import CLOSE, RIGHT, NoRuleError
+from dout.judge.outcomes import CLOSE, RIGHT, NoRuleError, Outcome
 from dout.run import mapped, otherwise
 from dout.trace.model.user_source import behind
 
@@ -84,6 +84,15 @@ def right_where_small(subject: Subject, examination: Examination) -> frozenset[s
         return frozenset()
     here, there = ({j.name: np.asarray(e.data[j.gradient]) for j in e.judged} for e in (examination, small))
     return frozenset(name for name in right & here.keys() if not np.array_equal(here[name] * _SMALL, there[name]))
+
+
+@otherwise(False)
+def is_right_for_less(examination: Examination, outcome: Outcome) -> bool:
+    """Whether a refuted gradient is right at its own point for a dout that is 2³⁰ times smaller."""
+    seeds = {*examination.seeds.values()}
+    point = {node: _made_small(x) if node in seeds else x for node, x in outcome.point.items()}
+    own = next(one for one in examination.outcomes(point)[0] if one.judged.node is outcome.judged.node)
+    return own.word in RIGHT
 
 
 def _made_small(dout: Any) -> Any:

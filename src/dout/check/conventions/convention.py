@@ -14,7 +14,13 @@ from typing import Literal
 import numpy as np
 
 from dout.adapt.argument_names import stands_for
-from dout.check.conventions.clipping import is_cut_at_a_limit, is_limited, right_by_differences, right_where_small
+from dout.check.conventions.clipping import (
+    is_cut_at_a_limit,
+    is_limited,
+    is_right_for_less,
+    right_by_differences,
+    right_where_small,
+)
 from dout.check.conventions.counted_constants import (
     averages,
     compounds,
@@ -222,7 +228,8 @@ def _clipped(gradient: RefutedGradient) -> Convention | None:
     subject = gradient.subject
     right = right_by_differences(subject) if examination is None else right_where_small(subject, examination)
     cut = subject.ends and is_cut_at_a_limit(subject, outcome.got, outcome.expected)
-    if gradient.name not in right and not cut:
+    there = examination is not None and is_right_for_less(examination, outcome)
+    if gradient.name not in right and not (cut or there):
         return None
     return Convention(Word.CLIPPED, "backward clips it: it is the derivative where dout is small")
 

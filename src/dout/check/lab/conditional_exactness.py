@@ -12,6 +12,8 @@ from dout.judge.judging_points import generic
 from dout.judge.outcomes import NoRuleError, Word
 from dout.run import PlainRun, copied
 
+_SMALL = 2.0**-30
+
 
 class RefutedNumber(NamedTuple):
     """A gradient that exact arithmetic refutes: whose, the right and the wrong number, and their place."""
@@ -36,7 +38,13 @@ def refuted(
     lab: Lab, layer: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any], outputs: list[Any]
 ) -> RefutedNumber | None:
     """The first gradient that exact arithmetic refutes; None where it does not, or cannot say."""
-    found = examined(lab, layer, inputs, lab.douts(outputs), keywords)
+    return _refuted(lab, layer, inputs, keywords, lab.douts(outputs))
+
+
+def _refuted(
+    lab: Lab, layer: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any], douts: tuple[Any, ...]
+) -> RefutedNumber | None:
+    found = examined(lab, layer, inputs, douts, keywords)
     if found is None or (any(e.kind == "specialised" for e in found.trace.events) and not found.is_steered):
         return None
     try:
@@ -56,10 +64,16 @@ def _name(lab: Lab, name: str) -> str:
 
 
 def only_here(lab: Lab, run: PlainRun) -> RefutedNumber | None:
-    """A gradient that is refuted on the inputs of this run, although none is on the layer's own."""
+    """A gradient that is refuted on the inputs of this run, although none is on the layer's own.
+
+    One that is right for a small `dout` is none: backward clips it.
+    """
     if _is_wrong_as_given(lab):
         return None
-    return refuted(lab, lab.fresh(), tuple(map(copied, run.inputs)), {}, run.outputs)
+    wrong = refuted(lab, lab.fresh(), tuple(map(copied, run.inputs)), {}, run.outputs)
+    small = tuple(dout * _SMALL for dout in lab.douts(run.outputs)) if wrong is not None else ()
+    is_clipped = small and _refuted(lab, lab.fresh(), tuple(map(copied, run.inputs)), {}, small) is None
+    return None if is_clipped else wrong
 
 
 @once

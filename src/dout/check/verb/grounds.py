@@ -291,7 +291,7 @@ class Grounds:
         return replace(item, reason=replace(item.reason, guessed=guessed)) if isinstance(item.reason, Refuted) else item
 
     def _of_its_roles(self, report: Report) -> str:
-        """What to say where no gradient fits, and backward was handed inputs under names that it gives to others.
+        """What to say where no gradient fits, and backward was handed None, or inputs under names of others.
 
         One change that mends all gradients confirms what it was handed; a line derived anew for each does not.
         """
@@ -302,7 +302,12 @@ class Grounds:
         own = required_by(cls, interface.backward)
         inputs = {p.name for p in Target(self.target).inputs(interface)}
         wrong = wrong_here(report)
-        if len(inputs) == 1 or all(item.fix and item.fix == wrong[0].fix for item in wrong):
+        if all(item.fix and item.fix == wrong[0].fix for item in wrong):
+            return ""
+        empty = [name for name, role in zip(own, interface.roles, strict=False) if role == "None"]
+        if empty:
+            return f"what {interface.backward} gives where {empty[0]} is None may be the gradient of something else"
+        if len(inputs) == 1:
             return ""
         handed = [name for name, role in zip(own, interface.roles, strict=False) if role in inputs and name != role]
         has_no_shape = any(item.index is None for item in wrong)

@@ -86,7 +86,9 @@ def _second_round(lab: Lab) -> Findings:
         lab.clear(layer)
         used = deep_copy(layer)
         again = lab.run(douts=tuple(map(copied, lab.base.douts)), layer=layer)
-        frozen = _frozen(lab, used, layer) if not same(again.outputs, lab.base.outputs) else None
+        collects = _collects(used, layer)
+        is_another = not collects and not same(again.outputs, lab.base.outputs)
+        frozen = _frozen(lab, used, layer) if is_another else None
         if frozen is not None:
             message = (
                 f"in a second round, on other inputs, forward gives another output: {frozen} is still that of the "
@@ -100,7 +102,6 @@ def _second_round(lab: Lab) -> Findings:
             continue
         if refuted(lab, lab.fresh(), lab.inputs(), {}, lab.base.outputs) is not None:
             return  # it is wrong in the first round already
-        collects = _collects(used, layer)
         wrong = refuted(lab, used, lab.inputs(), {}, again.outputs)
         if wrong is not None:  # the output of a network with a memory depends on earlier calls, rightly
             why = "backward uses what the first round left; keep or clear it anew in each one"
