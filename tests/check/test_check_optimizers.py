@@ -111,6 +111,53 @@ def test_a_step_before_the_gradient_of_the_input_shows_in_it(tmp_path):
     assert wrong(judged(tmp_path, "Plain", EARLY)) == {"x"}
 
 
+class Rate:
+    """Steps a whole layer, by the gradients of a dict, or of two lists."""
+
+    def by_name(self, layer, gradients):
+        for name, gradient in gradients.items():
+            layer.params[name] -= 0.01 * gradient
+
+    def by_place(self, parameters, gradients):
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter -= 0.01 * gradient
+
+
+class ByName:
+    def __init__(self, stepper):
+        draw = np.random.default_rng(1)
+        self.params, self.stepper = {"W": draw.normal(size=(5, 3)), "b": draw.normal(size=3)}, stepper
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params["W"] + self.params["b"]
+
+    def backward(self, dout):
+        dx = dout @ self.params["W"].T
+        self.step(self.x.T @ dout, dout.sum(axis=0))
+        return dx
+
+    def step(self, dW, db):
+        self.stepper.by_name(self, {"W": dW, "b": db})
+
+
+class ByPlace(ByName):
+    def step(self, dW, db):
+        self.stepper.by_place([self.params["W"], self.params["b"]], [dW, db])
+
+
+class ByPlaceWrong(ByPlace):
+    def step(self, dW, db):
+        super().step(dW * 3, db)
+
+
+@pytest.mark.parametrize(("cls", "names"), [(ByName, set()), (ByPlace, set()), (ByPlaceWrong, {"W"})])
+def test_a_layer_that_is_there_is_judged_with_its_own_optimizer(cls, names):
+    report = check(cls(Rate()), np.linspace(-1.0, 1.0, 20).reshape(4, 5) ** 3)
+    assert {verdict.argument for verdict in report.verdicts} == {"x", "W", "b"}
+    assert {f.argument for f in report.findings if f.severity == "error"} == names
+
+
 class Told:
     """Is built with something that backward alone asks: no program says what."""
 

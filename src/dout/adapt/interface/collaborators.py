@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import names_output, names_rate, names_switch
-from dout.run import attributes_of
+from dout.run import attributes_of, copied
 from dout.trace.program.stub_modules import is_dropped
 from dout.trace.tracer.traced import plain
 
@@ -121,10 +121,9 @@ class Overheard(Collaborator):
         return self._own(*items, **named)
 
     def _ordered(self, one: Any, two: Any) -> tuple[Any, Any]:
-        """A parameter and a copy of its gradient, which may be changed; or a layer and all of them."""
-        if isinstance(two, tuple):
-            return one, two
-        return (one, +two) if any(plain(one) is plain(item) for item in self._parameters) else (two, +one)
+        """A parameter, or its key, and a copy of its gradient, which may be changed; or a layer and all of them."""
+        is_known = isinstance(one, str) or any(plain(one) is plain(item) for item in self._parameters)
+        return (one, copied(two)) if is_known or isinstance(two, tuple) else (two, copied(one))
 
     def _beside(self, own: Any) -> Overheard:
         return Overheard(own, self._parameters, self.updates)
@@ -136,7 +135,10 @@ class Overheard(Collaborator):
         return self._beside(item) if callable(item) else item
 
     def __setattr__(self, name: str, item: Any) -> None:
-        setattr(self._own, name, item)
+        if name in self.__dict__:
+            self.__dict__[name] = item
+        else:
+            setattr(self._own, name, item)
 
     def __getitem__(self, key: Any) -> Any:
         return self._beside(self._own[key])
