@@ -151,6 +151,7 @@ def test_loaders_that_an_installed_library_has_no_more_or_cannot_fetch_are_stood
         "from sklearn import datasets\n"
         "assert datasets.load_boston().data.shape == (506, 13)\n"
         "assert datasets.load_iris().data.shape == (150, 4)\n"
+        "assert not hasattr(datasets.load_iris(), 'has_no_such_part')\n"
     )
     assert "stand-in data for sklearn.datasets.load_boston" in said(record_script(written(tmp_path, a=text + USED)))
 
