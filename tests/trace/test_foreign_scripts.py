@@ -372,6 +372,12 @@ def test_of_a_loop_without_layers_the_first_turn_is_kept(tmp_path):
     assert first_turn([], {}) == 0
 
 
+def test_a_script_beside_a_module_of_its_packages_name_imports_from_the_package(tmp_path):
+    run = "from net.scale import *\n" + USED
+    script = written(tmp_path, net____init__="", net__net="", net__scale=SCALE, net__run=run)
+    assert [call.cls for call in record_script(script).calls] == ["Scale"]
+
+
 def test_layers_of_a_module_that_is_imported_by_its_name_are_recorded(tmp_path):
     text = (
         "import importlib\nimport numpy as np\nnet = importlib.import_module('scale')\nlayer = net.Scale(np.ones(4))\n"
