@@ -308,6 +308,26 @@ def test_a_backward_that_raises_on_other_rows_is_wrong_where_forward_takes_them(
     assert "and forward runs" in finding.message
 
 
+class Cell:
+    """Its samples are columns, and its weights were made for what comes and for its own state, one below the other."""
+
+    def __init__(self):
+        self.W = np.linspace(-1.0, 1.0, 35).reshape(5, 7)
+
+    def forward(self, x, h):
+        self.joined, self.split = np.vstack([h, x]), len(h)
+        return self.W.dot(self.joined)
+
+    def backward(self, dout):
+        self.dW = dout @ self.joined.T
+        back = self.W.T @ dout
+        return back[self.split :], back[: self.split]
+
+
+def test_what_weights_were_made_for_is_no_number_of_rows():
+    assert "D506" not in found(Cell, np.ones((4, 3)) * 0.5, np.linspace(-1.0, 1.0, 9).reshape(3, 3))
+
+
 def test_what_forward_does_not_take_either_is_no_error():
     assert found(NoOtherRows, WIDE, np.array([0, 2, 1, 0]))["D506"].severity == "warning"
 

@@ -151,6 +151,7 @@ def test_loaders_that_an_installed_library_has_no_more_or_cannot_fetch_are_stood
         "from sklearn import datasets\n"
         "assert datasets.load_boston().data.shape == (506, 13)\n"
         "assert datasets.load_iris().data.shape == (150, 4)\n"
+        "assert not hasattr(datasets.load_iris(), 'has_no_such_part')\n"
     )
     assert "stand-in data for sklearn.datasets.load_boston" in said(record_script(written(tmp_path, a=text + USED)))
 
@@ -369,6 +370,12 @@ def test_of_a_loop_without_layers_the_first_turn_is_kept(tmp_path):
     trace = record_script(written(tmp_path, train=text))
     assert [str(node.primitive) for node in trace.graph.nodes if node.inputs] == ["multiply", "multiply", "subtract"]
     assert first_turn([], {}) == 0
+
+
+def test_a_script_beside_a_module_of_its_packages_name_imports_from_the_package(tmp_path):
+    run = "from net.scale import *\n" + USED
+    script = written(tmp_path, net____init__="", net__net="", net__scale=SCALE, net__run=run)
+    assert [call.cls for call in record_script(script).calls] == ["Scale"]
 
 
 def test_layers_of_a_module_that_is_imported_by_its_name_are_recorded(tmp_path):

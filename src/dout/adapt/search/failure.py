@@ -65,8 +65,8 @@ class Failure:
         init, names = {n: item for n, item in self.init.items() if n in self.free}, self.arguments
         yield from ({name: value} for name, value in self._wanted() if name in init)
         known = {n: item for step in self._steps for n, item in step.tb_frame.f_globals.items()} if names else {}
-        for module in [m for m in known.values() if is_user_code(getattr(m, "__file__", None) or "")]:
-            known = {**names_of(module), **known}
+        for inside in map(names_of, [*known.values()]):  # of modules; a table may raise where it is asked for a name
+            known = {**inside, **known} if is_user_code(inside.get("__file__") or "") else known
         for pattern, change in BY_MESSAGE if names else ():
             if match := re.search(pattern, str(self.error)):
                 yield from change(Failed(names, init, known), *match.groups())

@@ -116,7 +116,12 @@ def _read_data_sets(folder: str = "", one_hot: bool = False, **kwargs: Any) -> A
 class _Bunch(dict[str, Any]):
     """What the loaders of scikit-learn return: a dict with attributes."""
 
-    __getattr__, __setattr__ = dict.__getitem__, dict.__setitem__
+    __setattr__ = dict.__setitem__
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self:
+            raise AttributeError(name)
+        return self[name]
 
 
 def _table(kind: str, return_X_y: bool = False, n_class: int = 10, **kwargs: Any) -> Any:

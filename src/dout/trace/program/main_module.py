@@ -10,7 +10,7 @@ import linecache
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -39,12 +39,13 @@ def as_main(path: Path, text: str, arguments: Sequence[str], said: Callable[[str
     main.__package__ = home.name.rpartition(".")[0] or None if "from ." in text else None
     own = str(path.resolve().parent)
     folders = [*home.folders, own] if "from ." in text else [own, *home.folders]  # a program looks into its own first
-    is_named_so = re.search(rf"^\s*(from|import) {re.escape(path.stem)}\.", text, re.MULTILINE)
+    imported = set(re.findall(r"^\s*(?:from|import) (\w+)\.", text, re.MULTILINE))
+    packages = imported & {path.stem, Path(own).name}
     kept = sys.modules.get("__main__"), sys.argv, argparse.ArgumentParser.parse_known_args
     sys.modules["__main__"], sys.argv = main, _Arguments([str(path), *arguments], said)
     argparse.ArgumentParser.parse_known_args = _with_what_it_needs(kept[2], said)  # type: ignore[method-assign]
     try:
-        with importing_from(folders), _package_beside(path) if is_named_so else contextlib.nullcontext():
+        with importing_from(folders), _packages_beside(path, packages):
             yield main
     finally:
         if kept[0] is not None:
@@ -66,12 +67,12 @@ def importing_from(folders: Sequence[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _package_beside(path: Path) -> Iterator[None]:
-    """While it lasts, let `net/net.py` import from the package `net`, and not from itself."""
+def _packages_beside(path: Path, packages: Container[str]) -> Iterator[None]:
+    """While it lasts, let `net/net.py` and `net/train.py` import from the package `net`."""
 
     def find_spec(name: str, within: Any = None, target: Any = None) -> ModuleSpec | None:
         elsewhere = [folder for folder in sys.path if Path(folder).resolve() != path.resolve().parent]
-        return PathFinder.find_spec(name, elsewhere) if name == path.stem else None
+        return PathFinder.find_spec(name, elsewhere) if name in packages else None
 
     finder: Any = SimpleNamespace(find_spec=find_spec)
     sys.meta_path.insert(0, finder)

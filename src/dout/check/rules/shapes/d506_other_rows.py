@@ -77,9 +77,11 @@ def _has_rows(got: PlainRun, size: int) -> bool:
 def _is_fixed(lab: Lab, group: tuple[int, ...], length: int, unfit: int, ran: dict[int, PlainRun | CrashError]) -> bool:
     """Whether it is the layer that wants so many rows, and not what it was built with."""
     got = ran[unfit]
-    others = (x for i, x in enumerate(lab.subject.inputs) if i not in group)
-    if any(length in np.shape(x) for x in others if isinstance(x, np.ndarray)):
+    others = [x for i, x in enumerate(lab.subject.inputs) if i not in group and isinstance(x, np.ndarray)]
+    if any(length in np.shape(x) for x in others):
         return False  # `W.dot(a)`: it is the length of another input, too
+    if any(holds(lab, length + len(x)) for x in others if x.ndim):
+        return False  # `W @ np.vstack((h, x))`: it was built for both
     if len(group) > 1 and fits(lab, sized(lab, group[:1], length, unfit), length, unfit):
         return False  # a filter is as long by chance
     tables = [x for i in group if np.ndim(x := lab.subject.inputs[i]) > 1]
