@@ -119,8 +119,9 @@ def has_an_order(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is an array or a number."""
-    return isinstance(value, np.ndarray | np.generic) or type(value) in (int, float, bool)
+    """Whether a value is an array of numbers, or a number."""
+    is_array = isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc"
+    return is_array or type(value) in (int, float, bool)
 
 
 def is_float(value: Any) -> bool:
