@@ -218,6 +218,8 @@ def word_of_number(place: ExpressionPlace) -> str:
         return "axis"
     if any(isinstance(p, ast.Compare) for p in place.parents):
         return "mask"
+    if isinstance(place.node, ast.Constant) and place.node.value == 0:
+        return "missing term"
     return "formula" if place.is_operand_of(ast.Add, ast.Sub, ast.Pow) else "factor"
 
 
