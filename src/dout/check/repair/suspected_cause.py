@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -161,8 +162,15 @@ class CauseSearch:
         return other
 
     def _breaks(self, found: ProvenRepair) -> bool:
-        """Whether a gradient in between that was right is wrong after a repair: two mistakes may cancel each other."""
+        """Whether a gradient in between that was right is another after a repair: two mistakes may cancel each other.
+
+        On the line of the repair it has no name in the patched source.
+        """
         right = {named.name for named in self.named if named.right}
+        statement = found.repair.edit.place.statement
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if any(ast.unparse(target) in right for target in targets):
+            return True
         return bool(right) and any(n.name in right and not n.right for n in named_gradients(found.examination))
 
     def _wrong_in_between(self, repair: Repair) -> tuple[bool, int]:
