@@ -259,7 +259,7 @@ def _cut_from_the_start(place: ExpressionPlace, node: ast.Subscript, parts: Sequ
 def _flipped(place: ExpressionPlace, node: ast.expr, ndim: int) -> Found:
     """A kernel turned by half a turn, or along its one axis, as the gradient of a convolution reads it."""
     for axis in (*range(ndim), *itertools.combinations(range(ndim), 2)):
-        yield 1.5, "formula", f"np.flip({place.text}, axis={axis})"
+        yield 1.5 if isinstance(axis, tuple) else 1.6, "formula", f"np.flip({place.text}, axis={axis})"
 
 
 _BY_SYNTAX: dict[type[ast.expr], tuple[Callable[[ExpressionPlace, Any, int], Found], ...]] = {

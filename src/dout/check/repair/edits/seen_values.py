@@ -72,7 +72,7 @@ class Seen:
                 known.setdefault(n, f"{text}.shape[{axis}]")
             if np.ndim(value) > 1:
                 known.setdefault(np.size(value), f"{text}.size")
-        named = {text: n for text, n in self.names.items() if type(n) is int and n in known}
+        named = {text: n for text, n in self.terms if type(n) is int and n in known and "[" not in text}
         return {text: n for text, n in (*named.items(), *((text, n) for n, text in known.items())) if n > 1}
 
     @cached_property
