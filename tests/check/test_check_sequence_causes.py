@@ -81,13 +81,11 @@ H = RANDOM.normal(size=4)
 
 
 @pytest.mark.parametrize(
-    ("line", "instead"),
-    [("ds = dm * self.r", "ds = dm"), ("dh += dr @ self.V", "dh = dr @ self.V"), ("(1 - self.r)", "self.r")],
+    ("line", "instead"), [("ds = dm * self.r", "ds = dm"), ("dh += dr @ self.V", "dh = dr @ self.V")]
 )
 def test_a_gradient_with_an_axis_of_one_more_is_mended_by_its_numbers(line, instead):
     assert errors(GATE, H) == []
-    (fixed,) = mended(GATE.replace(line, instead), H)
-    assert fixed in GATE or fixed == "ds = dm * self.r"
+    assert mended(GATE.replace(line, instead), H) == [line]
 
 
 STEPS = """
