@@ -305,7 +305,7 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
         return (
             [name]
             if names_label(name) and (loss or len(name) > 1)
-            else [name, DOUT, *[OUTPUT][not local and len(name) > 1 :]]
+            else [name, DOUT, *[OUTPUT][len(name) > 1 and (len(taken) > 1 or not local) :]]
         )
     if names_label(name) and loss:
         return [*labels, *others]

@@ -17,7 +17,7 @@ from dout.judge.judged_run import JudgedRun
 from dout.judge.outcomes import Judged
 from dout.ops import PRIMITIVES
 
-_NAMINGS = ("d(.+)", "d_(.+)", "grad_(.+)", "(.+)_grad")
+_NAMINGS = ("d(.+)", "d_(.+)", "dL_?d_?(.+)", "grad_(.+)", "(.+)_grad")
 
 
 @dataclass(frozen=True)

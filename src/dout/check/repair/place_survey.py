@@ -174,4 +174,4 @@ def _evaluated(texts: Iterable[str], function: ScratchFunction, names: Mapping[s
 
 
 def _is_zero(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and not np.any(value)
+    return (isinstance(value, np.ndarray) or type(value) in (int, float)) and not np.any(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -132,7 +133,7 @@ class CauseSearch:
     ) -> ProvenRepair | None:
         """The first that holds on a second example, too, and keeps the forward, if one does.
 
-        `here` gets those of backward that are proven, and do not hold there.
+        `here` gets those of backward that are proven, and do not hold there, or make a gradient in between wrong.
         """
         other: ProvenRepair | None = None
         for repair in hits:
@@ -150,15 +151,27 @@ class CauseSearch:
                 return found
             there = elsewhere(repair, self.stands[0].subject, search.wrong, others, search.functions)
             found, is_known = replace(found, elsewhere=there), there in _KNOWN
-            if is_known and not found.another_forward:
+            if is_known and not found.another_forward and not self._breaks(found):
                 return found
-            if is_known:
+            if is_known and found.another_forward:
                 other = other or found
                 continue
             search.by_chance.add(repair.edit.key)
             in_forward = repair.edit.place.function in search.ahead  # on these inputs alone it changes no output
             here += [] if is_factor or in_forward else [found]
         return other
+
+    def _breaks(self, found: ProvenRepair) -> bool:
+        """Whether a gradient in between that was right is another after a repair: two mistakes may cancel each other.
+
+        On the line of the repair it has no name in the patched source.
+        """
+        right = {named.name for named in self.named if named.right}
+        statement = found.repair.edit.place.statement
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if any(ast.unparse(target) in right for target in targets):
+            return True
+        return bool(right) and any(n.name in right and not n.right for n in named_gradients(found.examination))
 
     def _wrong_in_between(self, repair: Repair) -> tuple[bool, int]:
         """How many gradients in between are wrong after a repair: the likeliest mends them as well.

@@ -219,6 +219,8 @@ def word_of_number(place: ExpressionPlace) -> str:
         return "axis"
     if any(isinstance(p, ast.Compare) for p in place.parents):
         return "mask"
+    if isinstance(place.node, ast.Constant) and place.node.value == 0:
+        return "missing term"
     return "formula" if place.is_operand_of(ast.Add, ast.Sub, ast.Pow) else "factor"
 
 
@@ -256,9 +258,9 @@ def _cut_from_the_start(place: ExpressionPlace, node: ast.Subscript, parts: Sequ
 
 
 def _flipped(place: ExpressionPlace, node: ast.expr, ndim: int) -> Found:
-    """A kernel turned by half a turn, as the gradient of a convolution reads it."""
-    for i, j in itertools.combinations(range(ndim), 2):
-        yield 1.5, "formula", f"np.flip({place.text}, axis=({i}, {j}))"
+    """A kernel turned by half a turn, or along its one axis, as the gradient of a convolution reads it."""
+    for axis in (*range(ndim), *itertools.combinations(range(ndim), 2)):
+        yield 1.5 if isinstance(axis, tuple) else 1.6, "formula", f"np.flip({place.text}, axis={axis})"
 
 
 _BY_SYNTAX: dict[type[ast.expr], tuple[Callable[[ExpressionPlace, Any, int], Found], ...]] = {

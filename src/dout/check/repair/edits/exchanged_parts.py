@@ -98,13 +98,10 @@ def _within_limits(place: ExpressionPlace) -> Found:
 @functools.lru_cache(maxsize=64)
 def _limits(function: ScratchFunction) -> tuple[str, ...]:
     """The numbers and attributes at which the class of a function, or its file, cuts off: `np.minimum(x, 6)`."""
-    source, name = function.source, function.owner.__name__ if function.owner else ""
-    own = (n for n in ast.walk(source.tree) if isinstance(n, ast.ClassDef) and n.name == name)
-    whole: ast.AST = next(own, source.tree)
-    calls = (n for n in ast.walk(whole) if isinstance(n, ast.Call))
+    calls = (n for n in ast.walk(function.home) if isinstance(n, ast.Call))
     cuts = [n for n in calls if isinstance(n.func, ast.Attribute) and n.func.attr in _CUTS]
     told = (a for call in cuts for a in call.args if isinstance(a, ast.Constant | ast.UnaryOp | ast.Attribute))
-    return tuple(dict.fromkeys(map(source.segment, told)))[:_MOST_LIMITS]
+    return tuple(dict.fromkeys(map(function.source.segment, told)))[:_MOST_LIMITS]
 
 
 def _without_factors(place: ExpressionPlace) -> Found:

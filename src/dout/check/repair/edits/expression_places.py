@@ -44,6 +44,13 @@ class ScratchFunction:
         of_instance = any(isinstance(item, OfInstance) and item.__func__ is self.function for item in held)
         return of_instance or (self.owner is None and "<locals>" in self.function.__qualname__)
 
+    @cached_property
+    def home(self) -> ast.AST:
+        """The syntax of its class, or of its file."""
+        name = self.owner.__name__ if self.owner else ""
+        own = (n for n in ast.walk(self.source.tree) if isinstance(n, ast.ClassDef) and n.name == name)
+        return next(own, self.source.tree)
+
     @property
     def numbers(self) -> set[float]:
         """The numbers that it is written with."""

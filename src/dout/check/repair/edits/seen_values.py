@@ -72,7 +72,7 @@ class Seen:
                 known.setdefault(n, f"{text}.shape[{axis}]")
             if np.ndim(value) > 1:
                 known.setdefault(np.size(value), f"{text}.size")
-        named = {text: n for text, n in self.names.items() if type(n) is int and n in known}
+        named = {text: n for text, n in self.terms if type(n) is int and n in known and "[" not in text}
         return {text: n for text, n in (*named.items(), *((text, n) for n, text in known.items())) if n > 1}
 
     @cached_property
@@ -119,8 +119,9 @@ def has_an_order(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is an array or a number."""
-    return isinstance(value, np.ndarray | np.generic) or type(value) in (int, float, bool)
+    """Whether a value is an array of numbers, or a number."""
+    is_array = isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc"
+    return is_array or type(value) in (int, float, bool)
 
 
 def is_float(value: Any) -> bool:

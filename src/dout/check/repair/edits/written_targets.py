@@ -57,7 +57,7 @@ def _counts(index: ast.expr, value: Any) -> bool:
 
 
 def _other_target(place: ExpressionPlace, terms: Terms) -> Found:
-    """Another slice of the array that is written into, as the function has it elsewhere, or another array.
+    """Another slice of the array that is written into, as it stands elsewhere, or another array.
 
     So is `dx[:, s:s + k] += …`, or `dx[mask] = 0` in the place of `dout[mask] = 0`.
     """
@@ -83,9 +83,10 @@ def _other_target(place: ExpressionPlace, terms: Terms) -> Found:
 
 
 def slices_elsewhere(place: ExpressionPlace, parts: Sequence[ast.expr]) -> Iterator[tuple[ast.expr, str]]:
-    """Each slice, with another that the function has along the same axis: `j:j + k` beside `start:start + k`."""
-    source = place.function.source
-    others = [n.slice for n in ast.walk(place.function.node) if isinstance(n, ast.Subscript)]
+    """Each slice, with another that its function or class has along the same axis: `j:j + k` beside `a:a + k`."""
+    source, function = place.function.source, place.function
+    within = function.home if function.owner else function.node
+    others = [n.slice for n in ast.walk(within) if isinstance(n, ast.Subscript)]
     rows = [other.elts if isinstance(other, ast.Tuple) else [other] for other in others]
     for axis, piece in enumerate(parts):
         along = (row[axis] for row in rows if len(row) == len(parts) and isinstance(row[axis], ast.Slice))
