@@ -97,10 +97,7 @@ class Missing:
         return self
 
 
-_READ_BY_PYTHON = (
-    "peek",
-    "readinto",
-)  # what `pickle.load` asks its file for
+_READ_BY_PYTHON = "peek", "readinto"  # what `pickle.load` asks its file for
 _SETTINGS = (str, bytes, bool, int, float, type(None), EllipsisType, GenericAlias, Missing)
 
 

@@ -241,7 +241,7 @@ def _other_element(place: ExpressionPlace, node: ast.Subscript, ndim: int) -> Fo
             bound = place.function.source.segment(piece.lower or piece.upper or piece)
             yield 1.2, "formula", place.replaced(piece, f"{bound}:" if piece.lower is None else f":{bound}")
     if len(parts) == 1 and isinstance(parts[0], ast.Constant) and isinstance(parts[0].value, int):
-        yield from ((1.3 + 0.1 * (n < 0), "swapped", place.replaced(parts[0], str(n))) for n in range(4))
+        yield from ((1.3, "swapped", place.replaced(parts[0], str(n))) for n in range(4))
 
 
 def _cut_from_the_start(place: ExpressionPlace, node: ast.Subscript, parts: Sequence[ast.expr]) -> Found:

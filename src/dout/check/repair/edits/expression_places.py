@@ -293,7 +293,8 @@ class ExpressionPlace:
     @property
     def is_divisor(self) -> bool:
         """Whether something is divided by it."""
-        return self.is_operand_of(ast.Div) and self.parents[0].right is self.node
+        above = self.parents[0]
+        return isinstance(above, ast.BinOp) and isinstance(above.op, ast.Div) and above.right is self.node
 
     @property
     def is_exponent(self) -> bool:
