@@ -26,6 +26,7 @@ from dout.check.project.target_kind import kind_of, module_file
 from dout.errors import TargetError
 from dout.files import regular, text_of
 from dout.run import is_class, module_of, mro_of, names_of, vars_of
+from dout.trace.program import notebooks
 
 UNREADABLE = (SyntaxError, ValueError, OSError, RecursionError, MemoryError)
 _NO_LAYERS = frozenset({"unittest", "torch", "tensorflow", "keras", "jax", "flax", "enum"})  # of what bases are
@@ -127,7 +128,8 @@ def may_define_layers(path: Path) -> bool:
 def syntax_error(file: str) -> str | None:
     """Why a file is not valid Python, with its line; None if it is valid."""
     try:
-        if regular(file).stat().st_size <= LARGE:  # the process that loads it will say so of a larger one
+        # The process that loads it will say so of a larger one, and of a notebook.
+        if regular(file).stat().st_size <= LARGE and not file.endswith(notebooks.SUFFIX):
             _parsed(Path(file))
     except UNREADABLE as error:
         return None if isinstance(error, OSError) else why_unreadable(file, error)  # the process that loads it says so
