@@ -211,6 +211,30 @@ layer.backward(layer.forward(np.ones((20, 9)) / 7))
     ) or "as used in train.py:6 it is right" in " ".join(run.stdout.split())
 
 
+def test_what_the_programs_numbers_hide_by_chance_is_an_error(project):
+    (project / "layers.py").write_text("""
+import numpy as np
+class Embedding:
+    def __init__(self, W):
+        self.W = W
+    def forward(self, index):
+        self.index = index
+        return self.W[index]
+    def backward(self, dout):
+        self.dW = np.zeros_like(self.W)
+        self.dW[self.index] = dout
+""")
+    (project / "train.py").write_text("""
+import numpy as np
+from layers import Embedding
+layer = Embedding(np.random.default_rng(0).normal(size=(50, 30)))
+layer.backward(layer.forward(np.arange(3, 40, 2)) ** 2)
+""")
+    run = dout("train.py", cwd=project)
+    assert run.returncode == 1
+    assert "an index repeats" in " ".join(run.stdout.split())
+
+
 @pytest.mark.long
 def test_each_manner_of_use_is_judged_and_the_forward_that_a_backward_follows(project):
     (project / "layers.py").write_text("""

@@ -6,6 +6,7 @@ import ast
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
@@ -260,15 +261,25 @@ def _written(statement: ast.stmt) -> set[str]:
     return {ast.unparse(node.value if isinstance(node, ast.Subscript) else node) for node in nodes}
 
 
-@otherwise(True)
-def is_told_apart(subject: Subject, fix: Fix | None) -> bool:
-    """Whether a change of backward changes what it gives: where it does not, to be right there tells nothing."""
+@otherwise(False)
+def is_right_by_chance(subject: Subject, fix: Fix | None) -> bool:
+    """Whether a change of backward changes nothing on a layer's inputs, and something on numbers drawn from these.
+
+    So it is where no index comes twice; a matrix that the layer holds may be a symmetric one by intent.
+    """
     function = backward_of(subject)
     if function is None or fix is None or fix.file != function.source.file:
-        return True
+        return False
+    mend, draw = with_text(function, fix.after), np.random.default_rng(0).choice
+    drawn = (draw(x.ravel(), x.shape) if isinstance(x, np.ndarray) else x for x in subject.inputs)
+    return not _changes(subject, mend) and _changes(replace(subject, inputs=tuple(drawn)), mend)
+
+
+def _changes(subject: Subject, mend: Callable[[Any], None]) -> bool:
+    """Whether a change of backward changes what it gives."""
     before, after = (
         [item for item in flat(_after_backward(subject, prepare)) if isinstance(item, np.ndarray | float)]
-        for prepare in (lambda layer: None, with_text(function, fix.after))
+        for prepare in (lambda layer: None, mend)
     )
     close = max(CLOSE.get(np.asarray(item).dtype.itemsize, CLOSE[8]) for item in before)
     return len(before) != len(after) or not all(near(new, old, close) for old, new in zip(before, after, strict=True))

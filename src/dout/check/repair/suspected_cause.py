@@ -166,7 +166,8 @@ class CauseSearch:
 
         On the line of the repair it has no name in the patched source.
         """
-        right = {named.name for named in self.named if named.right}
+        wrong = {outcome.judged.gradient.where for outcome in self.refuted.values()}  # one may be divided later
+        right = {named.name for named in self.named if named.right and named.where not in wrong}
         statement = found.repair.edit.place.statement
         targets = statement.targets if isinstance(statement, ast.Assign) else []
         if any(ast.unparse(target) in right for target in targets):

@@ -6,7 +6,7 @@ import numpy as np
 
 from dout.adapt.search.example import as_found
 from dout.check.program.used_example import Closeness, UsedExample
-from dout.check.repair.run_repairs import is_told_apart
+from dout.check.repair.run_repairs import is_right_by_chance
 from dout.check.report.report import Report
 from dout.check.report.verdicts import Finding, Refuted
 from dout.check.rules.formula.d105_no_gradient import RULE as NO_GRADIENT
@@ -34,15 +34,14 @@ def as_used(report: Report, used: UsedExample) -> Report:
     more = {id(f) for f in report.findings if _is_on_more_columns(report, f, used)}
     alone = f"; {used.place} gives it one number a sample, and it is right there"
     report = report.with_each(lambda item: item.doubted(alone) if id(item) in more else item)
-    fixes = {id(f): f.fix for f in wrong_here(report)}
-    wrong = {id(f): str(f.argument) for f in wrong_here(report)}
-    if not wrong or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
+    found = {id(f): f for f in wrong_here(report)}
+    if not found or used.closeness is not Closeness.SMALLER or (itself := used.as_it_was()) is None:
         return report
     layer, ordered = as_found(itself.target, itself.example)
     if all(array.size == 1 for array in arrays(ordered).values()):
         return report
-    itself_run = subject_of(layer, ordered, itself.example.init)
-    wrong = {place: name for place, name in wrong.items() if is_told_apart(itself_run, fixes[place])}
+    subject = subject_of(layer, ordered, itself.example.init)
+    wrong = {place: str(f.argument) for place, f in found.items() if not is_right_by_chance(subject, f.fix)}
     smaller = (*as_found(used.target, used.example), used.example.init, wrong.values())
     if not wrong or agrees(*smaller) or not agrees(layer, ordered, itself.example.init, wrong.values()):
         return report

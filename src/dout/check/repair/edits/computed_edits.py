@@ -205,10 +205,11 @@ def _other_number(place: ExpressionPlace, node: ast.Constant, ndim: int) -> Foun
     for cost, other in likely:
         other = int(other) if type(c) is int and other == int(other) else other
         is_nothing = (other == 0 and place.is_operand_of(ast.Pow, ast.Add, ast.Sub)) or (
-            other == 1 and (place.is_exponent or place.is_divisor or place.is_operand_of(ast.Mult))
+            other == 1 and place.is_exponent
         )
         if other != c and not is_nothing:
             cost += 0.2 * (4 * c % 1 != 0)  # 1.702 is no half of what was meant
+            cost += 0.12 * (other == 1 and (place.is_divisor or place.is_operand_of(ast.Mult)))  # better without it
             word = "sign" if other == -c and not place.is_axis else word_of_number(place)
             yield cost, word, f"({other!r})" if other < 0 else repr(other)
 
