@@ -196,3 +196,38 @@ def test_what_backward_alone_asks_hears_of_gradients(cls, names):
     report = check(cls)
     assert {verdict.argument for verdict in report.verdicts} == {"x", "W", "b"}
     assert {f.argument for f in report.findings if f.severity == "error"} == names
+
+
+class Stepper:
+    def update(self, parameter, gradient):
+        parameter -= 0.01 * gradient
+
+
+class Each:
+    def __init__(self, n=4, m=3):
+        self.W, self.b = np.random.default_rng(1).normal(size=(n, m)), np.zeros(m)
+        self.opts = [Stepper(), Stepper()]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        dx = dout @ self.W.T
+        self.opts[0].update(self.W, self.x.T @ dout)
+        self.opts[1].update(self.b, dout.sum(axis=0))
+        return dx
+
+
+class EachWrong(Each):
+    def backward(self, dout):
+        dx = dout @ self.W.T
+        self.opts[0].update(self.W, np.abs(self.x).T @ dout)
+        self.opts[1].update(self.b, dout.sum(axis=0))
+        return dx
+
+
+def test_a_line_that_makes_a_step_is_no_value_for_another():
+    assert not [f for f in check(Each).findings if f.severity == "error"]
+    (error,) = [f for f in check(EachWrong).findings if f.severity == "error"]
+    assert "`np.abs(self.x)` should be `self.x`" in error.message

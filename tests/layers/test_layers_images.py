@@ -121,6 +121,15 @@ def test_adaptive_max_pooling_takes_the_first_of_the_largest_in_each_window(valu
     np.testing.assert_array_equal(layer.backward(dout), expected)
 
 
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("layer", [layers.MaxPool(4), layers.AdaptiveMaxPool(1)], ids=["windows", "adaptive"])
+def test_the_first_nan_of_a_window_is_passed_on_with_its_gradient(layer, place):
+    x = np.array([[[3.0, 1.0, 7.0, np.nan]]])
+    x[..., place] = np.nan
+    assert np.isnan(layer.forward(x))
+    np.testing.assert_array_equal(layer.backward(np.array([[[5.0]]]))[0, 0], 5.0 * (np.arange(4) == place))
+
+
 SINGLES = [
     layers.Convolution(np.ones((2, 3, 2, 2), np.float32), np.ones(2, np.float32)),
     layers.TransposedConvolution(np.ones((3, 2, 2, 2), np.float32), np.ones(2, np.float32)),

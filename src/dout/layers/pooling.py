@@ -45,7 +45,7 @@ class MaxPool:
         out = whole[self.moved[0]].copy()
         self.taken = np.zeros(out.shape, int)
         for number, moved in enumerate(self.moved[1:], 1):
-            larger = whole[moved] > out
+            larger = _is_taken(whole[moved], out)
             self.taken[larger] = number
             out[larger] = whole[moved][larger]
         keep_form(self, out)
@@ -224,7 +224,7 @@ class AdaptiveMaxPool:
             whole, out = out, out[first].copy()
             taken = there[first[axis:]] + np.zeros(out.shape, int)
             for number in later:
-                larger = whole[number] > out
+                larger = _is_taken(whole[number], out)
                 taken = np.where(larger, there[number[axis:]], taken)
                 out = np.where(larger, whole[number], out)
             self.taken = [taken, *(np.take_along_axis(other, taken, axis=axis) for other in self.taken)]
@@ -247,6 +247,11 @@ def _axes_of(layer: object, x: Value) -> int:
     if np.ndim(x) < 3:
         raise ValueError(f"{type(layer).__name__}.forward: x has shape {np.shape(x)}: give (N, C, L) or (N, C, H, W)")
     return int(np.ndim(x) - 2)
+
+
+def _is_taken(x: Value, known: Value) -> Value:
+    """Return where a number comes in the place of the largest one so far: a larger one, or the first NaN."""
+    return ~(x <= known) & (known == known)
 
 
 def _spans(axis: int, length: int, size: int) -> list[Place]:

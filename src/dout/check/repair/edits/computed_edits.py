@@ -287,12 +287,13 @@ _WORDS = {ast.Add: "missing term", ast.Sub: "missing term", ast.Mult: "factor", 
 def echoes(functions: Iterable[ScratchFunction]) -> Echoes:
     """The sums, products and calls of these functions, by each of their operands, written without `self.`.
 
-    And what a name is given, by the name.
+    And what a name is given, by the name. A call that is a line of its own is none: it is made for what it does.
     """
     found: Echoes = {}
     for function in functions:
         source = function.source
-        for node in ast.walk(function.node):
+        lines = {node.value for node in ast.walk(function.node) if isinstance(node, ast.Expr)}
+        for node in (node for node in ast.walk(function.node) if node not in lines):
             parts = [node.left, node.right] if isinstance(node, ast.BinOp) else []
             if isinstance(node, ast.Call) and ast.unparse(node.func) != "type":  # `type(x).copy()` ends Python 3.11
                 parts = node.args[:1]
