@@ -373,8 +373,8 @@ def test_of_a_loop_without_layers_the_first_turn_is_kept(tmp_path):
 
 
 def test_a_script_beside_a_module_of_its_packages_name_imports_from_the_package(tmp_path):
-    run = "from brain.scale import *\n" + USED
-    script = written(tmp_path, brain____init__="", brain__brain="", brain__scale=SCALE, brain__run=run)
+    run = "from mind.scale import *\n" + USED
+    script = written(tmp_path, mind____init__="", mind__mind="", mind__scale=SCALE, mind__run=run)
     assert [call.cls for call in record_script(script).calls] == ["Scale"]
 
 
