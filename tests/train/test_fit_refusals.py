@@ -74,7 +74,10 @@ BAD = {
         r"epoch 1, batch 2: x has NaN or infinity in 1 of 50 samples, the first is x\[60\]; the first "
         r"layer that shows it is Affine \(net.layers\[0\]\), in its forward",
     ),
-    "NaN in shuffled data": ({"data": (with_nan((60, 2)), t)}, r"in 1 of [25]0 samples, the first is x\[60\]; the first "),
+    "NaN in shuffled data": (
+        {"data": (with_nan((60, 2)), t)},
+        r"in 1 of [25]0 samples, the first is x\[60\]; the first ",
+    ),
     "NaN in the target": (
         {"loss": MeanSquaredError(), "data": (x, with_nan((60, 2))[:, :3])},
         r"t has NaN or infinity in 1 of [25]0 samples, the first is t\[60\]; the first layer that shows it is Mean",
