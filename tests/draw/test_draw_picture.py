@@ -46,11 +46,13 @@ class Irregular:
         return x
 
     def backward(self, dout: float) -> float:
-        return dout * math.prod((0.5, 1.0, -2.0, 1.0)[step] for step in self.steps)
+        for step in reversed(self.steps):
+            dout = (dout * 0.5, dout, dout * -2.0, dout)[step]
+        return dout
 
 
-def operators(trace: Trace, opened: str = "auto") -> int:
-    shapes = paint(build_scene(trace, View(opened))).shapes  # type: ignore[arg-type]
+def operators(trace: Trace, opened: str = "auto", *, backward: bool = False) -> int:
+    shapes = paint(build_scene(trace, View(opened, backward=backward))).shapes  # type: ignore[arg-type]
     return sum(isinstance(shape, Circle) and shape.radius > 10 for shape in shapes)
 
 
@@ -59,6 +61,14 @@ def test_a_layer_that_is_alone_opens_by_itself_if_a_person_can_look_at_it() -> N
     assert operators(short) == 12
     assert operators(long) == 0
     assert operators(long, "all") == 400
+
+
+def test_a_backward_alone_stays_closed_by_the_same_rule() -> None:
+    short, long = (dout.trace(Irregular(steps), 0.5) for steps in (12, 400))
+    assert operators(short, backward=True) > 0
+    assert operators(long, backward=True) == 0
+    assert "Irregular" in long.draw(backward=True).text()
+    assert operators(long, "all", backward=True) > 100
 
 
 def test_buy_fruits_shows_every_value_and_gradient_of_the_slides() -> None:

@@ -44,6 +44,12 @@ class Selection:
         """The primitive nodes inside each call, at any depth."""
         return self.nesting.members
 
+    @property
+    def shown(self) -> int:
+        """How many operators are drawn one by one."""
+        homes = self.nesting.homes
+        return sum(is_made(node, self.trace) and self.closed_around(homes.get(node)) is None for node in self.nodes)
+
     def closed_around(self, call: LayerCall | None) -> LayerCall | None:
         """The outermost closed layer that `call` is in, or is; None where everything around is open."""
         found = None
@@ -65,6 +71,16 @@ def select(trace: Trace, view: View) -> Selection:
             " record fewer steps, or draw one of its layers"
         )
     trace = mirrored(trace) if view.backward else trace
+    selection = _selection(trace, view)
+    if view.open == "auto" and selection.open and selection.shown > MOST_SHOWN:
+        selection = _selection(trace, replace(view, open="none"))
+    if (shown := selection.shown) > MOST_ITEMS:
+        raise TargetError(f"the picture has {shown:,} operators; at most {MOST_ITEMS:,} are drawn: open fewer layers")
+    return selection
+
+
+def _selection(trace: Trace, view: View) -> Selection:
+    """The nodes to draw and the open layers, however many there are."""
     calls = trace.calls
     if not isinstance(trace, Mirror):
         calls = tuple(c for c in calls if not any(o in trace.backward for o in c.outputs))
@@ -86,7 +102,7 @@ def select(trace: Trace, view: View) -> Selection:
     opened |= {c for c in nesting.calls[len(calls) :] if view.open == "all" or c.name in _names(view.open)}
     if view.open not in ("auto", "none"):
         opened |= {around for call in opened for around in nesting.outward(call)}
-    selection = Selection(
+    return Selection(
         trace,
         nodes,
         tuple(node for node in wanted if node not in loose),
@@ -95,12 +111,6 @@ def select(trace: Trace, view: View) -> Selection:
         nesting,
         loose,
     )
-    seen = sum(is_made(node, trace) and selection.closed_around(nesting.homes.get(node)) is None for node in nodes)
-    if seen > MOST_SHOWN and view.open == "auto" and opened:
-        return select(trace, replace(view, open="none"))
-    if seen > MOST_ITEMS:
-        raise TargetError(f"the picture has {seen:,} operators; at most {MOST_ITEMS:,} are drawn: open fewer layers")
-    return selection
 
 
 def _wanted(trace: Trace, calls: Sequence[LayerCall]) -> dict[Node, None]:
