@@ -5,16 +5,12 @@ import pytest
 
 pytest.importorskip("flint")
 
-from mended_layers import added, class_of, error_of, layer
+from mended_layers import added, class_of, error_of, errors_of, layer
 
 from dout.check import check
 
 RANDOM = np.random.default_rng(7)
 X = RANDOM.normal(size=(3, 4))
-
-
-def errors(text, *inputs):
-    return [found for found in check(layer(text), *inputs).findings if found.severity == "error"]
 
 
 def mended(text, *inputs):
@@ -41,7 +37,7 @@ P, Y = RANDOM.uniform(0.2, 0.8, size=(3, 4)), RANDOM.uniform(0.2, 0.8, size=(3, 
 
 
 def test_a_wrong_sign_in_a_loss_of_samples_that_backward_averages_is_repaired_over_two_lines():
-    assert errors(BINARY, P, Y) == []
+    assert errors_of(BINARY, P, Y) == []
     found = error_of(BINARY.replace("- (1 - self.y)", "- (self.y - 1)"), P, Y)
     assert found.cause == "sign"
     assert "up to a constant that people choose" in found.because
@@ -77,7 +73,7 @@ class Square:
 
 
 def test_an_object_that_computes_with_an_array_is_a_factor():
-    assert errors(TENSOR, X) == []
+    assert errors_of(TENSOR, X) == []
     found = error_of(TENSOR.replace("2 * self.x * Tensor(dout)", "2 * Tensor(dout)"), X)
     (line,) = added(found)
     assert line.startswith("gradient = ")
@@ -117,8 +113,8 @@ class Chain:
 
 @pytest.mark.parametrize("wrong", ["self.parts", "self.parts[::-1][::-1]"])
 def test_turns_in_the_wrong_order_are_turned_around(wrong):
-    assert errors(CHAIN, X) == []
-    found = errors(CHAIN.replace("reversed(self.parts)", wrong), X)[0]
+    assert errors_of(CHAIN, X) == []
+    found = errors_of(CHAIN.replace("reversed(self.parts)", wrong), X)[0]
     assert found.cause == "order"
     assert added(found)[0].startswith("for part in ")
 
@@ -142,7 +138,7 @@ class Leaky:
 
 
 def test_a_statement_that_scales_some_elements_may_be_missing():
-    assert errors(LEAKY, X) == []
+    assert errors_of(LEAKY, X) == []
     found = error_of(LEAKY.replace("dx[self.x <= 0] *= self.slope", "pass"), X)
     assert found.cause == "mask"
     assert "np.where(self.x > 0, 1, self.slope)" in "".join(added(found))
@@ -165,8 +161,8 @@ class Relu:
 
 def test_what_is_written_into_another_array_is_written_into_the_right_one():
     """Not into `dout` without the copy, which would make the gradient right, too."""
-    assert errors(RELU, X) == []
-    found = errors(RELU.replace("dx[self.x <= 0]", "dout[self.x <= 0]"), X)[0]
+    assert errors_of(RELU, X) == []
+    found = errors_of(RELU.replace("dx[self.x <= 0]", "dout[self.x <= 0]"), X)[0]
     assert (found.code, added(found)) == ("D101", ["dx[self.x <= 0] = 0"])
     assert "written into another array" in found.because
 
@@ -189,7 +185,7 @@ class Masked(Layer):
 
 
 def test_a_method_that_computes_nothing_is_repaired_where_it_is_called():
-    assert errors(BASE, X) == []
+    assert errors_of(BASE, X) == []
     assert mended(BASE.replace("dout * self.mask", "dout"), X) == ["return dout * self.mask"]
 
 
@@ -212,7 +208,7 @@ class Hidden:
 
 
 def test_a_layer_that_cannot_be_recorded_gets_a_repair_that_differences_confirm():
-    assert errors(HIDDEN, X) == []
+    assert errors_of(HIDDEN, X) == []
     found = error_of(HIDDEN.replace("1 - self.y**2", "1 - self.y"), X)
     assert added(found) == ["return hidden(dout) * (1 - self.y**2)"]
     assert found.fix.unsafe == "it was compared with differences alone"
@@ -267,7 +263,7 @@ class Norm:
 
 
 def test_the_part_that_is_missing_is_named_by_its_use_in_forward():
-    assert errors(NORM, X) == []
+    assert errors_of(NORM, X) == []
     wrong = NORM.replace(
         "        return dcentred -",
         "        dcentred = dcentred * np.cos(0 * rows) - through_std\n        return dcentred -",
@@ -322,7 +318,7 @@ class Dropout:
 
 
 def test_of_a_mask_of_one_element_two_draws_are_tried():
-    assert errors(DROPOUT, X[:, :1]) == []
+    assert errors_of(DROPOUT, X[:, :1]) == []
     wrong = DROPOUT.replace("dout * self.mask", "dout * self.p")
     assert mended(wrong, X[:, :1]) == ["return dout * self.mask / (1 - self.p)"]
 
@@ -341,7 +337,7 @@ class Squares:
 
 
 def test_ones_in_the_place_of_labels_are_no_missing_dout():
-    assert errors(SQUARES, X, P) == []
+    assert errors_of(SQUARES, X, P) == []
     found = error_of(SQUARES.replace("return self.y - self.t", "return self.y - np.ones_like(self.t)"), X, P)
     assert (found.cause, added(found)) == ("formula", ["return self.y - self.t"])
 

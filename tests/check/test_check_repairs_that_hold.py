@@ -5,17 +5,13 @@ import pytest
 
 pytest.importorskip("flint")
 
-from mended_layers import added, class_of, error_of, layer
+from mended_layers import added, class_of, error_of, errors_of
 
 from dout.check import check
 
 RANDOM = np.random.default_rng(9)
 X = RANDOM.normal(size=(3, 4))
 T = np.eye(4)[[2, 0, 3]]
-
-
-def errors(text, *inputs):
-    return [found for found in check(layer(text), *inputs).findings if found.severity == "error"]
 
 
 # --- a layer that cannot be recorded ----------------------------------------------------------------------------------
@@ -34,10 +30,10 @@ class HiddenMean:
 
 
 def test_a_number_that_is_right_for_4_columns_alone_is_no_repair():
-    assert errors(HIDDEN_MEAN, X) == []
+    assert errors_of(HIDDEN_MEAN, X) == []
     assert error_of(HIDDEN_MEAN.replace("/ self.x.shape[1]", "* 0.5"), X).fix is None
     squares = HIDDEN_MEAN.replace("x.mean(", "(x**2).mean(").replace("np.ones_like(self.x)", "2 * self.x")
-    assert errors(squares, X) == []
+    assert errors_of(squares, X) == []
     assert error_of(squares.replace("/ self.x.shape[1]", ""), X).fix is None  # the root of 4 is 2
 
 
@@ -79,7 +75,7 @@ def test_a_term_too_many_is_left_out_before_a_mask_is_put_in_its_place():
 
 
 def test_a_comparison_that_always_holds_is_no_repair():
-    assert errors(BINARY_LOGITS.replace("self.p - self.y\n", "(self.p - self.y) / self.y.size\n"), X, T) == []
+    assert errors_of(BINARY_LOGITS.replace("self.p - self.y\n", "(self.p - self.y) / self.y.size\n"), X, T) == []
     found = error_of(BINARY_LOGITS.replace("self.p - self.y\n", "(self.p - self.y) * self.p\n"), X, T)
     assert added(found) == ["return self.p - self.y"]
 
@@ -101,7 +97,7 @@ class Entropy:
 
 
 def test_a_sample_without_a_class_is_no_second_example():
-    assert errors(ENTROPY, X, T) == []
+    assert errors_of(ENTROPY, X, T) == []
     found = error_of(ENTROPY.replace("self.p - self.t", "(self.p - self.t) * self.t"), X, T)
     assert added(found) == ["return self.p - self.t"]
     assert "on another example" not in found.because

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("flint")
 
-from mended_layers import added, error_of, layer
+from mended_layers import added, error_of, errors_of, layer
 
 from dout.check import check
 
@@ -13,13 +13,9 @@ RANDOM = np.random.default_rng(11)
 X = RANDOM.normal(size=(3, 4))
 
 
-def errors(text, *inputs):
-    return [found for found in check(layer(text), *inputs).findings if found.severity == "error"]
-
-
 def mended(text, *inputs):
     """The lines that the one fix of all errors adds."""
-    found = errors(text, *inputs)
+    found = errors_of(text, *inputs)
     assert len({str(item.fix) for item in found}) == 1
     return [line.strip() for line in added(found[0])]
 
@@ -44,7 +40,7 @@ class Huber:
 
 def test_the_sign_of_the_far_side_of_a_huber_loss_is_that_of_the_difference():
     t = np.zeros((3, 4))
-    assert errors(HUBER, 2 * X, t) == []
+    assert errors_of(HUBER, 2 * X, t) == []
     wrong = HUBER.replace("self.delta * np.sign(self.r))", "-self.delta)")
     assert mended(wrong, 2 * X, t) == [
         "dr = np.where(np.abs(self.r) <= self.delta, self.r, self.delta * np.sign(self.r))"
@@ -84,7 +80,7 @@ H = RANDOM.normal(size=4)
     ("line", "instead"), [("ds = dm * self.r", "ds = dm"), ("dh += dr @ self.V", "dh = dr @ self.V")]
 )
 def test_a_gradient_with_an_axis_of_one_more_is_mended_by_its_numbers(line, instead):
-    assert errors(GATE, H) == []
+    assert errors_of(GATE, H) == []
     assert mended(GATE.replace(line, instead), H) == [line]
 
 
@@ -116,7 +112,7 @@ class Steps:
 
 
 def test_what_comes_back_from_the_step_after_is_added_although_it_is_0_in_the_first_turn():
-    assert errors(STEPS, X) == []
+    assert errors_of(STEPS, X) == []
     wrong = STEPS.replace("dout[t] + dh, t", "dout[t], t")
     assert mended(wrong, X) == ["dxs[t], dh = self.step_back(dout[t] + dh, t)"]
 
@@ -146,7 +142,7 @@ class Pool:
 
 def test_places_in_an_array_of_objects_hide_no_cause():
     x = np.array([[1.0, 4.0, 2.0, 0.5], [3.0, 1.0, 7.0, 2.0], [0.2, 0.9, 0.1, 0.4]])
-    assert errors(POOL, x) == []
+    assert errors_of(POOL, x) == []
     assert mended(POOL.replace("] += dout", "] = dout"), x) == ["dx[row, column] += dout[i, j]"]
 
 
@@ -170,7 +166,7 @@ class Thinned:
 
 def test_a_step_that_is_forgotten_in_backward_is_that_of_forward():
     x = RANDOM.normal(size=(3, 6))
-    assert errors(THINNED, x) == []
+    assert errors_of(THINNED, x) == []
     wrong = THINNED.replace("dx[:, ::self.step]", "dx[:, :dout.shape[1]]")
     assert mended(wrong, x) == ["dx[:, ::self.step] = dout"]
 
@@ -201,7 +197,7 @@ class Norm:
 
 def test_a_repair_leaves_the_gradients_in_between_that_were_right():
     """`np.mean` for `np.sum` in dvar would mend x, too: dvar was right."""
-    assert errors(NORM, X) == []
+    assert errors_of(NORM, X) == []
     (fixed,) = mended(NORM.replace("(2 / self.n) * self.c", "2 * self.c"), X)
     assert fixed.startswith("dc =")
 
@@ -209,7 +205,7 @@ def test_a_repair_leaves_the_gradients_in_between_that_were_right():
 def test_what_rounding_leaves_without_dout_is_no_penalty():
     """The mean of `c` is 0 up to rounding, whatever dout is: no number of the layer excuses that gamma is missing."""
     ones = NORM.replace("np.array([0.5, 1.5, -2.0, 1.0])", "np.ones(4)")
-    assert errors(ones, X) == []
+    assert errors_of(ones, X) == []
     found = error_of(ones.replace("dy = dout * self.gamma", "dy = dout"), X)
     assert [line.strip() for line in added(found)] == ["dy = dout * self.gamma"]
 
@@ -233,7 +229,7 @@ class Cell:
 
 def test_an_argument_that_is_called_as_one_of_forward_is_that_one():
     """With the output for h_prev, and h_prev for h_now, the gradients of x would be right."""
-    assert errors(CELL, X, 0.5 * X) == []
+    assert errors_of(CELL, X, 0.5 * X) == []
     found = check(layer(CELL.replace("1 - h_now**2", "1 - h_prev**2")), X, 0.5 * X)
     wrong = {item.argument for item in found.findings if item.severity == "error"}
     assert {"x", "h_prev", "W"} <= {v.argument for v in found.verdicts if v.word == "refuted"}

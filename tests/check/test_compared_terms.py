@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("flint")
 
-from mended_layers import added, class_of, error_of, layer
+from mended_layers import added, class_of, error_of, errors_of
 
 from dout.check import check
 
@@ -13,10 +13,6 @@ RANDOM = np.random.default_rng(11)
 X = RANDOM.normal(size=(3, 4))
 ONE_HOT = np.eye(4)[[1, 3, 0]]
 SHARES = RANDOM.dirichlet(np.ones(4), size=3)
-
-
-def errors(text, *inputs):
-    return [found for found in check(layer(text), *inputs).findings if found.severity == "error"]
 
 
 def mended(text, *inputs):
@@ -41,7 +37,7 @@ class Spread:
 
 @pytest.mark.parametrize(("kept", "lost"), [("dm / n", "2 * dv * self.c / n"), ("2 * dv * self.c / n", "dm / n")])
 def test_the_term_of_an_output_whose_dout_is_not_used_is_missing_and_the_other_stays_as_it_is(kept, lost):
-    assert errors(SPREAD, X) == []
+    assert errors_of(SPREAD, X) == []
     found = error_of(SPREAD.replace("dm / n + 2 * dv * self.c / n", kept), X)
     assert found.cause == "missing term"
     assert added(found)[0].startswith(f"return {kept} + ")
@@ -71,7 +67,7 @@ class Centred:
 
 
 def test_a_sum_that_is_assigned_anew_is_added_to_and_not_moved_where_it_is_lost():
-    assert errors(SUMMED, X) == []
+    assert errors_of(SUMMED, X) == []
     assert mended(SUMMED.replace("dm += dv", "dm = dv"), X) == ["dm += dv * np.sum(-2 * (self.x - self.m), axis=0) / n"]
 
 
@@ -92,7 +88,7 @@ class BinaryLoss:
 
 
 def test_a_loss_that_multiplies_by_the_slope_of_its_activation_again_has_factors_too_many():
-    assert errors(JOINED, X, ONE_HOT) == []
+    assert errors_of(JOINED, X, ONE_HOT) == []
     found = error_of(JOINED.replace(" / self.t.size", " * self.y * (1 - self.y) / self.t.size"), X, ONE_HOT)
     assert "one factor too many" in found.because
     assert added(found) == ["return dout * (self.y - self.t) / self.t.size"]
@@ -114,7 +110,7 @@ class Bits:
 @pytest.mark.parametrize("name", ["log2", "log10"])
 def test_a_logarithm_to_another_base_has_the_factor_of_its_base(name):
     right = BITS.replace("log2", name).replace("np.log(2)", f"np.log({name[3:]})")
-    assert errors(right, SHARES, ONE_HOT) == []
+    assert errors_of(right, SHARES, ONE_HOT) == []
     found = error_of(right.replace(f" / np.log({name[3:]})", ""), SHARES, ONE_HOT)
     assert "a factor is missing" in found.because
     assert added(found)[0].endswith(f" / np.log({name[3:]})")
@@ -137,7 +133,7 @@ class Gelu:
 
 
 def test_a_local_derivative_is_no_gradient_and_the_factor_is_missing_in_its_term():
-    assert errors(SLOPED, X) == []
+    assert errors_of(SLOPED, X) == []
     wrong = SLOPED.replace("+ 0.5 * self.x", "+ self.x")
     assert mended(wrong, X) == ["return dout * (0.5 * (1 + self.t) + 0.5 * self.x * (1 - self.t**2) * du)"]
 
@@ -164,7 +160,7 @@ class AffineRelu:
 
 @pytest.mark.parametrize("line", ["self.dW = self.x.T @ dz", "return dz @ self.W.T"])
 def test_a_line_that_passes_over_a_step_reads_what_the_step_made(line):
-    assert errors(MASKED, X) == []
+    assert errors_of(MASKED, X) == []
     assert mended(MASKED.replace(line, line.replace("dz", "dout")), X) == [line]
 
 
@@ -187,5 +183,5 @@ class Huber:
 def test_beyond_a_limit_numbers_of_both_signs_are_looked_at():
     y = np.array([[0.1, 0.2, 0.3], [0.2, 0.1, 0.4]])
     t = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # beyond the limit the difference is negative
-    assert errors(HUBER, y, t) == []
-    assert errors(HUBER.replace("0.8 * np.sign(self.r)", "-0.8"), y, t) != []
+    assert errors_of(HUBER, y, t) == []
+    assert errors_of(HUBER.replace("0.8 * np.sign(self.r)", "-0.8"), y, t) != []

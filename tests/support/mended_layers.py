@@ -15,9 +15,14 @@ def layer(text):
     return class_of(text)()
 
 
+def errors_of(text, *inputs):
+    """The errors that are found of it."""
+    return [found for found in check(layer(text), *inputs).findings if found.severity == "error"]
+
+
 def error_of(text, *inputs):
     """The only error that is found of it."""
-    (found,) = [f for f in check(layer(text), *inputs).findings if f.severity == "error"]
+    (found,) = errors_of(text, *inputs)
     return found
 
 

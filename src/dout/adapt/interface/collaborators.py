@@ -23,10 +23,9 @@ class Collaborator:
 
     It remembers what it was given: any method takes (parameter, gradient). What is called an update or a step returns
     the parameter as after one, so that what is computed with that shows; where nobody takes it, the parameter itself
-    is changed. Of a dict of
-    gradients alone, `update(layer, {"dW": …})`, it remembers the keys in place of parameters, and of a whole layer with
-    gradients, `update(layer, dW, db)`, the layer with all of them. Whatever is called a
-    shape is that of what the layer before gives, whatever is called a size its last, and it is in training.
+    is changed. Of a dict of gradients alone, `update(layer, {"dW": …})`, it remembers the keys in place of parameters,
+    and of a whole layer with gradients, `update(layer, dW, db)`, the layer with all of them. Whatever is called a shape
+    is that of what the layer before gives, whatever is called a size its last, and it is in training.
 
     >>> one = Collaborator((4, 6))
     >>> float(one.update(np.float64(3.0), np.float64(0.5))), one.updates
@@ -64,7 +63,8 @@ class Collaborator:
     def heard(self, *items: Any, **named: Any) -> Any:
         """Remember a parameter and its gradient; the parameter is returned as it was."""
         given = [item for item in (*items, *named.values()) if isinstance(item, np.ndarray | np.generic | float)]
-        given = axes if len(axes := [item for item in given if np.ndim(item)]) > 1 else given  # a rate among them
+        arrays = [item for item in given if np.ndim(item)]
+        given = arrays if len(arrays) > 1 else given  # without a rate
         owner = attributes_of(items[0]) if items and given and items[0] is not given[0] else {}
         if owner and not any(item is given[0] for item in owner.values()):  # `update(self, dW, db)`
             self.updates.append((items[0], tuple(given)))

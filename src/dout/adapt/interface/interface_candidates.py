@@ -302,17 +302,16 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
     if names_cache(name):
         return [CACHE, *others, OUTPUT] if local else [CACHE]
     if name in taken and (len(taken) > 1 or local) and not names_upstream(name):
-        return (
-            [name]
-            if names_label(name) and (loss or len(name) > 1)
-            else [name, DOUT, *[OUTPUT][len(name) > 1 and (len(taken) > 1 or not local) :]]
-        )
+        if names_label(name) and (loss or len(name) > 1):
+            return [name]
+        may_be_output = len(name) == 1 or (local and len(taken) == 1)  # `y`
+        return [name, DOUT, OUTPUT] if may_be_output else [name, DOUT]
     if names_label(name) and loss:
         return [*labels, *others]
     if names_upstream(name) and not (local and name in taken):
         return [DOUT, OUTPUT, *others, *labels] if loss else [DOUT]
     if names_output(name):
-        return (
-            [*keeps, *others, OUTPUT, DOUT] if loss else [OUTPUT, *others, DOUT] if local else [DOUT, OUTPUT, *others]
-        )
+        if loss:
+            return [*keeps, *others, OUTPUT, DOUT]
+        return [OUTPUT, *others, DOUT] if local else [DOUT, OUTPUT, *others]
     return [*others, *labels, *keeps, OUTPUT, DOUT] if local else [DOUT, *keeps, *others, *labels, OUTPUT, CACHE]

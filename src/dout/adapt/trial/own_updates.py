@@ -30,12 +30,12 @@ def own_floats(layer: Any) -> dict[str, Any]:
     return found
 
 
-def own_rate(interface: Interface, layer: Any, before: Mapping[str, Any], network: bool) -> str | None:
+def own_rate(interface: Interface, layer: Any, network: bool) -> str | None:
     """The attribute with the learning rate, where backward is given none and has itself changed parameters.
 
     A whole `network` may step by its gradients themselves: then it is `OWN_RATE`.
     """
-    if RATE_ROLE in interface.roles or not _has_stepped(layer, before):
+    if RATE_ROLE in interface.roles:
         return None
     held = attributes_of(layer).items()
     own = [n for n, item in held if names_rate(n) and isinstance(item, int | float) and item]
@@ -45,16 +45,14 @@ def own_rate(interface: Interface, layer: Any, before: Mapping[str, Any], networ
     )
 
 
-def asked_by_backward(cls: type, interface: Interface, layer: Any, before: Mapping[str, Any]) -> tuple[str, ...]:
-    """The attributes with the user's objects, or functions, that backward alone reads; none where nothing stepped."""
-    if not _has_stepped(layer, before):
-        return ()
+def asked_by_backward(cls: type, interface: Interface, layer: Any) -> tuple[str, ...]:
+    """The attributes with the user's objects, or functions, that backward alone reads."""
     ahead, back = (reads_and_writes(cls, name)[0] for name in (interface.forward, interface.backward))
     held = attributes_of(layer)
     return tuple(name for name in held if name in back - ahead and _may_step(held[name]))
 
 
-def _has_stepped(layer: Any, before: Mapping[str, Any]) -> bool:
+def has_stepped(layer: Any, before: Mapping[str, Any]) -> bool:
     """Whether an array of the layer's holds other numbers than it did before backward."""
     now = own_floats(layer)
     kept = [place for place in before if place in now and now[place].shape == before[place].shape]

@@ -38,7 +38,7 @@ from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source.attribute_reads import attributes_given
 from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs, is_twice
 from dout.adapt.trial.gradient_owners import differs, in_a_list, is_finite, of_a_list, of_items, owners_of
-from dout.adapt.trial.own_updates import asked_by_backward, own_floats, own_rate
+from dout.adapt.trial.own_updates import asked_by_backward, has_stepped, own_floats, own_rate
 from dout.adapt.trial.places_left import (
     gradients_left,
     has_gradients,
@@ -316,12 +316,15 @@ class Trials:
         recorders = collaborators_of(layer)
         handed = any(item.updates for item in recorders)
         handed |= bool((recorders or interface.overheard) and attributes_of(layer).get(GRADIENTS))
-        asked = () if handed or interface.overheard else asked_by_backward(self.cls, interface, layer, before)
+        stepped = has_stepped(layer, before)
+        is_asked = stepped and not (handed or interface.overheard)
+        asked = asked_by_backward(self.cls, interface, layer) if is_asked else ()
         if asked:
             heard = self._try(replace(interface, overheard=asked), make, inputs)
             if heard.interface is not None and heard.interface.hands_over:
                 return heard
-        stepping = replace(interface, rate=own_rate(interface, layer, before, network is not None), hands_over=handed)
+        rate = own_rate(interface, layer, network is not None) if stepped else None
+        stepping = replace(interface, rate=rate, hands_over=handed)
         along = self._steps_along(stepping, make, inputs)
         interface = stepping if along else replace(stepping, rate=None, along=RATE_ROLE not in stepping.roles)
         owned = owned_by(interface.order or names, result)

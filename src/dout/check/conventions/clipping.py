@@ -13,12 +13,12 @@ from dout.adapt.source.returned_names import clips_gradients
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject, kept
+from dout.check.lab.conditional_exactness import SMALL
 from dout.errors import DoutError
 from dout.judge.outcomes import CLOSE, RIGHT, NoRuleError, Outcome
 from dout.run import mapped, otherwise
 from dout.trace.model.user_source import behind
 
-_SMALL = 2.0**-30
 _SMALLER = 2.0**-10  # for differences
 _SIDED = frozenset({"abs", "absolute", "fabs", "clip", "where", "select", "piecewise", "maximum", "minimum"})
 
@@ -83,7 +83,7 @@ def right_where_small(subject: Subject, examination: Examination) -> frozenset[s
     except (DoutError, NoRuleError, ValueError, IndexError):  # a mask may choose other elements
         return frozenset()
     here, there = ({j.name: np.asarray(e.data[j.gradient]) for j in e.judged} for e in (examination, small))
-    return frozenset(name for name in right & here.keys() if not np.array_equal(here[name] * _SMALL, there[name]))
+    return frozenset(name for name in right & here.keys() if not np.array_equal(here[name] * SMALL, there[name]))
 
 
 @otherwise(False)
@@ -96,4 +96,4 @@ def is_right_for_less(examination: Examination, outcome: Outcome) -> bool:
 
 
 def _made_small(dout: Any) -> Any:
-    return None if dout is None else dout * _SMALL
+    return None if dout is None else dout * SMALL

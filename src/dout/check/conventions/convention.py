@@ -227,9 +227,12 @@ def _clipped(gradient: RefutedGradient) -> Convention | None:
         return None
     subject = gradient.subject
     right = right_by_differences(subject) if examination is None else right_where_small(subject, examination)
-    cut = subject.ends and is_cut_at_a_limit(subject, outcome.got, outcome.expected)
-    there = examination is not None and is_right_for_less(examination, outcome)
-    if gradient.name not in right and not (cut or there):
+    is_clipped = (
+        gradient.name in right
+        or (subject.ends and is_cut_at_a_limit(subject, outcome.got, outcome.expected))
+        or (examination is not None and is_right_for_less(examination, outcome))
+    )
+    if not is_clipped:
         return None
     return Convention(Word.CLIPPED, "backward clips it: it is the derivative where dout is small")
 

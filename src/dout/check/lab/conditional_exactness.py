@@ -12,7 +12,7 @@ from dout.judge.judging_points import generic
 from dout.judge.outcomes import NoRuleError, Word
 from dout.run import PlainRun, copied
 
-_SMALL = 2.0**-30
+SMALL = 2.0**-30  # of a dout: no limit cuts what is so small
 
 
 class RefutedNumber(NamedTuple):
@@ -35,15 +35,14 @@ class RefutedNumber(NamedTuple):
 
 
 def refuted(
-    lab: Lab, layer: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any], outputs: list[Any]
+    lab: Lab, layer: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any], outputs: list[Any], small: bool = False
 ) -> RefutedNumber | None:
-    """The first gradient that exact arithmetic refutes; None where it does not, or cannot say."""
-    return _refuted(lab, layer, inputs, keywords, lab.douts(outputs))
+    """The first gradient that exact arithmetic refutes; None where it does not, or cannot say.
 
-
-def _refuted(
-    lab: Lab, layer: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any], douts: tuple[Any, ...]
-) -> RefutedNumber | None:
+    `small`: for a dout that no limit cuts.
+    """
+    douts = lab.douts(outputs)
+    douts = tuple(dout * SMALL for dout in douts) if small else douts
     found = examined(lab, layer, inputs, douts, keywords)
     if found is None or (any(e.kind == "specialised" for e in found.trace.events) and not found.is_steered):
         return None
@@ -71,9 +70,9 @@ def only_here(lab: Lab, run: PlainRun) -> RefutedNumber | None:
     if _is_wrong_as_given(lab):
         return None
     wrong = refuted(lab, lab.fresh(), tuple(map(copied, run.inputs)), {}, run.outputs)
-    small = tuple(dout * _SMALL for dout in lab.douts(run.outputs)) if wrong is not None else ()
-    is_clipped = small and _refuted(lab, lab.fresh(), tuple(map(copied, run.inputs)), {}, small) is None
-    return None if is_clipped else wrong
+    if wrong is None or refuted(lab, lab.fresh(), tuple(map(copied, run.inputs)), {}, run.outputs, small=True) is None:
+        return None
+    return wrong
 
 
 @once

@@ -159,9 +159,12 @@ def lines_moved_up(subject: Subject, only: Collection[str] = ()) -> Cause | None
     `only` names the gradients that have to be exact: backward may make a step of its own, after which it computes more.
     """
     function = backward_of(subject)
+    moved = [*_moved_up(function)] if function is not None else []
+    if function is None or not moved:
+        return None
     left, before = stepped(subject, lambda layer: None), _after_backward(subject, lambda layer: None)
-    for name, line, text in _moved_up(function) if function else ():
-        if function is None or not stepped(subject, prepare := with_text(function, text)) >= left:
+    for name, line, text in moved:
+        if not stepped(subject, prepare := with_text(function, text)) >= left:
             continue  # a step that is no longer made makes every gradient right
         if same_bits_deep(_after_backward(subject, prepare), before):
             continue  # what is wrong stays so
